@@ -1,0 +1,94 @@
+//! Opens an address in the user's browser.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::settings::Environment;
+
+/// How long a program is watched: one that still runs by then is the browser itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The commands that open `url`, the most wanted first: those in `BROWSER` (between colons; `%s`
+/// is the address), else this system's.
+pub fn commands(browser: Option<&str>, url: &str) -> Vec<Vec<String>> {
+    let words = |command: &str| -> Vec<String> {
+        let mut words: Vec<String> = command
+            .split_whitespace()
+            .map(|word| word.replace("%s", url))
+            .collect();
+        if !command.contains("%s") {
+            words.push(url.to_owned());
+        }
+        words
+    };
+    let separator = if cfg!(windows) { ';' } else { ':' };
+    let own: Vec<Vec<String>> = browser
+        .unwrap_or_default()
+        .split(separator)
+        .filter(|command| !command.trim().is_empty())
+        .map(words)
+        .collect();
+    if !own.is_empty() {
+        return own;
+    }
+    let system: &[&str] = if cfg!(windows) {
+        &["rundll32 url.dll,FileProtocolHandler"]
+    } else if cfg!(target_os = "macos") {
+        &["open"]
+    } else {
+        &["xdg-open", "wslview"]
+    };
+    system.iter().map(|command| words(command)).collect()
+}
+
+/// Opens `url` with the first command that works.
+pub async fn open(environment: &Environment, url: &str) -> Result<()> {
+    let mut tried = Vec::new();
+    for command in commands(environment.get("BROWSER"), url) {
+        let Some((program, arguments)) = command.split_first() else {
+            continue;
+        };
+        match start(program, arguments).await {
+            Ok(()) => return Ok(()),
+            Err(why) => tried.push(format!("{program}: {why}")),
+        }
+    }
+    Err(Error::usage(format!("no browser opened {url}"))
+        .detail(tried.join("\n"))
+        .hint("BROWSER names the program; `--print` only prints the address"))
+}
+
+async fn start(program: &str, arguments: &[String]) -> std::io::Result<()> {
+    let mut child = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    match tokio::time::timeout(PATIENCE, child.wait()).await {
+        Ok(status) => match status? {
+            status if status.success() => Ok(()),
+            status => Err(std::io::Error::other(status.to_string())),
+        },
+        Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn the_users_browser_comes_first() {
+        assert_eq!(
+            commands(Some("firefox --new-tab:w3m %s -T x"), "http://localhost/"),
+            [
+                vec!["firefox", "--new-tab", "http://localhost/"],
+                vec!["w3m", "http://localhost/", "-T", "x"]
+            ]
+        );
+        assert_eq!(commands(Some(""), "u"), commands(None, "u"));
+    }
+}

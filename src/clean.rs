@@ -1,0 +1,130 @@
+//! What devenv left behind and nobody needs any more: found, shown, removed.
+
+mod kept;
+mod leftovers;
+mod removal;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::try_join;
+
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::engine::docker::Docker;
+use crate::error::Result;
+use crate::model::identity;
+use crate::model::name::PlatformName;
+use crate::state::{self, Lock, Owner};
+
+pub use kept::Kept;
+pub use leftovers::{Leftover, Survey, leftovers};
+pub use removal::{Removed, remove};
+
+/// Looks at the engine, at what the instances remember and at what the environments refer to.
+pub struct Cleaner<'a> {
+    context: &'a Context,
+    engine: &'a Docker,
+    platforms: Vec<PlatformName>,
+    kept: BTreeMap<PlatformName, Kept>,
+    volumes: bool,
+}
+
+impl<'a> Cleaner<'a> {
+    /// For the platform that is meant, or all of them; volumes only where they are asked for.
+    pub async fn new(context: &'a Context, engine: &'a Docker, volumes: bool) -> Result<Self> {
+        let platforms = match &context.settings.platform.value {
+            Some(_) => vec![context.platform_name()?],
+            None => context.platforms()?,
+        };
+        let mut kept = BTreeMap::new();
+        for platform in &platforms {
+            kept.insert(platform.clone(), Kept::of(context, platform).await);
+        }
+        Ok(Self {
+            context,
+            engine,
+            platforms,
+            kept,
+            volumes,
+        })
+    }
+
+    /// Why some things stay that may be leftovers.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
+        self.kept
+            .values()
+            .flat_map(|it| it.unknown.iter().map(String::as_str))
+    }
+
+    /// What is left over now.
+    pub async fn look(&self) -> Result<Vec<Leftover>> {
+        let owner = Owner::load(&self.context.paths)?.id;
+        let label = format!("{}={owner}", identity::OWNER);
+        let lists = try_join(
+            try_join(self.engine.containers(), self.engine.images()),
+            try_join(self.engine.networks(&label), self.engine.volumes(&label)),
+        );
+        let ((containers, images), (networks, volumes)) = lists.await?;
+        let mut recorded = BTreeSet::new();
+        for platform in self.context.platforms()? {
+            for instance in state::instances(&self.context.paths, &platform)? {
+                recorded.insert((platform.to_string(), instance.to_string()));
+            }
+        }
+        let survey = Survey {
+            owner,
+            platform: self.only(),
+            containers,
+            networks,
+            volumes: if self.volumes { volumes } else { Vec::new() },
+            images,
+            recorded,
+            kept: self
+                .kept
+                .iter()
+                .filter(|(_, kept)| kept.unknown.is_empty())
+                .map(|(platform, kept)| (platform.clone(), kept.images.clone()))
+                .collect(),
+        };
+        let mut all = leftovers(&survey);
+        all.extend(self.content()?);
+        Ok(all)
+    }
+
+    /// The locks of the instances that leftovers belong to.
+    pub async fn locks(&self, leftovers: &[Leftover]) -> Result<Vec<Lock>> {
+        let mut locks = Vec::new();
+        for platform in &self.platforms {
+            for instance in state::instances(&self.context.paths, platform)? {
+                let prefix = format!("devenv-{platform}-{instance}");
+                let touched = |it: &Leftover| it.to_string().starts_with(&prefix);
+                if leftovers.iter().any(touched) {
+                    let waiting = || {
+                        let text = format!("waiting for another devenv command on {instance}");
+                        self.context.ui.note(&text);
+                    };
+                    let paths = &self.context.paths;
+                    locks.push(Lock::take(paths, platform, &instance, waiting).await?);
+                }
+            }
+        }
+        Ok(locks)
+    }
+
+    /// The platform that `--platform` names.
+    fn only(&self) -> Option<PlatformName> {
+        let named = self.context.settings.platform.value.as_ref();
+        named.and_then(|_| self.platforms.first().cloned())
+    }
+
+    /// Cached content that no known reference leads to; none where one is not known.
+    fn content(&self) -> Result<Vec<Leftover>> {
+        let complete = self.context.platforms()?.len() == self.platforms.len()
+            && self.kept.values().all(|it| it.unknown.is_empty());
+        if !complete {
+            return Ok(Vec::new());
+        }
+        let read = self.kept.values().flat_map(|it| it.files.iter()).collect();
+        removal::unread(&self.context.paths, &read)
+    }
+}

@@ -1,0 +1,149 @@
+//! `devenv clean`
+
+use clap::Args;
+use serde_json::json;
+
+use crate::clean::{Cleaner, Leftover, Removed, remove};
+use crate::context::Context;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::ui::Ui;
+use crate::ui::table::{Cell, table};
+
+/// Remove what devenv left on this engine and in its cache, and nobody needs
+///
+/// Containers that an interrupted command left, networks of instances that do not run, images and
+/// cached content that neither an environment's current or previous reference nor an instance
+/// refers to. It shows them first and asks. Nothing that somebody else made is touched.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Volumes of removed instances too, with all data in them (asks once more)
+    #[arg(long)]
+    volumes: bool,
+    /// Show what would be removed, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Shows, asks, removes.
+pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
+    let (engine, _) = context.engine()?;
+    let cleaner = Cleaner::new(context, &engine, arguments.volumes).await?;
+    for why in cleaner.unknown() {
+        context.ui.warn(why);
+    }
+    let mut found = cleaner.look().await?;
+    show(&context.ui, &found);
+    if arguments.dry_run {
+        let found: Vec<_> = found.iter().map(described).collect();
+        context
+            .ui
+            .json(&json!({ "event": "result", "would_remove": found }));
+        return Ok(Exit::Done);
+    }
+    found = agreed(&context.ui, found)?;
+    let _locks = cleaner.locks(&found).await?;
+    // While the user thought about it, another command may have begun to use something.
+    let now = cleaner.look().await?;
+    found.retain(|leftover| now.contains(leftover));
+    let removed = remove(&engine, found).await?;
+    report(&context.ui, &removed);
+    Ok(Exit::Done)
+}
+
+/// What the user agrees to; data in volumes is a question of its own.
+fn agreed(ui: &Ui, found: Vec<Leftover>) -> Result<Vec<Leftover>> {
+    let (volumes, others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|it| it.kind() == "volume");
+    let mut agreed = Vec::new();
+    if !others.is_empty() && ui.confirm("remove them?", "--yes")? {
+        agreed.extend(others);
+    }
+    if !volumes.is_empty() {
+        let names: Vec<_> = volumes.iter().map(ToString::to_string).collect();
+        ui.note(&format!(
+            "these volumes and all data in them will be removed:\n  {}",
+            names.join("\n  ")
+        ));
+        if ui.confirm("remove these volumes?", "--yes")? {
+            agreed.extend(volumes);
+        }
+    }
+    Ok(agreed)
+}
+
+fn show(ui: &Ui, found: &[Leftover]) {
+    if found.is_empty() {
+        ui.data("nothing is left over");
+        return;
+    }
+    let (content, objects): (Vec<_>, Vec<_>) = found.iter().partition(|it| it.kind() == "cache");
+    let mut rows: Vec<Vec<Cell>> = objects
+        .iter()
+        .map(|it| {
+            vec![
+                Cell::from(it.kind()),
+                Cell::from(it.to_string()),
+                Cell::from(it.size().map_or_else(String::new, size)),
+                Cell::from(it.why()),
+            ]
+        })
+        .collect();
+    if let Some(first) = content.first() {
+        let bytes = content.iter().filter_map(|it| it.size()).sum();
+        rows.push(vec![
+            Cell::from(first.kind()),
+            Cell::from(format!("{} files", content.len())),
+            Cell::from(size(bytes)),
+            Cell::from(first.why()),
+        ]);
+    }
+    ui.data(&table(ui.style(), &["KIND", "NAME", "SIZE", "WHY"], &rows));
+}
+
+fn report(ui: &Ui, removed: &Removed) {
+    for (leftover, why) in &removed.used {
+        ui.warn(&format!("the {} {leftover} stays: {why}", leftover.kind()));
+    }
+    if !removed.done.is_empty() {
+        let freed = removed
+            .freed
+            .map_or_else(String::new, |freed| format!(", {} freed", size(freed)));
+        ui.note(&format!("{} removed{freed}", removed.done.len()));
+    }
+    let done: Vec<_> = removed.done.iter().map(described).collect();
+    let used: Vec<_> = removed.used.iter().map(|(it, _)| described(it)).collect();
+    ui.json(&json!({
+        "event": "result", "removed": done, "in_use": used, "freed": removed.freed,
+    }));
+}
+
+fn described(leftover: &Leftover) -> serde_json::Value {
+    json!({
+        "kind": leftover.kind(), "name": leftover.to_string(), "why": leftover.why(),
+        "bytes": leftover.size(),
+    })
+}
+
+/// As docker shows sizes.
+fn size(bytes: u64) -> String {
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
+    match units.iter().find(|(_, factor)| bytes >= *factor) {
+        Some((unit, factor)) => {
+            format!("{}.{} {unit}", bytes / factor, bytes % factor * 10 / factor)
+        }
+        None => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(1_250), "1.2 kB");
+        assert_eq!(size(365_400_000), "365.4 MB");
+    }
+}

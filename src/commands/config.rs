@@ -1,0 +1,285 @@
+//! `devenv config`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::settings::variables::VARIABLES;
+use crate::settings::{Environment, Origin, Setting, Settings};
+use crate::ui::table::{Cell, table};
+
+/// Show every setting with where it comes from, the folders in use, the engine and why it is that one
+///
+/// Settings are read from `settings.yaml` (its path is shown); flags and their variables win. The
+/// values of secrets are never shown.
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    settings: Vec<ShownSetting>,
+    paths: Vec<ShownPath>,
+    engine: Engine,
+    variables: Vec<ShownVariable>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownSetting {
+    name: String,
+    value: Option<String>,
+    origin: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownPath {
+    name: &'static str,
+    path: PathBuf,
+    exists: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Engine {
+    Chosen {
+        endpoint: String,
+        chosen_by: String,
+    },
+    /// What was configured is wrong.
+    Refused {
+        error: String,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct ShownVariable {
+    name: &'static str,
+    meaning: &'static str,
+    is_set: bool,
+    /// Not there where it may hold a password.
+    value: Option<String>,
+}
+
+/// Prints the configuration; nothing is contacted.
+pub fn run(context: &Context, _: &Arguments) -> Result<Exit> {
+    let shown = Shown {
+        settings: settings(&context.settings),
+        paths: paths(context),
+        engine: engine(context),
+        variables: variables(&context.environment),
+    };
+    context.ui.json(&shown);
+    show(context, &shown);
+    Ok(Exit::Done)
+}
+
+fn settings(settings: &Settings) -> Vec<ShownSetting> {
+    fn shown<T>(
+        name: &str,
+        setting: &Setting<T>,
+        text: impl Fn(&T) -> Option<String>,
+    ) -> ShownSetting {
+        ShownSetting {
+            name: name.to_owned(),
+            value: text(&setting.value),
+            origin: setting.origin.to_string(),
+        }
+    }
+    let mut all = vec![
+        shown("platform", &settings.platform, |it| {
+            it.as_ref().map(ToString::to_string)
+        }),
+        shown("host", &settings.host, |it| {
+            it.as_deref().map(without_password)
+        }),
+        shown("git", &settings.git, |it| Some(it.to_string())),
+        shown("registry_ca", &settings.registry_ca, |it| {
+            it.as_ref().map(|path| path.display().to_string())
+        }),
+        shown("concurrency", &settings.concurrency, |it| {
+            Some(it.to_string())
+        }),
+    ];
+    for (platform, configurations) in &settings.secrets {
+        for (configuration, variables) in configurations {
+            all.extend(variables.keys().map(|variable| ShownSetting {
+                name: format!("secrets.{platform}.{configuration}.{variable}"),
+                // Its arguments may hold what must not be shown.
+                value: Some("from a command".to_owned()),
+                origin: secrets_origin(settings),
+            }));
+        }
+    }
+    all
+}
+
+/// Only the user's file can name them.
+fn secrets_origin(settings: &Settings) -> String {
+    settings.file.as_ref().map_or_else(
+        || Origin::Default.to_string(),
+        |path| Origin::File(path.clone()).to_string(),
+    )
+}
+
+fn paths(context: &Context) -> Vec<ShownPath> {
+    let paths = &context.paths;
+    let shown = |name: &'static str, path: &Path| ShownPath {
+        name,
+        exists: path.exists(),
+        path: path.to_owned(),
+    };
+    let mut all = vec![
+        shown("settings", &paths.settings()),
+        shown("trust", &paths.trust_folder()),
+        shown("platforms", &paths.platforms()),
+        shown("cache", paths.cache()),
+        shown("state", paths.state()),
+    ];
+    if let Ok(name) = context.platform_name() {
+        all.extend([
+            shown("definitions", &paths.definitions(&name)),
+            shown("pinned keys", &paths.trust(&name)),
+            shown("secrets", &paths.secrets(&name)),
+            shown("overrides", &paths.overrides(&name)),
+            shown("instances", &paths.instances(&name)),
+        ]);
+    }
+    all
+}
+
+fn engine(context: &Context) -> Engine {
+    match context.engine() {
+        Ok((_, choice)) => Engine::Chosen {
+            endpoint: choice.endpoint.to_string(),
+            chosen_by: choice.chosen_by.to_string(),
+        },
+        Err(error) => Engine::Refused {
+            error: error.chain().join(": "),
+        },
+    }
+}
+
+fn variables(environment: &Environment) -> Vec<ShownVariable> {
+    let shown = VARIABLES.iter().map(|variable| ShownVariable {
+        name: variable.name,
+        meaning: variable.meaning,
+        is_set: environment.is_set(variable.name),
+        value: environment
+            .get(variable.name)
+            .filter(|_| variable.shown)
+            .map(without_password),
+    });
+    shown.collect()
+}
+
+/// An address without the password in it: `https://user:…@host` → `https://user@host`.
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{host}{}", &rest[end..])
+        }
+        None => text.to_owned(),
+    }
+}
+
+fn show(context: &Context, shown: &Shown) {
+    let (ui, style) = (&context.ui, context.ui.style());
+    let rows: Vec<Vec<Cell>> = shown
+        .settings
+        .iter()
+        .map(|it| {
+            let value = it.value.clone().unwrap_or_else(|| "-".to_owned());
+            [it.name.clone(), value, it.origin.clone()]
+                .map(Cell::from)
+                .into()
+        })
+        .collect();
+    ui.data(&table(style, &["SETTING", "VALUE", "FROM"], &rows));
+    let rows: Vec<Vec<Cell>> = shown
+        .paths
+        .iter()
+        .map(|it| {
+            let there = if it.exists { "" } else { "(not there yet)" };
+            let path = it.path.display().to_string();
+            vec![Cell::from(it.name), Cell::from(path), Cell::from(there)]
+        })
+        .collect();
+    ui.data(&format!("\n{}", table(style, &["PATH", "", ""], &rows)));
+    ui.data(&match &shown.engine {
+        Engine::Chosen {
+            endpoint,
+            chosen_by,
+        } => {
+            format!("\nengine {endpoint}, chosen by: {chosen_by}")
+        }
+        Engine::Refused { error } => format!("\nengine: none: {error}"),
+    });
+    let rows: Vec<Vec<Cell>> = shown
+        .variables
+        .iter()
+        .map(|it| {
+            let value = match (&it.value, it.is_set) {
+                (Some(value), _) => value.clone(),
+                (None, true) => "(set)".to_owned(),
+                (None, false) => "-".to_owned(),
+            };
+            vec![
+                Cell::from(it.name),
+                Cell::from(value),
+                Cell::from(it.meaning),
+            ]
+        })
+        .collect();
+    ui.data(&format!(
+        "\n{}",
+        table(style, &["VARIABLE", "VALUE", "MEANING"], &rows)
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_never_shown() {
+        assert_eq!(
+            without_password("tcp://u:secret@h:2375/x"),
+            "tcp://u@h:2375/x"
+        );
+        assert_eq!(
+            without_password("unix:///var/run/docker.sock"),
+            "unix:///var/run/docker.sock"
+        );
+        let given = [
+            ("HTTPS_PROXY", "http://u:secret@proxy"),
+            ("DEVENV_KEY_PASSPHRASE", "secret"),
+            ("DOCKER_HOST", "tcp://u:secret@h"),
+        ];
+        let environment =
+            Environment::from_variables(given.map(|(name, value)| (name.to_owned(), value.into())));
+        let text = serde_json::to_string(&variables(&environment)).unwrap();
+        assert!(!text.contains("secret"), "{text}");
+        assert!(text.contains("tcp://u@h"), "{text}");
+    }
+
+    #[test]
+    fn every_flag_with_a_variable_is_listed() {
+        use clap::CommandFactory;
+        let command = crate::commands::Cli::command();
+        for variable in command.get_arguments().filter_map(clap::Arg::get_env) {
+            assert!(
+                VARIABLES.iter().any(|it| it.name == variable),
+                "{} is not in settings/variables.rs",
+                variable.display()
+            );
+        }
+    }
+}

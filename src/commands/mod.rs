@@ -1,0 +1,166 @@
+//! The command line: one command, one file with its arguments, its help and its function.
+
+pub mod clean;
+pub mod completions;
+pub mod config;
+pub mod down;
+pub mod exec;
+pub mod history;
+pub mod init;
+pub mod list;
+pub mod logs;
+pub mod open;
+pub mod pause;
+pub mod pull;
+pub mod release;
+pub mod restart;
+pub mod resume;
+pub mod shell;
+pub mod status;
+pub mod sync;
+pub mod up;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::complete;
+use crate::context::Context;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::model::name::{InstanceName, PlatformName};
+use crate::paths::Paths;
+use crate::settings::{Environment, Flags, Settings};
+use crate::ui::{Manner, Ui};
+
+/// Run any subset of production's own signed containers on this workstation.
+///
+/// `devenv init URL` clones a platform's definitions, `devenv up NAME` starts a container with what
+/// it needs behind production's own proxy, `devenv status` shows what runs where.
+#[derive(Debug, Parser)]
+#[command(
+    name = "devenv",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct Globals {
+    /// The platform, where several are initialised
+    #[arg(long, global = true, env = "DEVENV_PLATFORM", value_name = "NAME", add = complete::platforms())]
+    platform: Option<PlatformName>,
+    /// The copy of the platform: several can run side by side
+    #[arg(
+        long,
+        global = true,
+        env = "DEVENV_INSTANCE",
+        value_name = "NAME",
+        default_value = "default",
+        add = complete::instances()
+    )]
+    instance: InstanceName,
+    /// The Docker engine, as for docker: unix:///…, tcp://…
+    #[arg(long, global = true, env = "DEVENV_HOST", value_name = "URL")]
+    host: Option<String>,
+    /// Print data as JSON
+    #[arg(long, global = true, env = "DEVENV_JSON")]
+    json: bool,
+    /// Print only data, warnings and errors
+    #[arg(long, short, global = true, env = "DEVENV_QUIET")]
+    quiet: bool,
+    /// Tell every step and why it is done
+    #[arg(long, short, global = true, env = "DEVENV_VERBOSE")]
+    verbose: bool,
+    /// Use no network: only what was fetched before, verified again
+    #[arg(long, global = true, env = "DEVENV_OFFLINE")]
+    offline: bool,
+    /// Answer every question with yes
+    #[arg(long, short, global = true, env = "DEVENV_YES")]
+    yes: bool,
+    /// Print without colours (as does `NO_COLOR`)
+    #[arg(long, global = true, env = "DEVENV_NO_COLOR")]
+    no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Arguments),
+    Sync(sync::Arguments),
+    List(list::Arguments),
+    Up(up::Arguments),
+    Status(status::Arguments),
+    Down(down::Arguments),
+    Open(open::Arguments),
+    Pull(pull::Arguments),
+    History(history::Arguments),
+    Config(config::Arguments),
+    Completions(completions::Arguments),
+    Release(release::Arguments),
+    Pause(pause::Arguments),
+    Resume(resume::Arguments),
+    Restart(restart::Arguments),
+    Logs(logs::Arguments),
+    Exec(exec::Arguments),
+    Shell(shell::Arguments),
+    Clean(clean::Arguments),
+}
+
+impl Cli {
+    /// The user interface that the flags ask for.
+    pub fn ui(&self, environment: &Environment) -> Ui {
+        let dumb = environment.get("TERM") == Some("dumb");
+        Ui::new(Manner {
+            json: self.globals.json,
+            quiet: self.globals.quiet,
+            verbose: self.globals.verbose,
+            yes: self.globals.yes,
+            no_color: self.globals.no_color || environment.get("NO_COLOR").is_some() || dumb,
+        })
+    }
+
+    /// Runs the command.
+    pub async fn run(self, environment: Environment, ui: Ui) -> Result<Exit> {
+        let paths = Paths::locate(&environment)?;
+        let flags = Flags {
+            platform: self.globals.platform,
+            host: self.globals.host,
+        };
+        let settings = Settings::resolve(&paths, &flags)?;
+        let context = Context {
+            environment,
+            paths,
+            settings,
+            instance: self.globals.instance,
+            offline: self.globals.offline,
+            ui,
+        };
+        match self.command {
+            Command::Init(arguments) => init::run(&context, arguments).await,
+            Command::Sync(arguments) => sync::run(&context, arguments).await,
+            Command::List(arguments) => list::run(&context, arguments).await,
+            Command::Up(arguments) => up::run(&context, arguments).await,
+            Command::Status(arguments) => status::run(&context, arguments).await,
+            Command::Down(arguments) => down::run(&context, arguments).await,
+            Command::Open(arguments) => open::run(&context, arguments).await,
+            Command::Pull(arguments) => pull::run(&context, arguments).await,
+            Command::History(arguments) => history::run(&context, arguments).await,
+            Command::Config(arguments) => config::run(&context, &arguments),
+            Command::Completions(arguments) => completions::run(&context, &arguments),
+            Command::Release(arguments) => release::run(&context, arguments).await,
+            Command::Pause(arguments) => pause::run(&context, arguments).await,
+            Command::Resume(arguments) => resume::run(&context, arguments).await,
+            Command::Restart(arguments) => restart::run(&context, arguments).await,
+            Command::Logs(arguments) => logs::run(&context, arguments).await,
+            Command::Exec(arguments) => exec::run(&context, arguments).await,
+            Command::Shell(arguments) => shell::run(&context, arguments).await,
+            Command::Clean(arguments) => clean::run(&context, arguments).await,
+        }
+    }
+}

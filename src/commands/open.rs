@@ -1,0 +1,176 @@
+//! `devenv open`
+
+use clap::Args;
+
+use crate::browser;
+use crate::commands::status;
+use crate::complete;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::model::nearest::nearest;
+use crate::status::{ContainerStatus, Status};
+
+/// Open a container's page in the browser
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The container; without, the proxy's own page
+    #[arg(add = complete::container_names())]
+    name: Option<String>,
+    /// Print the address instead
+    #[arg(long)]
+    print: bool,
+}
+
+/// Opens or prints an address.
+pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
+    let open = context.open()?;
+    let (engine, _) = context.engine()?;
+    let status = status::of(context, &open, &engine).await?;
+    let names = open.containers.iter().map(|it| it.name.to_string());
+    let known: Vec<String> = names.collect();
+    let proxy = open.platform.proxy.as_str();
+    let runs = status.containers.iter().any(|it| it.name == proxy);
+    let name = arguments.name.as_deref().unwrap_or(proxy);
+    if name == proxy && !runs {
+        let text = format!(
+            "the proxy of the instance `{}` does not run",
+            status.instance
+        );
+        return Err(Error::usage(text).hint(
+            "`devenv up NAME` starts a container behind it, `devenv up --proxy` brings it back",
+        ));
+    }
+    let url = address(&status, name, &known)?;
+    context.ui.json(&serde_json::json!({ "url": url }));
+    if arguments.print {
+        context.ui.data(url);
+    } else {
+        context.ui.note(&format!("opening {url}"));
+        browser::open(&context.environment, url).await?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The first address of a container that runs.
+fn address<'a>(status: &'a Status, name: &str, known: &[String]) -> Result<&'a str> {
+    let Some(container) = status.containers.iter().find(|it| it.name == name) else {
+        return Err(absent(status, name, known));
+    };
+    if container.state != "running" {
+        let text = format!("{name} does not run: it is {}", container.state);
+        return Err(Error::usage(text).hint("`devenv up` brings back what was asked for"));
+    }
+    container
+        .urls
+        .first()
+        .map(String::as_str)
+        .ok_or_else(|| no_address(status, container))
+}
+
+fn absent(status: &Status, name: &str, known: &[String]) -> Error {
+    let text = name.escape_default();
+    if known.iter().any(|it| it == name) {
+        let instance = &status.instance;
+        return Error::usage(format!("{text} does not run in the instance `{instance}`"))
+            .hint(format!("`devenv up {text}` starts it"));
+    }
+    let error = Error::usage(format!("no container is called `{text}`"));
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint("`devenv list` shows the names"),
+    }
+}
+
+fn no_address(status: &Status, container: &ContainerStatus) -> Error {
+    let name = &container.name;
+    let proxy = status.containers.iter().find(|it| it.kind == "proxy");
+    if container.kind.is_empty() {
+        return Error::usage(format!("the routes of {name} are not known"))
+            .because(Error::usage(
+                "the reference that it runs is not in the cache",
+            ))
+            .hint("`devenv up` fetches it");
+    }
+    if proxy.is_none_or(|it| it.state != "running") {
+        return Error::usage(format!("the proxy does not run, so {name} has no page"))
+            .hint("`devenv up --proxy` starts it");
+    }
+    Error::usage(format!(
+        "{name} has no route: nothing of it is shown by the proxy"
+    ))
+    .hint(format!("`devenv list {name}` shows how it is reached"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::EngineStatus;
+
+    fn container(
+        name: &str,
+        kind: &'static str,
+        state: &'static str,
+        url: &str,
+    ) -> ContainerStatus {
+        ContainerStatus {
+            name: name.to_owned(),
+            kind,
+            source: "reference".to_owned(),
+            version: "1".to_owned(),
+            digest: None,
+            state,
+            exit_code: None,
+            health: None,
+            urls: Some(url.to_owned())
+                .filter(|url| !url.is_empty())
+                .into_iter()
+                .collect(),
+            ports: vec![],
+            volumes: vec![],
+        }
+    }
+
+    fn told(containers: Vec<ContainerStatus>, name: &str) -> String {
+        let status = Status {
+            platform: "acme".to_owned(),
+            instance: "default".to_owned(),
+            environment: None,
+            configuration: None,
+            reference: None,
+            engine: EngineStatus {
+                profile: "linux".to_owned(),
+                version: "20".to_owned(),
+            },
+            containers,
+        };
+        let known = ["billing".to_owned(), "front".to_owned()];
+        match address(&status, name, &known) {
+            Ok(url) => url.to_owned(),
+            Err(error) => format!("{error}; {}", error.hints().join("; ")),
+        }
+    }
+
+    #[test]
+    fn a_running_container_with_a_route_has_an_address() {
+        let front = || container("front", "proxy", "running", "http://localhost/");
+        let billing = |state| container("billing", "app", state, "http://localhost/billing");
+        assert_eq!(
+            told(vec![front(), billing("running")], "billing"),
+            "http://localhost/billing"
+        );
+        assert!(told(vec![front(), billing("paused")], "billing").contains("it is paused"));
+        assert!(told(vec![front()], "billing").contains("`devenv up billing` starts it"));
+        assert!(told(vec![front()], "biling").contains("did you mean `billing`?"));
+    }
+
+    #[test]
+    fn without_an_address_the_reason_is_told() {
+        let front = |state| container("front", "proxy", state, "");
+        let db = |kind| container("billing", kind, "running", "");
+        assert!(told(vec![front("running"), db("service")], "billing").contains("has no route"));
+        assert!(told(vec![front("exited"), db("app")], "billing").contains("proxy does not run"));
+        assert!(told(vec![db("app")], "billing").contains("proxy does not run"));
+        assert!(told(vec![db("")], "billing").contains("are not known"));
+    }
+}

@@ -1,0 +1,124 @@
+//! `devenv status`
+
+use clap::Args;
+use futures_util::future::join;
+
+use crate::context::{Context, OpenPlatform};
+use crate::engine::Engine;
+use crate::engine::docker::Docker;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::model::host_profile::HostProfile;
+use crate::plan::Observed;
+pub use crate::running::{cached_reference, identity};
+use crate::state::InstanceRecord;
+use crate::status::{self, ContainerStatus, EngineStatus, Status};
+use crate::ui::Ui;
+use crate::ui::table::{Cell, table};
+
+/// Show what runs, at which version, in which state and where it is reached
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+/// Prints the instance's status; exit code 0 whatever the state is.
+pub async fn run(context: &Context, _: Arguments) -> Result<Exit> {
+    let open = context.open()?;
+    let (engine, _) = context.engine()?;
+    let status = of(context, &open, &engine).await?;
+    context.ui.json(&status);
+    show(&context.ui, &status);
+    Ok(Exit::Done)
+}
+
+/// Looks at an instance; the reference comes from the cache alone.
+pub async fn of(context: &Context, open: &OpenPlatform, engine: &Docker) -> Result<Status> {
+    let identity = identity(context, open)?;
+    let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
+    let reference = async {
+        match &record {
+            Some(record) => cached_reference(context, open, record).await,
+            None => None,
+        }
+    };
+    // Networks and volumes are not shown: only half of an `Observation` is asked for.
+    let (everything, reference) = join(engine.containers(), reference).await;
+    let observed = Observed::collect(&identity, &everything?, Vec::new(), &[])?;
+    let engine = EngineStatus {
+        profile: HostProfile::linux()?.name,
+        version: engine.version(),
+    };
+    Ok(status::status(
+        &identity,
+        engine,
+        record.as_ref(),
+        reference.as_ref(),
+        &observed,
+    ))
+}
+
+/// Prints a status for people.
+pub fn show(ui: &Ui, status: &Status) {
+    if status.containers.is_empty() {
+        ui.data(&format!(
+            "nothing runs of {} (instance {})",
+            status.platform, status.instance
+        ));
+        return;
+    }
+    let reference = status
+        .reference
+        .map_or_else(|| "?".to_owned(), |it| it.number.to_string());
+    ui.data(&format!(
+        "{} · instance {} · reference {reference} ({}) · configuration {}",
+        ui.style().bold(&status.platform),
+        status.instance,
+        status.environment.as_deref().unwrap_or("?"),
+        status.configuration.as_deref().unwrap_or("?"),
+    ));
+    let rows: Vec<Vec<Cell>> = status.containers.iter().map(row).collect();
+    ui.data(&table(
+        ui.style(),
+        &["NAME", "KIND", "VERSION", "STATE", "HEALTH", "URL"],
+        &rows,
+    ));
+}
+
+fn row(container: &ContainerStatus) -> Vec<Cell> {
+    let state = match (container.state, container.exit_code) {
+        ("exited", Some(0)) => Cell::from("completed"),
+        ("exited", code) => {
+            let code = code.map_or_else(String::new, |code| format!(" ({code})"));
+            Cell::painted(format!("exited{code}"), |style, text| style.red(text))
+        }
+        ("running", _) => Cell::painted("running", |style, text| style.green(text)),
+        (state, _) => Cell::painted(state, |style, text| style.yellow(text)),
+    };
+    let health = match container.health {
+        Some("healthy") => Cell::painted("healthy", |style, text| style.green(text)),
+        Some("unhealthy") => Cell::painted("unhealthy", |style, text| style.red(text)),
+        Some(other) => Cell::painted(other, |style, text| style.yellow(text)),
+        None => Cell::from("-"),
+    };
+    let version = if container.source == "local" {
+        Cell::painted(format!("LOCAL {}", container.version), |style, text| {
+            style.yellow(text)
+        })
+    } else {
+        Cell::from(container.version.clone())
+    };
+    let place = container.urls.first().cloned().or_else(|| {
+        let port = container.ports.first()?;
+        Some(format!(
+            "{}:{} → {}",
+            port.address, port.host, port.container
+        ))
+    });
+    vec![
+        Cell::from(container.name.clone()),
+        Cell::from(container.kind),
+        version,
+        state,
+        health,
+        Cell::painted(place.unwrap_or_default(), |style, text| style.cyan(text)),
+    ]
+}

@@ -1,0 +1,176 @@
+//! `devenv sync`
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use crate::changes::{Changes, ContainerChange, Snapshot};
+use crate::context::Context;
+use crate::definitions::{Changed, CommitId, Definitions, Fetched, FileChange, History};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::model::name::PlatformName;
+use crate::model::platform::Platform;
+use crate::ui::Ui;
+use crate::ui::progress::Work;
+
+/// Commits that are shown.
+const SHOWN: usize = 10;
+
+/// Commits that `--json` gives at most.
+const MOST: usize = 500;
+
+/// Fetch the platform's definitions and say what changed since
+///
+/// Nothing that runs is touched: what `devenv up` runs is decided by production's signed
+/// references, not by the newest commit.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Take a history that was rewritten on the server
+    #[arg(long)]
+    accept_rewritten: bool,
+}
+
+/// Fetches, moves forward, tells.
+pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
+    let name = context.platform_name()?;
+    if context.offline {
+        return Err(Error::usage(
+            "`sync` needs the network, and `--offline` forbids it",
+        ));
+    }
+    // Not `Context::open`: definitions that cannot be read must not be in the way of newer ones.
+    let mut definitions = context.definitions(&name)?;
+    let history = if arguments.accept_rewritten {
+        History::Rewritten
+    } else {
+        History::Forward
+    };
+    let work = Work::begin(&context.ui, "definitions");
+    let fetched = definitions.fetch(history, work.clone()).await?;
+    work.finish("fetched");
+    let changes = changes(&definitions, fetched)?;
+    context.ui.json(&serde_json::json!({
+        "platform": name, "before": fetched.before.to_string(), "after": fetched.after.to_string(),
+        "changes": changes,
+    }));
+    show(&context.ui, &name, fetched, &changes);
+    warn(context, &definitions, fetched.after, &name, &changes);
+    Ok(Exit::Done)
+}
+
+fn changes(definitions: &Definitions, fetched: Fetched) -> Result<Changes> {
+    let Fetched { before, after } = fetched;
+    let commits = definitions.log_between(before, after, MOST)?;
+    let files = definitions.changed_files(before, after)?;
+    Ok(Changes::between(
+        &snapshot(definitions, before),
+        &snapshot(definitions, after),
+        &commits,
+        files,
+    ))
+}
+
+/// What cannot be read counts as nothing: [`warn`] says so.
+fn snapshot(definitions: &Definitions, commit: CommitId) -> Snapshot {
+    Snapshot {
+        containers: definitions.containers(commit).unwrap_or_default(),
+        versions: platform(definitions, commit).map_or_else(BTreeMap::new, |it| it.containers),
+    }
+}
+
+fn platform(definitions: &Definitions, commit: CommitId) -> Option<Platform> {
+    let text = definitions.read(commit, "platform.yaml").ok()??;
+    Platform::parse("platform.yaml", &text).ok()
+}
+
+/// Says what the user must know of the new commit.
+fn warn(
+    context: &Context,
+    definitions: &Definitions,
+    commit: CommitId,
+    name: &PlatformName,
+    changes: &Changes,
+) {
+    match definitions.catalogue(commit) {
+        Err(error) => context.ui.warn(&format!(
+            "the definitions at {} have a fault: {}",
+            commit.short(),
+            error.chain().join(": ")
+        )),
+        Ok(catalogue) if catalogue.platform.platform != *name => context.ui.warn(&format!(
+            "the definitions of `{name}` now call themselves `{}`: nothing of them is used",
+            catalogue.platform.platform
+        )),
+        Ok(_) => {}
+    }
+    if changes.files.iter().any(|file| file.path == "trust.yaml") {
+        context
+            .ui
+            .note("trust.yaml changed there; the keys that are pinned on this machine stay");
+    }
+}
+
+fn show(ui: &Ui, name: &PlatformName, fetched: Fetched, changes: &Changes) {
+    let style = ui.style();
+    if fetched.before == fetched.after {
+        ui.data(&format!(
+            "{name} is up to date at {}",
+            fetched.after.short()
+        ));
+        return;
+    }
+    ui.data(&format!(
+        "{}: {} → {}",
+        style.bold(name),
+        fetched.before.short(),
+        fetched.after.short()
+    ));
+    for commit in changes.commits.iter().take(SHOWN) {
+        let author = commit.author.split(" <").next().unwrap_or_default();
+        ui.data(&format!(
+            "  {}  {author}: {}",
+            commit.time.strftime("%Y-%m-%d"),
+            commit.subject
+        ));
+    }
+    if changes.commits.len() > SHOWN {
+        let more = changes.commits.len() - SHOWN;
+        ui.data(&format!("  … and {more} more"));
+    }
+    for change in &changes.containers {
+        ui.data(&container(change));
+    }
+    for change in &changes.versions {
+        ui.data(&format!("released   {change}"));
+    }
+    if !changes.files.is_empty() {
+        ui.data(&format!("other      {}", files(&changes.files)));
+    }
+}
+
+fn container(change: &ContainerChange) -> String {
+    match change.change {
+        Changed::Added => format!("new        {}", change.name),
+        Changed::Removed => format!("gone       {}", change.name),
+        Changed::Modified => format!("changed    {}: {}", change.name, files(&change.files)),
+    }
+}
+
+/// The first few paths.
+fn files(files: &[FileChange]) -> String {
+    const FIRST: usize = 4;
+    let mut text: Vec<String> = files
+        .iter()
+        .take(FIRST)
+        .map(|file| match file.change {
+            Changed::Added => format!("+{}", file.path),
+            Changed::Removed => format!("-{}", file.path),
+            Changed::Modified => file.path.clone(),
+        })
+        .collect();
+    if files.len() > FIRST {
+        text.push(format!("… and {} more", files.len() - FIRST));
+    }
+    text.join(", ")
+}

@@ -1,0 +1,228 @@
+//! `devenv up`
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::commands::status;
+use crate::complete;
+use crate::context::{Context, OpenPlatform};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::instance::{self, Outcome};
+use crate::model::name::{ConfigurationName, EnvironmentName};
+use crate::model::quantity::Span;
+use crate::model::urls;
+use crate::prepare::Wish;
+use crate::select::Why;
+use crate::ui::Ui;
+use crate::ui::table::{Cell, table};
+
+/// Start containers with what they need, behind production's own proxy
+///
+/// What runs is what production released: image and specification of every container come from a
+/// signed reference, by default the one that production runs now. Names are added to what the
+/// instance runs already; without names it is brought back to what was asked before.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Containers or bundles
+    #[arg(add = complete::names())]
+    names: Vec<String>,
+    /// Everything but one-shots that nobody needs
+    #[arg(long)]
+    all: bool,
+    /// Leave a container out although others need it (repeatable)
+    #[arg(long, value_name = "NAME", add = complete::names())]
+    without: Vec<String>,
+    /// Run what this environment runs now
+    #[arg(long, short, value_name = "NAME", add = complete::environments())]
+    environment: Option<EnvironmentName>,
+    /// Run this reference, until another environment is asked for
+    #[arg(long, value_name = "N", conflicts_with = "as_of", add = complete::references())]
+    reference: Option<u64>,
+    /// Run what the environment ran at this time (2026-03-01T12:00:00Z)
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<Timestamp>,
+    /// Use these settings of the images
+    #[arg(long, short, value_name = "NAME", add = complete::configurations())]
+    configuration: Option<ConfigurationName>,
+    /// Publish a port elsewhere on this machine (repeatable)
+    #[arg(long, value_name = "PORT=HOSTPORT", value_parser = port)]
+    port: Vec<(u16, u16)>,
+    /// Run without the proxy, until `--proxy` brings it back
+    #[arg(long, conflicts_with = "proxy")]
+    no_proxy: bool,
+    /// Run the proxy again
+    #[arg(long)]
+    proxy: bool,
+    /// Show what would be done and on which evidence, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Return once everything is started
+    #[arg(long)]
+    no_wait: bool,
+    /// How long one container may take to be ready (90s, 5m)
+    #[arg(long, value_name = "TIME", default_value = "3m")]
+    timeout: Span,
+}
+
+fn port(text: &str) -> Result<(u16, u16), String> {
+    let wrong = || format!("`{text}` is not PORT=HOSTPORT, such as 80=8000");
+    let (wanted, host) = text.split_once('=').ok_or_else(wrong)?;
+    let number = |text: &str| text.parse().ok().filter(|port| *port > 0).ok_or_else(wrong);
+    Ok((number(wanted)?, number(host)?))
+}
+
+/// Brings the instance up.
+pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
+    let open = context.open()?;
+    let wish = Wish {
+        names: arguments.names,
+        all: arguments.all,
+        without: arguments.without,
+        environment: arguments.environment,
+        reference: arguments.reference,
+        as_of: arguments.as_of,
+        configuration: arguments.configuration,
+        ports: arguments.port.into_iter().collect::<BTreeMap<_, _>>(),
+        proxy: (arguments.proxy || arguments.no_proxy).then_some(arguments.proxy),
+        dry_run: arguments.dry_run,
+        no_wait: arguments.no_wait,
+        timeout: arguments.timeout.duration(),
+        less: Vec::new(),
+    };
+    finish(context, &open, &wish).await
+}
+
+/// Takes containers away from an instance, and what only they needed.
+pub async fn less(
+    context: &Context,
+    open: &OpenPlatform,
+    names: &[String],
+    dry_run: bool,
+) -> Result<Exit> {
+    let wish = Wish {
+        less: names.to_vec(),
+        dry_run,
+        no_wait: true,
+        timeout: Duration::from_secs(60),
+        ..Wish::default()
+    };
+    finish(context, open, &wish).await
+}
+
+async fn finish(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<Exit> {
+    let outcome = instance::bring(context, open, wish).await?;
+    if wish.dry_run {
+        show_plan(&context.ui, &outcome);
+        return Ok(Exit::Done);
+    }
+    if context.ui.is_json() {
+        let (engine, _) = context.engine()?;
+        let status = status::of(context, open, &engine).await?;
+        let mut value = serde_json::to_value(&status).unwrap_or_default();
+        value["event"] = "result".into();
+        context.ui.json(&value);
+    } else {
+        show(&context.ui, &outcome);
+    }
+    Ok(Exit::Done)
+}
+
+fn show_plan(ui: &Ui, outcome: &Outcome) {
+    let reference = &outcome.chosen.verified.reference;
+    let rows: Vec<Vec<Cell>> = outcome
+        .selection
+        .order
+        .iter()
+        .map(|name| {
+            let verified = &outcome.images[name];
+            let why = match &outcome.selection.why[name] {
+                Why::Asked => "asked for".to_owned(),
+                Why::NeededBy(other) => format!("needed by {other}"),
+                Why::Proxy => "the proxy".to_owned(),
+            };
+            vec![
+                Cell::from(name.as_str()),
+                Cell::from(verified.image.version.clone()),
+                Cell::from(verified.image.digest.short()),
+                Cell::from(verified.signers.join(", ")),
+                Cell::from(verified.commit.chars().take(10).collect::<String>()),
+                Cell::from(why),
+            ]
+        })
+        .collect();
+    ui.data(&format!(
+        "reference {} of {}",
+        reference.number,
+        reference.created.strftime("%Y-%m-%d %H:%M UTC")
+    ));
+    ui.data(&table(
+        ui.style(),
+        &["NAME", "VERSION", "DIGEST", "SIGNED BY", "COMMIT", "WHY"],
+        &rows,
+    ));
+    if outcome.planned.plan.is_empty() {
+        ui.data("nothing to do");
+    } else {
+        ui.data(&outcome.planned.plan.to_string());
+    }
+    let steps: Vec<_> = outcome.planned.plan.nodes.iter().map(|node| {
+        serde_json::json!({ "step": node.step.to_string(), "cause": node.cause.to_string(), "after": node.after })
+    }).collect();
+    ui.json(&serde_json::json!({ "reference": reference.number, "steps": steps }));
+}
+
+fn show(ui: &Ui, outcome: &Outcome) {
+    let reference = &outcome.chosen.verified.reference;
+    let port = outcome
+        .planned
+        .ports
+        .proxy(reference)
+        .filter(|_| outcome.selection.why.contains_key(&reference.proxy));
+    let rows: Vec<Vec<Cell>> = outcome
+        .selection
+        .order
+        .iter()
+        .map(|name| {
+            let state = outcome
+                .ready
+                .get(name)
+                .map_or("started", |ready| ready.as_str());
+            let urls = urls::urls(reference, name, port);
+            vec![
+                Cell::from(name.as_str()),
+                Cell::from(outcome.images[name].image.version.clone()),
+                Cell::painted(state, |style, text| style.green(text)),
+                Cell::painted(urls.join("  "), |style, text| style.cyan(text)),
+            ]
+        })
+        .collect();
+    if outcome.planned.plan.is_empty() {
+        ui.note("nothing to do");
+    }
+    ui.data(&table(
+        ui.style(),
+        &["NAME", "VERSION", "STATE", "URL"],
+        &rows,
+    ));
+    let absent: Vec<_> = outcome
+        .selection
+        .absent
+        .iter()
+        .flat_map(|name| {
+            reference.containers[name]
+                .routes
+                .iter()
+                .map(ToString::to_string)
+        })
+        .collect();
+    if port.is_some() && !absent.is_empty() {
+        ui.note(&format!(
+            "not part of this subset (they answer 503): {}",
+            absent.join(" ")
+        ));
+    }
+}

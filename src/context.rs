@@ -1,0 +1,201 @@
+//! What every command is given: settings, paths, clock, environment and the user interface.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::cache::Cache;
+use crate::definitions::known::{Known, KnownContainer};
+use crate::definitions::{CommitId, Definitions, Git, GitChoice};
+use crate::engine::docker::Docker;
+use crate::engine::host::{self, Choice, EngineEnvironment};
+use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::name::{InstanceName, PlatformName};
+use crate::model::platform::Platform;
+use crate::model::trust_file::TrustFile;
+use crate::paths::Paths;
+use crate::registry::{Options, Registry};
+use crate::settings::{self, Environment, Settings};
+use crate::state::Lock;
+use crate::ui::Ui;
+
+/// What a command works with.
+#[derive(Debug)]
+pub struct Context {
+    /// The process's environment.
+    pub environment: Environment,
+    /// Where things are.
+    pub paths: Paths,
+    /// What holds for this run.
+    pub settings: Settings,
+    /// The copy that is meant.
+    pub instance: InstanceName,
+    /// Whether the network must not be used.
+    pub offline: bool,
+    /// The user.
+    pub ui: Ui,
+}
+
+/// A platform that was initialised here.
+#[derive(Debug)]
+pub struct OpenPlatform {
+    /// Its name.
+    pub name: PlatformName,
+    /// Whose signatures count: the pinned copy.
+    pub trust: TrustFile,
+    /// The commit that is read.
+    pub commit: CommitId,
+    /// What is defined at that commit.
+    pub containers: Vec<KnownContainer>,
+    /// `platform.yaml` at that commit.
+    pub platform: Platform,
+}
+
+impl Context {
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// What was fetched before.
+    pub fn cache(&self) -> Cache {
+        Cache::new(&self.paths)
+    }
+
+    /// The registries, unless offline.
+    pub fn registry(&self) -> Option<Registry> {
+        (!self.offline).then(|| {
+            Registry::new(Options {
+                docker_config: self.environment.docker_config(),
+                ca_file: self.settings.registry_ca.value.clone(),
+                ..Options::default()
+            })
+        })
+    }
+
+    /// git as the user has it.
+    pub fn git(&self) -> Git {
+        let choice = match self.settings.git.value {
+            settings::Git::Auto => GitChoice::Auto,
+            settings::Git::Program => GitChoice::Program,
+            settings::Git::BuiltIn => GitChoice::BuiltIn,
+        };
+        Git::new(choice, self.environment.all(), Duration::from_secs(60))
+    }
+
+    /// The engine and why it is that one. Nothing is sent yet.
+    pub fn engine(&self) -> Result<(Docker, Choice)> {
+        let get = |name: &str| self.environment.get(name).map(ToOwned::to_owned);
+        let choice = host::choose(&EngineEnvironment {
+            host_argument: self.settings.host.value.clone(),
+            docker_host: get("DOCKER_HOST"),
+            docker_context: get("DOCKER_CONTEXT"),
+            docker_config: get("DOCKER_CONFIG").map(Into::into),
+            docker_tls: get("DOCKER_TLS"),
+            docker_tls_verify: get("DOCKER_TLS_VERIFY"),
+            docker_cert_path: get("DOCKER_CERT_PATH").map(Into::into),
+            home: self.environment.home.clone(),
+        })?;
+        Ok((Docker::new(&choice.endpoint)?, choice))
+    }
+
+    /// The platforms that were initialised here.
+    pub fn platforms(&self) -> Result<Vec<PlatformName>> {
+        let folder = self.paths.platforms();
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).at(Kind::Usage, "read", &folder),
+        };
+        let mut names: Vec<PlatformName> = entries
+            .filter_map(|entry| PlatformName::new(entry.ok()?.file_name().into_string().ok()?).ok())
+            .filter(|name| {
+                self.paths.definitions(name).is_dir() && self.paths.trust(name).is_file()
+            })
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The clone of a platform's definitions.
+    pub fn definitions(&self, name: &PlatformName) -> Result<Definitions> {
+        Definitions::open(&self.paths.definitions(name), &self.git())
+    }
+
+    /// The platform that is meant: named, or the only one.
+    pub fn platform_name(&self) -> Result<PlatformName> {
+        let known = self.platforms()?;
+        if let Some(name) = &self.settings.platform.value {
+            if known.contains(name) {
+                return Ok(name.clone());
+            }
+            return Err(
+                Error::usage(format!("the platform `{name}` is not initialised here"))
+                    .hint("`devenv init URL` clones its definitions"),
+            );
+        }
+        match known.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(Error::usage("no platform is initialised here").hint(
+                "`devenv init URL` clones the definitions of one; ask a colleague for the URL",
+            )),
+            several => {
+                let names: Vec<_> = several.iter().map(PlatformName::as_str).collect();
+                Err(Error::usage(format!(
+                    "several platforms are initialised here: {}",
+                    names.join(", ")
+                ))
+                .hint("name one with `--platform` or in settings.yaml"))
+            }
+        }
+    }
+
+    /// Opens the platform that is meant.
+    pub fn open(&self) -> Result<OpenPlatform> {
+        self.open_named(&self.platform_name()?)
+    }
+
+    /// Opens a platform that was initialised here.
+    pub fn open_named(&self, name: &PlatformName) -> Result<OpenPlatform> {
+        let trust = self.trust(name)?;
+        let known = Known::of(&self.paths.definitions(name), &self.git())?;
+        let platform = Platform::parse("platform.yaml", known.platform.as_bytes())?;
+        if platform.platform != *name {
+            return Err(Error::definitions(format!(
+                "the definitions of `{name}` now call themselves `{}`",
+                platform.platform
+            )));
+        }
+        Ok(OpenPlatform {
+            name: name.clone(),
+            trust,
+            commit: known.commit,
+            containers: known.containers,
+            platform,
+        })
+    }
+
+    /// The lock of the instance that is meant; says so when another command holds it.
+    pub async fn lock(&self, platform: &PlatformName) -> Result<Lock> {
+        let waiting = || {
+            self.ui
+                .note("waiting for another devenv command on this instance");
+        };
+        Lock::take(&self.paths, platform, &self.instance, waiting).await
+    }
+
+    /// The pinned trust file of a platform.
+    pub fn trust(&self, platform: &PlatformName) -> Result<TrustFile> {
+        let path = self.paths.trust(platform);
+        let text = std::fs::read(&path).at(Kind::Trust, "read", &path)?;
+        let trust = TrustFile::parse(&path.display().to_string(), &text)?;
+        if trust.platform != *platform {
+            return Err(Error::trust(format!(
+                "{} is about the platform `{}`",
+                path.display(),
+                trust.platform
+            )));
+        }
+        Ok(trust)
+    }
+}

@@ -1,0 +1,184 @@
+//! Observe, plan, apply, and again when the engine changed meanwhile.
+
+pub mod holders;
+pub mod observe;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::apply::{self, Failure, Options, Reporter, Watch};
+use crate::desired::ports::{self, Moved, Ports};
+use crate::desired::{self, Desired, Image, Inputs, Secrets};
+use crate::engine::{Engine, RegistryLogin};
+use crate::error::{Error, Result};
+use crate::model::container::Publish;
+use crate::model::host_profile::HostProfile;
+use crate::model::identity::Identity;
+use crate::model::name::{ConfigurationName, ContainerName};
+use crate::model::overrides::Overrides;
+use crate::model::reference::Reference;
+use crate::plan::{Plan, difference};
+use crate::select::Selection;
+
+use observe::Observation;
+
+/// How often a plan that met a changed engine is made again.
+const ROUNDS: usize = 3;
+
+/// Everything that decides what an instance should be.
+pub struct Goal<'a> {
+    /// Production's decision.
+    pub reference: &'a Reference,
+    /// The subset.
+    pub selection: &'a Selection,
+    /// Verified images of the selected containers.
+    pub images: &'a BTreeMap<ContainerName, Image>,
+    /// Whose objects.
+    pub identity: &'a Identity,
+    /// Which settings the images use.
+    pub configuration: &'a ConfigurationName,
+    /// The host.
+    pub profile: &'a HostProfile,
+    /// The user's own changes.
+    pub overrides: &'a Overrides,
+    /// Values of the secret variables.
+    pub secrets: &'a Secrets,
+    /// Host ports that the user chose, by the wanted one.
+    pub chosen_ports: &'a BTreeMap<u16, u16>,
+    /// Host ports that the instance had before.
+    pub remembered_ports: &'a Ports,
+}
+
+/// A plan with what it was made from.
+#[derive(Debug)]
+pub struct Planned {
+    /// What should be there.
+    pub desired: Desired,
+    /// What was there.
+    pub observation: Observation,
+    /// What is to be done.
+    pub plan: Plan,
+    /// Host ports.
+    pub ports: Ports,
+    /// Ports that did not get what they wanted.
+    pub moved: Vec<Moved>,
+}
+
+/// How to converge.
+#[derive(Debug, Clone)]
+pub struct Manner {
+    /// Engine calls in flight at most.
+    pub concurrency: usize,
+    /// How long one wait may take.
+    pub wait: Duration,
+    /// Credentials of the registry that images are pulled from.
+    pub login: Option<RegistryLogin>,
+}
+
+impl Goal<'_> {
+    /// Makes the plan for what was observed.
+    pub async fn plan<E: Engine>(
+        &self,
+        engine: &E,
+        mut observation: Observation,
+    ) -> Result<Planned> {
+        let wanted: Vec<(ContainerName, Publish)> = self
+            .selection
+            .order
+            .iter()
+            .flat_map(|name| {
+                let own = self
+                    .overrides
+                    .of(name)
+                    .map(|it| it.publish.as_slice())
+                    .unwrap_or_default();
+                let all = self.reference.containers[name]
+                    .run
+                    .publish
+                    .iter()
+                    .chain(own);
+                all.map(|publish| (name.clone(), *publish))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        let address = self.profile.publish_address;
+        let mut holder = |port| holders::holder(&observation, self.identity, address, port);
+        let (ports, moved) = ports::assign(
+            &wanted,
+            self.chosen_ports,
+            self.remembered_ports,
+            &mut holder,
+        )?;
+        let desired = desired::desired(&Inputs {
+            reference: self.reference,
+            selection: self.selection,
+            images: self.images,
+            identity: self.identity,
+            configuration: self.configuration,
+            profile: self.profile,
+            overrides: self.overrides,
+            ports: &ports,
+            secrets: self.secrets,
+        });
+        observation.complete(engine, &desired).await?;
+        let plan = difference::difference(&desired, &observation.observed);
+        Ok(Planned {
+            desired,
+            observation,
+            plan,
+            ports,
+            moved,
+        })
+    }
+
+    /// Walks the plan, and makes a new one when the engine changed meanwhile. The watch is pumped
+    /// by the caller's `events`, subscribed before the first start.
+    pub async fn converge<E: Engine, R: Reporter>(
+        &self,
+        engine: &E,
+        reporter: &R,
+        manner: &Manner,
+        watch: &Watch,
+        mut planned: Planned,
+    ) -> Result<Planned, Failure> {
+        for round in 1.. {
+            let options = Options {
+                concurrency: manner.concurrency,
+                wait: manner.wait,
+                login: manner.login.clone(),
+            };
+            let context = apply::Context {
+                engine,
+                reporter,
+                identity: self.identity,
+                desired: &planned.desired,
+                observed: &planned.observation.observed,
+                options: &options,
+                watch,
+            };
+            match apply::apply(&context, &planned.plan).await {
+                Ok(()) => return Ok(planned),
+                Err(Failure::Stale(fault)) if round < ROUNDS => {
+                    let again = async {
+                        let observation = Observation::take(engine, self.identity).await?;
+                        self.plan(engine, observation).await
+                    };
+                    planned = again.await.map_err(|error: Error| {
+                        Failure::Other(error.within(format!("cannot plan again after: {fault}")))
+                    })?;
+                }
+                Err(Failure::Stale(fault)) => {
+                    return Err(Failure::Other(
+                        Error::from(fault)
+                            .within(format!("the engine kept changing during {ROUNDS} rounds"))
+                            .hint(
+                                "another tool changes the same containers; run the command again",
+                            ),
+                    ));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(planned)
+    }
+}

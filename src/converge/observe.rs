@@ -1,0 +1,114 @@
+//! One look at an engine, and a second one at what a plan depends on besides.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::{try_join, try_join3};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::desired::Desired;
+use crate::engine::{Engine, Fault, FaultKind};
+use crate::error::Result;
+use crate::model::digest::Digest;
+use crate::model::identity::{self, Identity};
+use crate::model::observed::ObservedContainer;
+use crate::plan::Observed;
+use crate::plan::drift::Drift;
+
+/// Questions under way at the same time.
+const AT_ONCE: usize = 16;
+
+/// What an engine holds.
+#[derive(Debug)]
+pub struct Observation {
+    /// What belongs to the instance.
+    pub observed: Observed,
+    /// All containers, of everybody: they hold ports.
+    pub everything: Vec<ObservedContainer>,
+}
+
+impl Observation {
+    /// Three lists at once.
+    pub async fn take<E: Engine>(engine: &E, identity: &Identity) -> Result<Self> {
+        let label = format!("{}={}", identity::INSTANCE, identity.instance);
+        let lists = try_join3(
+            engine.containers(),
+            engine.networks(&label),
+            engine.volumes(&label),
+        );
+        let (everything, networks, volumes) = lists.await?;
+        let observed = Observed::collect(identity, &everything, networks, &volumes)?;
+        Ok(Self {
+            observed,
+            everything,
+        })
+    }
+
+    /// What lists do not show: aliases on the network for absent names, and which images of
+    /// containers that are about to be created are there.
+    pub async fn complete<E: Engine>(&mut self, engine: &E, desired: &Desired) -> Result<()> {
+        let observed = &self.observed;
+        let drift = Drift::new(desired, observed);
+        let created = desired.containers.iter().filter(|container| {
+            let current = observed.current(&container.name, &container.object);
+            current.is_none_or(|current| drift.of(container, current).is_some())
+        });
+        let on_absent = observed
+            .containers
+            .values()
+            .flatten()
+            .filter(|it| it.networks.contains_key(&desired.absent_network));
+        let images = stream::iter(created)
+            .map(|container| first_present(engine, &container.image.accepted))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>();
+        let aliases = stream::iter(on_absent)
+            .map(|container| aliases(engine, container, &desired.absent_network))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>();
+        let (images, aliases) = try_join(images, aliases).await?;
+        self.observed.images = images.into_iter().flatten().collect();
+        self.observed.aliases = aliases.into_iter().flatten().collect();
+        Ok(())
+    }
+}
+
+/// The images of all desired containers that are there, whether they run or not.
+pub async fn images<E: Engine>(engine: &E, desired: &Desired) -> Result<BTreeSet<Digest>, Fault> {
+    let found = stream::iter(&desired.containers)
+        .map(|container| first_present(engine, &container.image.accepted))
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<Vec<_>>()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn first_present<E: Engine>(
+    engine: &E,
+    accepted: &[Digest],
+) -> Result<Option<Digest>, Fault> {
+    for id in accepted {
+        if engine.image(id).await?.is_some() {
+            return Ok(Some(*id));
+        }
+    }
+    Ok(None)
+}
+
+/// The names it was given there. The engine adds the short Id by itself.
+async fn aliases<E: Engine>(
+    engine: &E,
+    container: &ObservedContainer,
+    network: &str,
+) -> Result<Option<(String, BTreeSet<String>)>, Fault> {
+    let details = match engine.inspect(&container.id).await {
+        // Removed since the list: applying will meet that.
+        Err(fault) if fault.kind == FaultKind::NotFound => return Ok(None),
+        answer => answer?,
+    };
+    let names = details.networks.get(network).map(|it| it.aliases.iter());
+    let given = names
+        .into_iter()
+        .flatten()
+        .filter(|name| !container.id.starts_with(name.as_str()) && **name != container.object);
+    Ok(Some((container.id.clone(), given.cloned().collect())))
+}

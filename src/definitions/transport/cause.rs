@@ -1,0 +1,143 @@
+//! The families of failures, and the words by which they are known.
+
+/// The families of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// There is no such repository, or none that this user may see.
+    NotFound,
+    /// The server does not accept who asks.
+    Authentication,
+    /// The server's certificate or host key is not accepted here.
+    Untrusted,
+    /// No connection, or one that broke.
+    Unreachable,
+    /// The server gave no sign of life for too long.
+    TimedOut,
+    /// Anything else; git's own words say what.
+    Other,
+}
+
+impl Cause {
+    pub(super) fn phrase(self) -> Option<&'static str> {
+        match self {
+            Self::NotFound => Some("no such repository, or no right to see it"),
+            Self::Authentication => Some("authentication failed"),
+            Self::Untrusted => Some("the server's identity is not trusted here"),
+            Self::Unreachable => Some("the server cannot be reached"),
+            Self::TimedOut => Some("the server gave no sign of life"),
+            Self::Other => None,
+        }
+    }
+
+    pub(super) fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::NotFound => Some("check the address and your rights there"),
+            Self::Authentication => {
+                Some("make `git ls-remote ADDRESS` work first: a credential helper or an ssh key")
+            }
+            Self::Untrusted => Some(
+                "have its certificate authority (http.sslCAInfo) or host key (known_hosts) set up",
+            ),
+            Self::Unreachable | Self::TimedOut => Some("check the network, the VPN and the proxy"),
+            Self::Other => None,
+        }
+    }
+}
+
+/// What is looked for in small letters. The texts are git's (C locale), curl's, OpenSSH's, libgit2's and those of the large forges.
+/// First match wins: `Permission denied` comes before the `Could not read from remote repository`
+/// and `make sure … the repository exists` that follow it.
+const TEXTS: [(Cause, &[&str]); 5] = [
+    (
+        Cause::TimedOut,
+        &[
+            "operation too slow",
+            "operation timed out",
+            "early eof after timeout",
+        ],
+    ),
+    (
+        Cause::Untrusted,
+        &[
+            "ssl certificate problem",
+            "certificate verification failed",
+            "certificate verify failed",
+            "certificate is invalid",
+            "host key verification failed",
+            "host key is unknown",
+            "remote host identification has changed",
+            "unable to get local issuer",
+        ],
+    ),
+    (
+        Cause::Authentication,
+        &[
+            "authentication failed",
+            "authentication required",
+            "could not read username",
+            "could not read password",
+            "terminal prompts disabled",
+            "permission denied (",
+            "permission denied, please try again",
+            "returned error: 401",
+            "returned error: 403",
+            "status code: 401",
+            "status code: 403",
+            "http basic: access denied",
+            "invalid username or",
+            "authentication replays",
+            "no way left to authenticate",
+        ],
+    ),
+    (
+        Cause::NotFound,
+        &[
+            "' not found",
+            "does not appear to be a git repository",
+            "repository not found",
+            "does not exist",
+            "could not be found",
+            "returned error: 404",
+            "status code: 404",
+            "not exported",
+            "could not find repository",
+            "failed to resolve path",
+            // libgit2, of a folder that is not there; unknown schemes never come this far.
+            "unsupported url protocol",
+            "no such repository",
+        ],
+    ),
+    (
+        Cause::Unreachable,
+        &[
+            "could not resolve",
+            "failed to resolve address",
+            "failed to connect",
+            "couldn't connect",
+            "unable to connect",
+            "connection refused",
+            "connection timed out",
+            "connection reset",
+            "connection closed",
+            "network is unreachable",
+            "no route to host",
+            "hung up unexpectedly",
+            "early eof",
+            "unexpected disconnect",
+            "returned error: 5",
+            "status code: 5",
+            "empty reply from server",
+            "could not read from remote repository",
+            "unexpected eof",
+        ],
+    ),
+];
+
+/// Sorts what git and those that it calls said.
+pub(super) fn classify(text: &str) -> Cause {
+    let text = text.to_ascii_lowercase();
+    TEXTS
+        .iter()
+        .find(|(_, needles)| needles.iter().any(|needle| text.contains(needle)))
+        .map_or(Cause::Other, |(cause, _)| *cause)
+}

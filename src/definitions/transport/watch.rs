@@ -1,0 +1,82 @@
+//! What the thread of the built-in git and those who wait for it tell each other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+use super::super::remote_url::redact;
+use super::progress::{self, Activity, SharedReporter};
+
+/// What the blocking side and the waiting side share.
+pub(super) struct Watch {
+    last_sign: Mutex<Instant>,
+    abandoned: AtomicBool,
+    reporter: SharedReporter,
+    said: Mutex<Vec<String>>,
+}
+
+impl Watch {
+    pub(super) fn new(reporter: SharedReporter) -> Self {
+        Self {
+            last_sign: Mutex::new(Instant::now()),
+            abandoned: AtomicBool::new(false),
+            reporter,
+            said: Mutex::default(),
+        }
+    }
+
+    /// Notes a sign of life; false once nobody waits any more.
+    pub(super) fn alive(&self) -> bool {
+        *self
+            .last_sign
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        !self.abandoned.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn last_sign(&self) -> Instant {
+        *self
+            .last_sign
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn hear(&self, line: &str) {
+        let activity = progress::read(line, true);
+        if let Some(Activity::Server(line)) = &activity {
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.len() < 200 {
+                said.push(redact(line));
+            }
+        }
+        if let Some(activity) = activity {
+            self.reporter.activity(activity);
+        }
+    }
+
+    pub(super) fn step(&self, name: &str, done: usize, total: usize) {
+        self.reporter.activity(Activity::Step {
+            name: name.to_owned(),
+            done: done as u64,
+            total: Some(total as u64),
+            remote: false,
+        });
+    }
+
+    pub(super) fn said(&self) -> Vec<String> {
+        self.said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Tells the blocking side to stop when the waiting side goes away.
+pub(super) struct Abandon(pub(super) Arc<Watch>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.abandoned.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,238 @@
+//! What converging asks for, request by request.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    EndpointSettings, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
+    VolumeCreateRequest,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptions,
+    ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions, RenameContainerOptions,
+    StartContainerOptions, StopContainerOptions, TagImageOptions,
+};
+
+use super::{Docker, convert, events, images, seconds, unsorted, within};
+use crate::engine::{Engine, Fault, FaultKind, Labels, PullProgress, RegistryLogin};
+use crate::model::create_body::CreateBody;
+use crate::model::digest::Digest;
+use crate::model::image::Repository;
+use crate::model::observed::{
+    ContainerDetails, ObservedContainer, ObservedImage, ObservedNetwork, ObservedVolume,
+};
+use crate::model::secret::Secret;
+
+impl Engine for Docker {
+    async fn containers(&self) -> Result<Vec<ObservedContainer>, Fault> {
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let rows = self
+            .short(self.client.list_containers(Some(options)))
+            .await?;
+        Ok(rows.into_iter().map(convert::listed).collect())
+    }
+
+    async fn networks(&self, label: &str) -> Result<Vec<ObservedNetwork>, Fault> {
+        let options = ListNetworksOptions {
+            filters: Some(by_label(label)),
+        };
+        let rows = self.short(self.client.list_networks(Some(options))).await?;
+        let network = |row: bollard::models::Network| ObservedNetwork {
+            id: row.id.unwrap_or_default(),
+            name: row.name.unwrap_or_default(),
+            labels: convert::sorted(row.labels),
+        };
+        Ok(rows.into_iter().map(network).collect())
+    }
+
+    async fn volumes(&self, label: &str) -> Result<Vec<ObservedVolume>, Fault> {
+        let options = ListVolumesOptions {
+            filters: Some(by_label(label)),
+        };
+        let rows = self.short(self.client.list_volumes(Some(options))).await?;
+        let volume = |row: bollard::models::Volume| ObservedVolume {
+            name: row.name,
+            labels: row.labels.into_iter().collect(),
+        };
+        let rows = rows.volumes.unwrap_or_default();
+        Ok(rows.into_iter().map(volume).collect())
+    }
+
+    async fn inspect(&self, container: &str) -> Result<ContainerDetails, Fault> {
+        let answer = self
+            .short(self.client.inspect_container(container, None))
+            .await?;
+        Ok(convert::inspected(answer))
+    }
+
+    async fn image(&self, id: &Digest) -> Result<Option<ObservedImage>, Fault> {
+        match self.short(self.client.inspect_image(&id.to_string())).await {
+            // A containerd store also finds an index by a manifest in it: that is another image.
+            Ok(answer) => Ok(convert::image(answer).filter(|image| image.id == *id)),
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn architecture(&self) -> Result<String, Fault> {
+        self.machine().await
+    }
+
+    async fn pull(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        platform: Option<&str>,
+        login: Option<&RegistryLogin>,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> Result<(), Fault> {
+        let options = images::pull_options(repository, digest, platform);
+        images::pull(&self.client, options, login, progress).await
+    }
+
+    async fn tag(&self, image: &Digest, repository: &str, tag: &str) -> Result<(), Fault> {
+        let options = TagImageOptions {
+            repo: Some(repository.to_owned()),
+            tag: Some(tag.to_owned()),
+        };
+        self.short(self.client.tag_image(&image.to_string(), Some(options)))
+            .await
+    }
+
+    async fn create_network(
+        &self,
+        name: &str,
+        labels: &Labels,
+        internal: bool,
+    ) -> Result<String, Fault> {
+        let request = NetworkCreateRequest {
+            name: name.to_owned(),
+            driver: Some("bridge".to_owned()),
+            internal: Some(internal),
+            labels: Some(unsorted(labels)),
+            ..NetworkCreateRequest::default()
+        };
+        Ok(self.short(self.client.create_network(request)).await?.id)
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<(), Fault> {
+        self.short(self.client.remove_network(id)).await
+    }
+
+    async fn create_volume(&self, name: &str, labels: &Labels) -> Result<(), Fault> {
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            labels: Some(unsorted(labels)),
+            ..VolumeCreateRequest::default()
+        };
+        self.short(self.client.create_volume(request))
+            .await
+            .map(drop)
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), Fault> {
+        self.short(self.client.remove_volume(name, None::<RemoveVolumeOptions>))
+            .await
+    }
+
+    async fn create(
+        &self,
+        object: &str,
+        body: &CreateBody,
+        secrets: &[(String, Secret)],
+    ) -> Result<String, Fault> {
+        let options = CreateContainerOptionsBuilder::default()
+            .name(object)
+            .build();
+        let body = convert::create_body(body, secrets)?;
+        let answer = self
+            .short(self.client.create_container(Some(options), body))
+            .await?;
+        Ok(answer.id)
+    }
+
+    async fn rename(&self, container: &str, object: &str) -> Result<(), Fault> {
+        let options = RenameContainerOptions {
+            name: object.to_owned(),
+        };
+        self.short(self.client.rename_container(container, options))
+            .await
+    }
+
+    async fn connect(
+        &self,
+        network: &str,
+        container: &str,
+        aliases: &[String],
+    ) -> Result<(), Fault> {
+        let request = NetworkConnectRequest {
+            container: container.to_owned(),
+            endpoint_config: Some(EndpointSettings {
+                aliases: Some(aliases.to_vec()),
+                ..EndpointSettings::default()
+            }),
+        };
+        self.short(self.client.connect_network(network, request))
+            .await
+    }
+
+    async fn disconnect(&self, network: &str, container: &str) -> Result<(), Fault> {
+        let request = NetworkDisconnectRequest {
+            container: container.to_owned(),
+            force: Some(true),
+        };
+        self.short(self.client.disconnect_network(network, request))
+            .await
+    }
+
+    async fn start(&self, container: &str) -> Result<(), Fault> {
+        let none = None::<StartContainerOptions>;
+        self.short(self.client.start_container(container, none))
+            .await
+    }
+
+    async fn stop(&self, container: &str, grace: Option<u32>) -> Result<(), Fault> {
+        let options = StopContainerOptions {
+            signal: None,
+            t: grace.map(seconds),
+        };
+        let call = self.client.stop_container(container, Some(options));
+        within(self.limit_with(grace), call).await
+    }
+
+    async fn remove(&self, container: &str) -> Result<(), Fault> {
+        let options = RemoveContainerOptions {
+            // Anonymous volumes only: named ones outlive their container.
+            v: true,
+            force: true,
+            link: false,
+        };
+        absent_is_fine(
+            self.short(self.client.remove_container(container, Some(options)))
+                .await,
+        )
+    }
+
+    async fn pause(&self, container: &str) -> Result<(), Fault> {
+        self.short(self.client.pause_container(container)).await
+    }
+
+    async fn unpause(&self, container: &str) -> Result<(), Fault> {
+        self.short(self.client.unpause_container(container)).await
+    }
+
+    async fn events(&self, label: &str, since: Option<i64>) -> Result<events::Events, Fault> {
+        events::subscribe(self, label, since).await
+    }
+}
+
+/// Success also where the object is gone already.
+fn absent_is_fine(answer: Result<(), Fault>) -> Result<(), Fault> {
+    match answer {
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn by_label(label: &str) -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![label.to_owned()])])
+}

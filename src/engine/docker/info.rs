@@ -1,0 +1,138 @@
+//! What an engine tells of itself.
+
+use bollard::models::{SystemInfo, SystemVersion};
+
+use super::refusal::visible;
+use super::{ApiVersion, Docker};
+use crate::engine::Fault;
+
+/// An engine's own description, for host profiles, `doctor` and budgets.
+/// Source: Docker Engine API v1.41, `GET /info` and `GET /version`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// `20.10.24`
+    pub version: String,
+    /// What requests are pinned to.
+    pub api: Option<ApiVersion>,
+    /// The oldest and newest API that it offers, as text.
+    pub api_range: (String, String),
+    /// `linux`
+    pub os: String,
+    /// In the words of images: `amd64`, `arm64`.
+    pub architecture: String,
+    /// Processors.
+    pub cpus: u32,
+    /// Bytes.
+    pub memory: u64,
+    /// `overlay2`, `fuse-overlayfs`, …
+    pub storage_driver: String,
+    /// Whether images live in containerd, where an Id is a manifest's or an index's digest.
+    pub containerd_store: bool,
+    /// The host's name.
+    pub name: String,
+    /// `Docker Desktop`, `Debian GNU/Linux 12 (bookworm)`, …
+    pub operating_system: String,
+    /// `6.1.0-18-amd64`
+    pub kernel: String,
+    /// The engine's clock, RFC 3339.
+    pub system_time: String,
+    /// `name=seccomp,profile=default`, `name=rootless`, …
+    pub security_options: Vec<String>,
+    /// Labels of the daemon: `provider=virtualbox`, …
+    pub labels: Vec<String>,
+    /// Parts by name and version: `Engine`, `Podman Engine`, …
+    pub components: Vec<(String, String)>,
+    /// Where it keeps its data, on its own host.
+    pub data_folder: String,
+    /// `1` or `2`
+    pub cgroup_version: String,
+    /// What it complains about.
+    pub warnings: Vec<String>,
+}
+
+impl Docker {
+    /// Asks for `/info` and `/version` at once.
+    pub async fn info(&self) -> Result<EngineInfo, Fault> {
+        let both = futures_util::future::try_join(self.client.info(), self.client.version());
+        let (info, version) = self.short(both).await?;
+        Ok(EngineInfo {
+            api: self.api_version(),
+            ..described(info, version)
+        })
+    }
+
+    /// Its version, `20.10.24`, as its first answer said; empty before.
+    pub fn version(&self) -> String {
+        visible(self.transport.engine().unwrap_or_default())
+    }
+
+    /// What its machine runs without emulation, in images' words.
+    pub(super) async fn machine(&self) -> Result<String, Fault> {
+        let version = self.short(self.client.version()).await?;
+        let machine = version.arch.unwrap_or_default();
+        Ok(visible(in_images_words(&machine)))
+    }
+
+    /// Whether it answers, within `limit`; settles the API version.
+    pub async fn ping(&self, limit: std::time::Duration) -> Result<(), Fault> {
+        super::within(limit, self.client.ping()).await.map(drop)
+    }
+}
+
+fn described(info: SystemInfo, version: SystemVersion) -> EngineInfo {
+    let text = |value: Option<String>| visible(&value.unwrap_or_default());
+    let texts = |values: Option<Vec<String>>| -> Vec<String> {
+        let values = values.unwrap_or_default();
+        values.iter().map(|value| visible(value)).collect()
+    };
+    let architecture = info.architecture.or(version.arch).unwrap_or_default();
+    EngineInfo {
+        version: text(info.server_version.or(version.version)),
+        api: None,
+        api_range: (text(version.min_api_version), text(version.api_version)),
+        os: text(info.os_type),
+        architecture: visible(in_images_words(&architecture)),
+        cpus: info
+            .ncpu
+            .and_then(|count| count.try_into().ok())
+            .unwrap_or(0),
+        memory: info
+            .mem_total
+            .and_then(|bytes| bytes.try_into().ok())
+            .unwrap_or(0),
+        storage_driver: text(info.driver),
+        containerd_store: info.driver_status.iter().flatten().any(|row| {
+            row.iter()
+                .any(|cell| cell == "io.containerd.snapshotter.v1")
+        }),
+        name: text(info.name),
+        operating_system: text(info.operating_system),
+        kernel: text(info.kernel_version),
+        system_time: text(info.system_time),
+        security_options: texts(info.security_options),
+        labels: texts(info.labels),
+        components: version
+            .components
+            .unwrap_or_default()
+            .into_iter()
+            .map(|part| (visible(&part.name), visible(&part.version)))
+            .collect(),
+        data_folder: text(info.docker_root_dir),
+        cgroup_version: info
+            .cgroup_version
+            .map(|version| version.to_string())
+            .unwrap_or_default(),
+        warnings: texts(info.warnings),
+    }
+}
+
+/// `uname -m` and Go differ; images follow Go. Source: OCI image specification, `architecture`.
+fn in_images_words(machine: &str) -> &str {
+    match machine {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "armv7l" | "armv6l" => "arm",
+        "i386" | "i686" => "386",
+        other => other,
+    }
+}

@@ -1,0 +1,241 @@
+//! Turns bollard's errors into faults, by status and by the engine's words.
+
+use std::io;
+
+use bollard::errors::Error as BollardError;
+
+use crate::engine::{Fault, FaultKind};
+
+/// The fault that a request's error stands for.
+pub(super) fn fault(error: BollardError) -> Fault {
+    match error {
+        BollardError::DockerResponseServerError {
+            status_code,
+            message,
+        } => {
+            let kind = by_text(&message).unwrap_or_else(|| by_status(status_code, &message));
+            let message = if message.trim().is_empty() {
+                format!("the engine answered with status {status_code}")
+            } else {
+                visible(&message)
+            };
+            Fault { kind, message }
+        }
+        BollardError::DockerStreamError { error } => said(&error),
+        BollardError::RequestTimeoutError => {
+            Fault::new(FaultKind::Unreachable, "the engine did not answer in time")
+        }
+        BollardError::IOError { err } => broken(&err),
+        BollardError::HyperResponseError { err } => Fault::new(
+            FaultKind::Unreachable,
+            visible(&format!("lost the connection to the engine: {err}")),
+        ),
+        other => {
+            let kind = match &other {
+                BollardError::HyperLegacyError { .. } | BollardError::SocketNotFoundError(_) => {
+                    FaultKind::Unreachable
+                }
+                _ => FaultKind::Failed,
+            };
+            Fault::new(kind, visible(&other.to_string()))
+        }
+    }
+}
+
+/// The fault behind an error that a stream carried after it had begun well. What it says of
+/// connections is about a registry or a file server, never about the engine.
+pub(super) fn said(text: &str) -> Fault {
+    Fault::new(by_text(text).unwrap_or(FaultKind::Failed), visible(text))
+}
+
+/// As [`fault`], of a request that speaks to a registry: "not found" may hide a refused login.
+pub(super) fn registry_fault(error: BollardError) -> Fault {
+    let mut fault = fault(error);
+    let text = fault.message.to_lowercase();
+    let about_login = ["denied", "unauthorized", "authentication", "forbidden"]
+        .iter()
+        .any(|word| text.contains(word));
+    match fault.kind {
+        FaultKind::NotFound | FaultKind::Denied if about_login => fault.kind = FaultKind::Failed,
+        FaultKind::Failed if !about_login && text.contains("manifest unknown") => {
+            fault.kind = FaultKind::NotFound;
+        }
+        _ => {}
+    }
+    fault
+}
+
+fn broken(error: &io::Error) -> Fault {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied => FaultKind::Denied,
+        io::ErrorKind::InvalidInput => FaultKind::Failed,
+        _ => FaultKind::Unreachable,
+    };
+    Fault::new(kind, visible(&error.to_string()))
+}
+
+fn by_text(message: &str) -> Option<FaultKind> {
+    let text = message.to_lowercase();
+    let any = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if any(&[
+        "port is already allocated",
+        "address already in use",
+        "ports are not available",
+        "cannot expose privileged port",
+        "cannot expose port",
+    ]) || (text.contains("bind") && text.contains("permission denied"))
+    {
+        Some(FaultKind::PortTaken)
+    } else if any(&["no space left on device", "disk quota exceeded"]) {
+        Some(FaultKind::NoSpace)
+    } else if any(&[
+        "active endpoints",
+        "already exists in network",
+        "is not paused",
+        "is already paused",
+        "is ambiguous",
+        "is not running",
+    ]) || (text.contains("name") && text.contains("already in use"))
+    {
+        Some(FaultKind::Conflict)
+    } else if text.contains("is not connected to") {
+        Some(FaultKind::NotFound)
+    } else {
+        None
+    }
+}
+
+fn by_status(status: u16, message: &str) -> FaultKind {
+    match status {
+        401 | 403 => FaultKind::Denied,
+        404 => FaultKind::NotFound,
+        409 => FaultKind::Conflict,
+        // Podman answers some conflicts and absences with 500.
+        500 if message.contains("no such ") => FaultKind::NotFound,
+        502..=504 => FaultKind::Unreachable,
+        _ => FaultKind::Failed,
+    }
+}
+
+/// One line without control or direction-changing characters: those are shown, not obeyed.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.trim().chars() {
+        match character {
+            '\n' | '\t' => shown.push(' '),
+            '\r' => {}
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(character.escape_unicode());
+            }
+            control if control.is_control() => shown.extend(control.escape_unicode()),
+            plain => shown.push(plain),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status_code: u16, message: &str) -> FaultKind {
+        let message = message.to_owned();
+        fault(BollardError::DockerResponseServerError {
+            status_code,
+            message,
+        })
+        .kind
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        use FaultKind::{Conflict, Denied, Failed, NoSpace, NotFound, PortTaken, Unreachable};
+        for (status, message, kind) in [
+            (404, "No such container: x", NotFound),
+            (
+                409,
+                "Conflict. The container name \"/x\" is already in use by container",
+                Conflict,
+            ),
+            (500, "container name \"x\" is already in use", Conflict),
+            (
+                403,
+                "error while removing network: network x has active endpoints",
+                Conflict,
+            ),
+            (
+                403,
+                "endpoint with name x already exists in network y",
+                Conflict,
+            ),
+            (403, "authorization denied by plugin x", Denied),
+            (
+                500,
+                "driver failed programming external connectivity on endpoint x: Bind for 127.0.0.1:80 failed: port is already allocated",
+                PortTaken,
+            ),
+            (
+                500,
+                "Error starting userland proxy: listen tcp4 127.0.0.1:80: bind: address already in use",
+                PortTaken,
+            ),
+            (
+                500,
+                "Ports are not available: exposing port TCP 127.0.0.1:80: listen tcp: bind: An attempt was made",
+                PortTaken,
+            ),
+            (
+                500,
+                "listen tcp4 127.0.0.1:80: bind: permission denied",
+                PortTaken,
+            ),
+            (
+                500,
+                "mkdir /var/lib/docker/x: no space left on device",
+                NoSpace,
+            ),
+            (500, "Container abc is not paused", Conflict),
+            (500, "container abc is not connected to network x", NotFound),
+            (500, "something else", Failed),
+            (503, "", Unreachable),
+        ] {
+            assert_eq!(answered(status, message), kind, "{status} {message}");
+        }
+    }
+
+    #[test]
+    fn a_registrys_trouble_is_not_the_engines() {
+        let stream = |text: &str| said(text).kind;
+        assert_eq!(
+            stream("Get \"https://r/v2/\": dial tcp 127.0.0.1:1: connect: connection refused"),
+            FaultKind::Failed
+        );
+        assert_eq!(
+            stream("write /x: no space left on device"),
+            FaultKind::NoSpace
+        );
+        let registry = |message: &str| {
+            registry_fault(BollardError::DockerResponseServerError {
+                status_code: 404,
+                message: message.to_owned(),
+            })
+            .kind
+        };
+        assert_eq!(
+            registry("pull access denied for x, repository does not exist or may require login"),
+            FaultKind::Failed
+        );
+        assert_eq!(
+            registry("manifest for x not found: manifest unknown"),
+            FaultKind::NotFound
+        );
+    }
+
+    #[test]
+    fn control_characters_are_shown() {
+        assert_eq!(
+            visible("a\u{1b}[31mb\nc\u{202e}\r\n"),
+            "a\\u{1b}[31mb c\\u{202e}"
+        );
+    }
+}

@@ -1,0 +1,323 @@
+//! Carries bollard's requests over one pooled client, pinned to an API version both sides know.
+//!
+//! The version costs no request of its own in the common case: every answer of an engine names its
+//! version (`Api-Version`), and an unversioned request is served at exactly that version. So a first
+//! `GET` goes out unversioned and settles the version for all that follow; only a first `POST`, or an
+//! engine newer than bollard, costs one short request more.
+//! Source: Docker Engine API, "Versioning"; moby `api/server/middleware/version.go`.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bollard::BollardRequest;
+use bollard::errors::Error as BollardError;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::engine::endpoint::Endpoint;
+use crate::error::Error;
+
+/// How long a TCP connection may take to be made.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// A version of the Docker Engine API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ApiVersion {
+    /// Always 1 so far.
+    pub major: u32,
+    /// `41` of `1.41`.
+    pub minor: u32,
+}
+
+impl ApiVersion {
+    /// The oldest that devenv uses: Docker 1.13.
+    pub const FLOOR: Self = Self {
+        major: 1,
+        minor: 25,
+    };
+    /// The newest that the types here describe (bollard 0.21).
+    pub const CEILING: Self = Self {
+        major: 1,
+        minor: 53,
+    };
+
+    fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.trim().split_once('.')?;
+        Some(Self {
+            major: major.parse().ok()?,
+            minor: minor.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for ApiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// Put into a request's extensions: told when the engine has accepted it.
+#[derive(Clone, Default)]
+pub(super) struct Accepted(pub(super) Arc<tokio::sync::Notify>);
+
+type Answer = Result<Response<Incoming>, BollardError>;
+type Send = Box<dyn Fn(BollardRequest) -> BoxFuture<'static, Answer> + std::marker::Send + Sync>;
+type Locate = Box<dyn Fn(&str) -> Option<Uri> + std::marker::Send + Sync>;
+
+/// The pooled client, and the version once it is known.
+pub(super) struct Transport {
+    send: Send,
+    locate: Locate,
+    name: String,
+    /// `None` inside: the engine does not say, so requests stay unversioned.
+    version: OnceLock<Option<ApiVersion>>,
+    /// The engine's own version, from its first answer.
+    engine: OnceLock<String>,
+}
+
+impl Transport {
+    /// A transport to `endpoint`; connects with the first request.
+    pub(super) fn new(endpoint: &Endpoint) -> Result<Self, Error> {
+        let (send, locate) = match endpoint {
+            Endpoint::Unix(path) => unix(path)?,
+            Endpoint::Tcp { host, port } => tcp(host, *port),
+            Endpoint::Pipe(path) => pipe(path)?,
+            Endpoint::Tls { .. } | Endpoint::Ssh { .. } => {
+                return Err(not_supported(&endpoint.to_string()));
+            }
+        };
+        Ok(Self {
+            send,
+            locate,
+            name: endpoint.to_string(),
+            version: OnceLock::new(),
+            engine: OnceLock::new(),
+        })
+    }
+
+    /// The version in use, once a request was answered.
+    pub(super) fn version(&self) -> Option<ApiVersion> {
+        self.version.get().copied().flatten()
+    }
+
+    /// The engine's version (`20.10.24`) as its first answer said; asking for it would make engines
+    /// run two programs.
+    pub(super) fn engine(&self) -> Option<&str> {
+        self.engine.get().map(String::as_str)
+    }
+
+    /// Sends a request of bollard's, rewritten to this endpoint and version.
+    pub(super) async fn carry(self: Arc<Self>, mut request: BollardRequest) -> Answer {
+        mend_login(&mut request);
+        let accepted = request.extensions_mut().remove::<Accepted>();
+        let answer = match self.version.get() {
+            Some(version) => self.send(request, *version).await?,
+            None if request.method() == Method::GET => self.first(request).await?,
+            None => {
+                self.first(get("/_ping")?).await?;
+                self.send(request, self.version()).await?
+            }
+        };
+        if let Some(Accepted(notify)) = accepted
+            && answer.status().is_success()
+        {
+            notify.notify_one();
+        }
+        Ok(answer)
+    }
+
+    /// A `GET` that learns the engine's version from its answer.
+    async fn first(&self, request: BollardRequest) -> Answer {
+        let path = request.uri().to_string();
+        let answer = self.send(request, None).await?;
+        let theirs = answer
+            .headers()
+            .get("api-version")
+            .and_then(|value| value.to_str().ok())
+            .and_then(ApiVersion::parse);
+        if let Some(theirs) = theirs
+            && theirs < ApiVersion::FLOOR
+        {
+            return Err(BollardError::DockerResponseServerError {
+                status_code: 400,
+                message: format!(
+                    "the engine at {} speaks API {theirs}; devenv needs {} (Docker 1.13) or newer",
+                    self.name,
+                    ApiVersion::FLOOR
+                ),
+            });
+        }
+        let version = theirs.map(|theirs| theirs.min(ApiVersion::CEILING));
+        let _ = self.version.set(version);
+        if version == theirs {
+            return Ok(answer);
+        }
+        self.send(get(&path)?, version).await
+    }
+
+    async fn send(&self, mut request: BollardRequest, version: Option<ApiVersion>) -> Answer {
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", hyper::http::uri::PathAndQuery::as_str);
+        let path = match version {
+            Some(version) => format!("/v{version}{path}"),
+            None => path.to_owned(),
+        };
+        *request.uri_mut() = (self.locate)(&path).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("`{}` is no path of the engine", path.escape_default()),
+            )
+        })?;
+        let answer = (self.send)(request)
+            .await
+            .map_err(|error| name_connection(error, &self.name))?;
+        if self.engine.get().is_none() {
+            let server = answer.headers().get(hyper::header::SERVER);
+            let version = server.and_then(|it| product_version(it.to_str().ok()?));
+            let _ = self.engine.set(version.unwrap_or_default().to_owned());
+        }
+        Ok(answer)
+    }
+}
+
+/// `20.10.24` of `Docker/20.10.24 (linux)`.
+fn product_version(server: &str) -> Option<&str> {
+    let (_, rest) = server.split_once('/')?;
+    rest.split_whitespace().next()
+}
+
+/// Makes "client error (Connect)" say where and why.
+fn name_connection(error: BollardError, name: &str) -> BollardError {
+    let BollardError::HyperLegacyError { err } = error else {
+        return error;
+    };
+    let mut root: &(dyn std::error::Error + 'static) = &err;
+    let mut kind = io::ErrorKind::ConnectionAborted;
+    loop {
+        if let Some(cause) = root.downcast_ref::<io::Error>() {
+            kind = cause.kind();
+        }
+        let Some(next) = root.source() else { break };
+        root = next;
+    }
+    let text = if err.is_connect() {
+        format!("cannot reach the engine at {name}: {root}")
+    } else {
+        format!("lost the connection to the engine at {name}: {root}")
+    };
+    BollardError::IOError {
+        err: io::Error::new(kind, text),
+    }
+}
+
+pub(super) fn get(uri: &str) -> Result<BollardRequest, BollardError> {
+    Ok(Request::builder()
+        .method(Method::GET)
+        .uri(uri)
+        .body(bollard::body_full(Bytes::new()))?)
+}
+
+/// Engines read the login as URL-safe base64; bollard 0.21 writes the standard alphabet.
+fn mend_login(request: &mut BollardRequest) {
+    for name in ["x-registry-auth", "x-registry-config"] {
+        if let Some(value) = request.headers_mut().get_mut(name)
+            && let Ok(text) = value.to_str()
+            && let Ok(mended) = text.replace('+', "-").replace('/', "_").parse()
+        {
+            *value = mended;
+        }
+    }
+}
+
+#[cfg(unix)]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the other platforms' twin can fail"
+)]
+fn unix(path: &std::path::Path) -> Result<(Send, Locate), Error> {
+    let client = Client::builder(TokioExecutor::new()).build(hyperlocal::UnixConnector);
+    let socket = path.to_owned();
+    Ok((
+        Box::new(move |request| client.request(request).map(|a| Ok(a?)).boxed()),
+        Box::new(move |path| Some(hyperlocal::Uri::new(&socket, path).into())),
+    ))
+}
+
+#[cfg(not(unix))]
+fn unix(path: &std::path::Path) -> Result<(Send, Locate), Error> {
+    Err(not_supported(&format!("unix://{}", path.display())))
+}
+
+fn tcp(host: &str, port: u16) -> (Send, Locate) {
+    let mut connector = HttpConnector::new();
+    connector.set_connect_timeout(Some(CONNECT_LIMIT));
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let base = if host.contains(':') {
+        format!("http://[{host}]:{port}")
+    } else {
+        format!("http://{host}:{port}")
+    };
+    (
+        Box::new(move |request| client.request(request).map(|a| Ok(a?)).boxed()),
+        Box::new(move |path| format!("{base}{path}").parse().ok()),
+    )
+}
+
+#[cfg(windows)]
+fn pipe(path: &str) -> Result<(Send, Locate), Error> {
+    let client = Client::builder(TokioExecutor::new()).build(hyper_named_pipe::NamedPipeConnector);
+    let pipe = path.to_owned();
+    Ok((
+        Box::new(move |request| client.request(request).map(|a| Ok(a?)).boxed()),
+        Box::new(move |path| Some(hyper_named_pipe::Uri::new(&pipe, path).into())),
+    ))
+}
+
+#[cfg(not(windows))]
+fn pipe(path: &str) -> Result<(Send, Locate), Error> {
+    Err(Error::engine(format!(
+        "the named pipe {path} exists on Windows only"
+    )))
+}
+
+fn not_supported(endpoint: &str) -> Error {
+    Error::engine(format!(
+        "{endpoint} is a kind of engine address that is not supported yet"
+    ))
+    .hint("a unix socket and plain tcp are; an ssh tunnel to the engine's socket gives one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        let version = |text| ApiVersion::parse(text).unwrap();
+        assert!(version("1.9") < version("1.41"));
+        assert_eq!(version("1.41").to_string(), "1.41");
+        assert_eq!(ApiVersion::parse("one"), None);
+        let bollard = bollard::API_DEFAULT_VERSION.to_string();
+        assert_eq!(ApiVersion::CEILING.to_string(), bollard);
+    }
+
+    #[test]
+    fn the_login_header_gets_the_alphabet_that_engines_read() {
+        let mut request = get("/x").unwrap();
+        let headers = request.headers_mut();
+        headers.insert("x-registry-auth", "a+b/c=".parse().unwrap());
+        mend_login(&mut request);
+        assert_eq!(request.headers()["x-registry-auth"], "a-b_c=");
+    }
+}

@@ -1,0 +1,75 @@
+//! How an engine refuses, told apart as far as callers decide by it.
+
+use std::fmt;
+
+use crate::error::Error;
+
+/// A refusal by the engine, with its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which kind of refusal.
+    pub kind: FaultKind,
+    /// What the engine said, control characters made visible.
+    pub message: String,
+}
+
+/// Kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// No such container, image, network or volume.
+    NotFound,
+    /// The name is taken, or the object is in use or in another state.
+    Conflict,
+    /// A host port is taken or may not be bound.
+    PortTaken,
+    /// The engine's disk is full.
+    NoSpace,
+    /// No answer: not running, wrong address, connection lost, time-out.
+    Unreachable,
+    /// The user may not talk to it.
+    Denied,
+    /// Anything else it answered.
+    Failed,
+}
+
+impl Fault {
+    /// A fault of `kind` with the engine's words.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// Whether observing and planning again may help.
+    pub fn is_stale(&self) -> bool {
+        matches!(
+            self.kind,
+            FaultKind::NotFound | FaultKind::Conflict | FaultKind::PortTaken
+        )
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let error = Error::engine(fault.message);
+        match fault.kind {
+            FaultKind::Unreachable => {
+                error.hint("is the engine running? `docker info` shows what the docker client sees")
+            }
+            FaultKind::Denied => error.hint("add yourself to the group `docker`, then log in again"),
+            FaultKind::NoSpace => {
+                error.hint("`devenv clean` removes what no environment refers to; `docker system df` shows the rest")
+            }
+            _ => error,
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! One instance brought to what was asked: the flow from names to a page, step by step.
+
+mod explain;
+mod fetch;
+mod gather;
+
+pub use fetch::{Fetched, fetch};
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join;
+
+use crate::apply::{self, Failure, Watch};
+use crate::context::{Context, OpenPlatform};
+use crate::converge::observe::Observation;
+use crate::converge::{Goal, Manner, Planned};
+use crate::engine::Engine;
+use crate::engine::docker::Docker;
+use crate::error::{Error, Result};
+use crate::evidence::VerifiedImage;
+use crate::model::host_profile::HostProfile;
+use crate::model::identity::Identity;
+use crate::model::name::{ContainerName, EnvironmentName};
+use crate::prepare::{self, Chosen, Preparation, Wish};
+use crate::ready::{Ready, Waiting};
+use crate::registry::Registry;
+use crate::select::{self, Request, Selection};
+use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
+use crate::ui::progress::Progress;
+
+pub(crate) use explain::explain;
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The selected containers.
+    pub selection: Selection,
+    /// Their verified images.
+    pub images: BTreeMap<ContainerName, VerifiedImage>,
+    /// The reference that decided.
+    pub chosen: Chosen,
+    /// What was done, or would be.
+    pub planned: Planned,
+    /// How each container is known to be ready; empty without waiting.
+    pub ready: BTreeMap<ContainerName, Ready>,
+}
+
+/// Brings the instance to what is wished.
+pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<Outcome> {
+    let owner = Owner::load(&context.paths)?;
+    let identity = Identity {
+        owner: owner.id.clone(),
+        platform: open.name.clone(),
+        instance: context.instance.clone(),
+    };
+    let _lock = lock(context, open, wish).await?;
+    let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
+    let (engine, _) = context.engine()?;
+    let registry = context.registry();
+    let preparation = Preparation::new(context, open, registry.as_ref());
+    let (environment, choice) = prepare::choice(open, record.as_ref(), wish);
+    let observe = Observation::take(&engine, &identity);
+    let (observation, chosen) = join(observe, preparation.choose(&choice)).await;
+    let (chosen, observation) = (chosen?, observation?);
+    for warning in &chosen.warnings {
+        context.ui.warn(warning);
+    }
+    let next = remembered(open, record, wish, environment, &chosen);
+    let selection = selection(&chosen, &next)?;
+    let images = gather::images(&preparation, &chosen, &selection).await?;
+    let secrets = gather::secrets(context, open, &chosen, &selection, &next, owner.key).await?;
+    let reference = &chosen.verified.reference;
+    let goal = Goal {
+        reference,
+        selection: &selection,
+        images: &gather::for_engine(&images),
+        identity: &identity,
+        configuration: &next.configuration,
+        profile: &HostProfile::linux()?,
+        overrides: &gather::overrides(context, open)?,
+        secrets: &secrets,
+        chosen_ports: &wish.ports,
+        remembered_ports: &next.remembered(),
+    };
+    let bringing = Bringing {
+        context,
+        open,
+        wish,
+        engine: &engine,
+        registry: registry.as_ref(),
+        goal,
+    };
+    bringing.ask()?;
+    let (planned, ready) = bringing.carry_out(observation, next.clone()).await?;
+    Ok(Outcome {
+        selection,
+        images,
+        chosen,
+        planned,
+        ready,
+    })
+}
+
+/// Commands on one instance take turns; one that only plans does not wait.
+async fn lock(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<Option<Lock>> {
+    if wish.dry_run {
+        return Ok(None);
+    }
+    context.lock(&open.name).await.map(Some)
+}
+
+/// What the instance remembers from now on.
+fn remembered(
+    open: &OpenPlatform,
+    record: Option<InstanceRecord>,
+    wish: &Wish,
+    environment: EnvironmentName,
+    chosen: &Chosen,
+) -> InstanceRecord {
+    let reference = ReferenceRecord {
+        number: chosen.verified.reference.number,
+        digest: chosen.verified.proxy.image.digest,
+    };
+    let mut next = record.unwrap_or_else(|| InstanceRecord {
+        asked: Vec::new(),
+        all: false,
+        without: Vec::new(),
+        proxy: true,
+        environment: environment.clone(),
+        reference,
+        pinned: false,
+        configuration: open.platform.workstation.configuration.clone(),
+        ports: BTreeMap::new(),
+    });
+    next.environment = environment;
+    next.reference = reference;
+    next.pinned = chosen.pinned;
+    if let Some(configuration) = &wish.configuration {
+        next.configuration = configuration.clone();
+    }
+    next.all |= wish.all;
+    if let Some(proxy) = wish.proxy {
+        next.proxy = proxy;
+    }
+    next.asked.extend(wish.names.iter().cloned());
+    next.without.extend(wish.without.iter().cloned());
+    next.without.retain(|name| !wish.names.contains(name));
+    next.asked.retain(|name| !wish.less.contains(name));
+    for list in [&mut next.asked, &mut next.without] {
+        list.sort();
+        list.dedup();
+    }
+    next
+}
+
+fn selection(chosen: &Chosen, next: &InstanceRecord) -> Result<Selection> {
+    if next.asked.is_empty() && !next.all {
+        return Err(Error::usage(
+            "nothing to start: no container was ever asked for in this instance",
+        )
+        .hint(
+            "`devenv up NAME` starts a container with what it needs; `devenv list` shows the names",
+        ));
+    }
+    let request = Request {
+        names: next.asked.clone(),
+        all: next.all,
+        without: next.without.clone(),
+        proxy: next.proxy,
+    };
+    select::select(&chosen.verified.reference, &request)
+}
+
+/// Everything that was gathered, on its way to the engine.
+struct Bringing<'a> {
+    context: &'a Context,
+    open: &'a OpenPlatform,
+    wish: &'a Wish,
+    engine: &'a Docker,
+    registry: Option<&'a Registry>,
+    goal: Goal<'a>,
+}
+
+type Done = (Planned, BTreeMap<ContainerName, Ready>);
+
+impl Bringing<'_> {
+    /// Says and asks what the user should know before anything is done.
+    fn ask(&self) -> Result<()> {
+        gather::say_what_is_missing(self.context, self.goal.selection);
+        gather::confirm_configuration(self.context, self.open, self.goal.configuration)
+    }
+
+    /// Plans, remembers what is about to be done, and does it.
+    async fn carry_out(
+        &self,
+        observation: Observation,
+        mut record: InstanceRecord,
+    ) -> Result<Done> {
+        let planned = self.goal.plan(self.engine, observation).await?;
+        gather::say_what_moved(self.context, &planned);
+        if self.wish.dry_run {
+            return Ok((planned, BTreeMap::new()));
+        }
+        let paths = &self.context.paths;
+        record.remember(&planned.ports);
+        record.save(paths, &self.open.name, &self.context.instance)?;
+        let first = planned.ports.clone();
+        let done = self.converge(planned).await?;
+        if done.0.ports != first {
+            record.remember(&done.0.ports);
+            record.save(paths, &self.open.name, &self.context.instance)?;
+        }
+        Ok(done)
+    }
+
+    async fn converge(&self, planned: Planned) -> Result<Done> {
+        let (goal, wish) = (&self.goal, self.wish);
+        let watch = Watch::default();
+        let waiting = Waiting {
+            engine: self.engine,
+            watch: &watch,
+            identity: goal.identity,
+            reference: goal.reference,
+            address: goal.profile.publish_address,
+            limit: wish.timeout,
+        };
+        if planned.plan.is_empty()
+            && let Some(ready) = waiting.already(&planned)
+        {
+            return Ok((planned, ready));
+        }
+        let manner = Manner {
+            concurrency: self.context.settings.concurrency.value,
+            wait: wish.timeout,
+            login: gather::login(self.registry, goal.images, &planned.plan).await?,
+        };
+        let events = self
+            .engine
+            .events(&apply::event_label(goal.identity), None)
+            .await?;
+        let pump = async {
+            watch.pump(events).await;
+            std::future::pending::<std::convert::Infallible>().await
+        };
+        let work = async {
+            let progress = Progress::new(&self.context.ui);
+            let planned = goal
+                .converge(self.engine, &progress, &manner, &watch, planned)
+                .await?;
+            let ready = if wish.no_wait {
+                BTreeMap::new()
+            } else {
+                waiting.all(&planned).await?
+            };
+            Ok((planned, ready))
+        };
+        let result: Result<_, Failure> = tokio::select! {
+            result = work => result,
+            never = pump => match never {},
+        };
+        match result {
+            Ok(done) => Ok(done),
+            Err(failure) => Err(explain(self.engine, goal.reference, failure).await),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a goal is made of, besides the reference: evidence, secrets, overrides, and the questions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::context::{Context, OpenPlatform};
+use crate::converge::Planned;
+use crate::desired::{Image, Secrets};
+use crate::engine::RegistryLogin;
+use crate::error::{Error, Kind, PathContext, Result};
+use crate::evidence::{VerifiedImage, Wanted};
+use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName};
+use crate::model::overrides::Overrides;
+use crate::model::secret::Secret;
+use crate::plan::{Plan, Step};
+use crate::prepare::{Chosen, Preparation};
+use crate::registry::Registry;
+use crate::secrets;
+use crate::select::Selection;
+use crate::state::InstanceRecord;
+
+/// Images that are verified at the same time.
+const AT_ONCE: usize = 16;
+
+/// Verifies the images of the selected containers.
+pub(super) async fn images(
+    preparation: &Preparation<'_>,
+    chosen: &Chosen,
+    selection: &Selection,
+) -> Result<BTreeMap<ContainerName, VerifiedImage>> {
+    let verifier = preparation.verifier();
+    let reference = &chosen.verified.reference;
+    let verify = |name: &ContainerName| {
+        let name = name.clone();
+        async move {
+            let entry = &reference.containers[&name];
+            let (Some(version), Some(digest)) = (&entry.version, entry.digest) else {
+                return Ok((name, chosen.verified.proxy.clone()));
+            };
+            let wanted = Wanted {
+                container: &name,
+                version,
+                repository: &entry.repository,
+                digest,
+            };
+            let image = verifier.image(&wanted).await?;
+            Ok::<_, Error>((name, image))
+        }
+    };
+    stream::iter(selection.order.iter().map(verify))
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// The images as the engine's side needs them.
+pub(super) fn for_engine(
+    images: &BTreeMap<ContainerName, VerifiedImage>,
+) -> BTreeMap<ContainerName, Image> {
+    images
+        .iter()
+        .map(|(name, verified)| (name.clone(), verified.image.clone()))
+        .collect()
+}
+
+/// Values of the secrets that the selected containers name.
+pub(super) async fn secrets(
+    context: &Context,
+    open: &OpenPlatform,
+    chosen: &Chosen,
+    selection: &Selection,
+    record: &InstanceRecord,
+    key: Secret,
+) -> Result<Secrets> {
+    let containers = &chosen.verified.reference.containers;
+    let wanted: BTreeSet<_> = selection
+        .order
+        .iter()
+        .flat_map(|name| containers[name].run.secrets.iter().cloned())
+        .collect();
+    let values = secrets::values(context, &open.name, &record.configuration, &wanted).await?;
+    Ok(Secrets { values, key })
+}
+
+/// The user's own changes, if there are any.
+pub(super) fn overrides(context: &Context, open: &OpenPlatform) -> Result<Overrides> {
+    let path = context.paths.overrides(&open.name);
+    match std::fs::read(&path) {
+        Ok(text) => Overrides::parse(&path.display().to_string(), &text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Overrides::default()),
+        Err(error) => Err(error).at(Kind::Usage, "read", &path),
+    }
+}
+
+/// The login for pulls, only where the plan has any.
+pub(super) async fn login(
+    registry: Option<&Registry>,
+    images: &BTreeMap<ContainerName, Image>,
+    plan: &Plan,
+) -> Result<Option<RegistryLogin>> {
+    let pulled = plan.nodes.iter().find_map(|node| match &node.step {
+        Step::Pull(name) => images.get(name),
+        _ => None,
+    });
+    let (Some(image), Some(registry)) = (pulled, registry) else {
+        return Ok(None);
+    };
+    let host = image.repository.host();
+    let stored = registry.credentials(host).await?;
+    Ok(stored.map(|credentials| RegistryLogin::new(host, credentials)))
+}
+
+/// Running with the last environment's settings may reach what customers use.
+pub(super) fn confirm_configuration(
+    context: &Context,
+    open: &OpenPlatform,
+    configuration: &ConfigurationName,
+) -> Result<()> {
+    let last = open
+        .platform
+        .environments
+        .last()
+        .map(EnvironmentName::as_str);
+    if last != Some(configuration.as_str()) {
+        return Ok(());
+    }
+    let question = format!(
+        "run with the configuration `{configuration}`, which may reach what customers use?"
+    );
+    if context.ui.confirm(&question, "--yes")? {
+        return Ok(());
+    }
+    Err(Error::usage("nothing was started").hint("`--configuration NAME` chooses other settings"))
+}
+
+pub(super) fn say_what_is_missing(context: &Context, selection: &Selection) {
+    for name in &selection.missing {
+        context
+            .ui
+            .warn(&format!("{name} is needed, but left out as you asked"));
+    }
+}
+
+pub(super) fn say_what_moved(context: &Context, planned: &Planned) {
+    for moved in &planned.moved {
+        context.ui.warn(&format!(
+            "port {} is taken by {}; {} is published on {} instead (`--port {}=PORT` chooses another)",
+            moved.wanted, moved.holder, moved.container, moved.given, moved.wanted
+        ));
+    }
+}

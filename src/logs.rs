@@ -1,0 +1,162 @@
+//! An instance's logs: what its containers print and the files in their log volumes, as one.
+
+mod file;
+mod follow;
+mod merge;
+mod places;
+mod read;
+mod snapshot;
+mod time;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+
+use crate::engine::docker::Docker;
+use crate::error::{Error, Result};
+use crate::model::name::ContainerName;
+
+pub use follow::{Reached, follow};
+pub use places::{Place, Volume, left, places};
+pub use read::last_lines;
+
+/// The name of the volume that holds log files.
+pub const VOLUME: &str = "logs";
+
+/// Where a line was written to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// A file, by its path in the log volume.
+    File(String),
+}
+
+impl Source {
+    /// `stdout`, `stderr` or `file`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+            Self::File(_) => "file",
+        }
+    }
+
+    /// The file's path in the log volume.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stdout | Self::Stderr => None,
+        }
+    }
+}
+
+/// One line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When it was written, as far as it is known.
+    pub time: Timestamp,
+    /// Whose it is.
+    pub container: ContainerName,
+    /// Where it was written to.
+    pub source: Source,
+    /// Without its end; any bytes.
+    pub text: Bytes,
+}
+
+/// Which lines are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Query {
+    /// Only those written since.
+    pub since: Option<Timestamp>,
+    /// Only the last of each container.
+    pub tail: Option<usize>,
+    /// Leaves out what containers print.
+    pub no_output: bool,
+    /// Leaves out files.
+    pub no_files: bool,
+}
+
+/// What is there now.
+pub struct Backlog {
+    /// The lines, by time.
+    pub lines: BoxStream<'static, Result<Line>>,
+    /// What was left out.
+    pub notes: Vec<String>,
+    /// For [`follow`], once the lines were read.
+    pub reached: Reached,
+}
+
+/// Volumes that are read at the same time.
+const AT_ONCE: usize = 4;
+
+/// Reads what is there now. Files are spooled to disk, so that memory stays bounded.
+pub async fn backlog(engine: &Docker, places: &[Place], query: Query) -> Result<Backlog> {
+    let with_files = places
+        .iter()
+        .filter(|place| !query.no_files && place.volume.is_some());
+    let files: Vec<_> =
+        stream::iter(with_files)
+            .map(|place| async move {
+                Ok::<_, Error>((place, read::files(engine, place, query).await?))
+            })
+            .buffered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+    let mut logs = Vec::new();
+    for place in places.iter().filter(|_| !query.no_output) {
+        logs.extend(read::output(engine, place, query));
+    }
+    let (mut notes, mut reached) = (Vec::new(), Reached::default());
+    for (place, files) in files {
+        logs.extend(files.logs);
+        notes.extend(files.notes);
+        reached.read.insert(place.container.clone(), files.offsets);
+    }
+    let seen = Arc::clone(&reached.seen);
+    let lines = read::merged(logs).inspect_ok(move |line| {
+        if line.source.file().is_none() {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = seen.entry(line.container.clone()).or_insert(line.time);
+            *last = line.time.max(*last);
+        }
+    });
+    let lines = match query.tail {
+        Some(count) => last_of_each(lines.boxed(), count).await,
+        None => lines.boxed(),
+    };
+    Ok(Backlog {
+        lines,
+        notes,
+        reached,
+    })
+}
+
+/// The last lines of each container, in their order.
+async fn last_of_each(
+    mut lines: BoxStream<'static, Result<Line>>,
+    count: usize,
+) -> BoxStream<'static, Result<Line>> {
+    let mut last: BTreeMap<ContainerName, VecDeque<(u64, Line)>> = BTreeMap::new();
+    let mut number = 0;
+    while let Some(line) = lines.next().await {
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => return stream::iter([Err(error)]).boxed(),
+        };
+        let own = last.entry(line.container.clone()).or_default();
+        number += 1;
+        own.push_back((number, line));
+        if own.len() > count {
+            own.pop_front();
+        }
+    }
+    let mut all: Vec<_> = last.into_values().flatten().collect();
+    all.sort_by_key(|(number, _)| *number);
+    stream::iter(all.into_iter().map(|(_, line)| Ok(line))).boxed()
+}

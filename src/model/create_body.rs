@@ -1,0 +1,199 @@
+//! What a container is created from, in the engine API's own words.
+//!
+//! Fields stand in the alphabetical order of their JSON names, so that serialising is canonical.
+//! Source: Docker Engine API v1.41, `POST /containers/create`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The body of a container's creation. Holds no secret: those are added by the executor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct CreateBody {
+    /// Arguments; `None` leaves the image's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cmd: Option<Vec<String>>,
+    /// Entry point; `None` leaves the image's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// `NAME=value`, sorted.
+    pub env: Vec<String>,
+    /// `80/tcp` → `{}`
+    #[expect(clippy::zero_sized_map_values, reason = "the API's own shape")]
+    pub exposed_ports: BTreeMap<String, Empty>,
+    /// The engine's own check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<HealthcheckBody>,
+    /// What the host gives.
+    pub host_config: HostConfigBody,
+    /// The host name inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// The signed `repository@digest`; the executor replaces it by the bound Id.
+    pub image: String,
+    /// Labels but `devenv.reference` and `devenv.spec` while hashing.
+    pub labels: BTreeMap<String, String>,
+    /// Networks joined from the start.
+    pub networking_config: NetworkingBody,
+    /// Signal that stops it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// Seconds before it is killed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<u64>,
+    /// User inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+}
+
+/// `{}`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Empty {}
+
+/// The engine's health check; durations in nanoseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct HealthcheckBody {
+    /// Between two probes.
+    pub interval: u64,
+    /// Failures before it counts as unhealthy.
+    pub retries: u32,
+    /// Failures during this time do not count.
+    pub start_period: u64,
+    /// `["CMD", …]` or `["CMD-SHELL", …]`
+    pub test: Vec<String>,
+    /// Of one probe.
+    pub timeout: u64,
+}
+
+/// The host's side of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct HostConfigBody {
+    /// `name:address` lines for `/etc/hosts`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra_hosts: Vec<String>,
+    /// Bytes; 0 is no limit.
+    pub memory: u64,
+    /// Named volumes.
+    pub mounts: Vec<MountBody>,
+    /// Billionths of a processor; 0 is no limit.
+    pub nano_cpus: u64,
+    /// Name of the network joined first.
+    pub network_mode: String,
+    /// `80/tcp` → where on the host.
+    pub port_bindings: BTreeMap<String, Vec<PortBindingBody>>,
+    /// Whether the root file system is read-only.
+    pub readonly_rootfs: bool,
+    /// Path → options.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tmpfs: BTreeMap<String, String>,
+    /// Limits by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ulimits: Vec<UlimitBody>,
+}
+
+/// A named volume at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct MountBody {
+    /// The volume's name on the engine.
+    pub source: String,
+    /// Absolute path inside.
+    pub target: String,
+    /// Always `volume`.
+    #[serde(rename = "Type")]
+    pub kind: String,
+}
+
+/// One address of a published port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct PortBindingBody {
+    /// Address on the host.
+    pub host_ip: String,
+    /// Port on the host, as text.
+    pub host_port: String,
+}
+
+/// A resource limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct UlimitBody {
+    /// Hard limit.
+    pub hard: i64,
+    /// `nofile`, …
+    pub name: String,
+    /// Soft limit.
+    pub soft: i64,
+}
+
+/// The networks of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct NetworkingBody {
+    /// By network name.
+    pub endpoints_config: BTreeMap<String, EndpointBody>,
+}
+
+/// One network's names for a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct EndpointBody {
+    /// Names it answers to there.
+    pub aliases: Vec<String>,
+}
+
+impl CreateBody {
+    /// Appends the canonical JSON: sorted keys, no white space.
+    pub fn canonical(&self, text: &mut Vec<u8>) {
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(text, self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serialising_sorts_keys() {
+        let body = CreateBody {
+            cmd: Some(vec!["a".into()]),
+            entrypoint: Some(vec![]),
+            healthcheck: Some(HealthcheckBody::default()),
+            hostname: Some("h".into()),
+            stop_signal: Some("s".into()),
+            stop_timeout: Some(1),
+            user: Some("u".into()),
+            host_config: HostConfigBody {
+                extra_hosts: vec!["a:1".into()],
+                mounts: vec![MountBody {
+                    source: "s".into(),
+                    target: "/t".into(),
+                    kind: "volume".into(),
+                }],
+                tmpfs: BTreeMap::from([("/tmp".into(), String::new())]),
+                ulimits: vec![UlimitBody {
+                    hard: 1,
+                    name: "nofile".into(),
+                    soft: 1,
+                }],
+                port_bindings: BTreeMap::from([(
+                    "80/tcp".into(),
+                    vec![PortBindingBody {
+                        host_ip: "127.0.0.1".into(),
+                        host_port: "80".into(),
+                    }],
+                )]),
+                ..HostConfigBody::default()
+            },
+            ..CreateBody::default()
+        };
+        let mut text = Vec::new();
+        body.canonical(&mut text);
+        let sorted: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), sorted.to_string());
+    }
+}

@@ -1,0 +1,186 @@
+//! What an engine was seen to hold. Pure data, filled by `engine`, read by `plan`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::digest::Digest;
+
+/// A container as a list call shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedContainer {
+    /// The engine's Id.
+    pub id: String,
+    /// Its name on the engine, without the slash.
+    pub object: String,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// The Id of its image.
+    pub image: Option<Digest>,
+    /// Life-cycle state.
+    pub state: ContainerState,
+    /// Result of the engine's check, where there is one.
+    pub health: Option<Health>,
+    /// Ports published on the host.
+    pub ports: Vec<PublishedPort>,
+    /// Networks it is attached to: name → endpoint.
+    pub networks: BTreeMap<String, Endpoint>,
+    /// Volumes it mounts: engine's volume name → path.
+    pub volumes: BTreeMap<String, String>,
+    /// Seconds since 1970 of its creation.
+    pub created: i64,
+    /// The engine's own words: `Up 3 minutes (healthy)`.
+    pub status: String,
+}
+
+/// Life-cycle state of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Never started.
+    Created,
+    /// Running.
+    Running,
+    /// Frozen.
+    Paused,
+    /// Between two runs.
+    Restarting,
+    /// Going away.
+    Removing,
+    /// Ended with this code, as far as it is known.
+    Exited(Option<i64>),
+    /// Half removed.
+    Dead,
+}
+
+/// Result of a health check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Not decided yet.
+    Starting,
+    /// Passing.
+    Healthy,
+    /// Failing.
+    Unhealthy,
+}
+
+/// One published port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedPort {
+    /// Inside.
+    pub container: u16,
+    /// On the host.
+    pub host: u16,
+    /// The host's address.
+    pub address: IpAddr,
+}
+
+/// A container's place in a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The network's Id.
+    pub network: String,
+    /// Address inside, when running.
+    pub address: Option<IpAddr>,
+    /// Names; empty in a list, filled by an inspect.
+    pub aliases: Vec<String>,
+}
+
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedNetwork {
+    /// The engine's Id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedVolume {
+    /// Its name.
+    pub name: String,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What only an inspect tells of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerDetails {
+    /// The engine's Id.
+    pub id: String,
+    /// The Id of its image.
+    pub image: Option<Digest>,
+    /// Life-cycle state.
+    pub state: ContainerState,
+    /// Result of the engine's check.
+    pub health: Option<Health>,
+    /// The last probes, oldest first.
+    pub probes: Vec<Probe>,
+    /// Whether the kernel killed it for memory.
+    pub out_of_memory: bool,
+    /// The engine's words on why it could not start.
+    pub error: String,
+    /// Memory limit in bytes; 0 is none.
+    pub memory: u64,
+    /// Networks with aliases.
+    pub networks: BTreeMap<String, Endpoint>,
+    /// RFC 3339, empty when it never ran.
+    pub started: String,
+}
+
+/// One run of a health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// RFC 3339.
+    pub at: String,
+    /// 0 is a pass.
+    pub exit_code: i64,
+    /// What it printed, cut by the engine at 4 KiB.
+    pub output: String,
+}
+
+/// An image on the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedImage {
+    /// Config digest on the classic store, manifest or index digest on the containerd one.
+    pub id: Digest,
+    /// `amd64`, `arm64`, …
+    pub architecture: String,
+    /// `linux`
+    pub os: String,
+    /// Bytes.
+    pub size: u64,
+    /// Tags, which prove nothing.
+    pub tags: Vec<String>,
+    /// Digests of the uncompressed layers, lowest first.
+    pub layers: Vec<Digest>,
+    /// Labels of its configuration.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A change that the engine reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerEvent {
+    /// The container's Id.
+    pub id: String,
+    /// What happened.
+    pub change: ContainerChange,
+}
+
+/// What happened to a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerChange {
+    /// It runs.
+    Started,
+    /// It ended with this code.
+    Died(i64),
+    /// The kernel killed a process of it for memory.
+    OutOfMemory,
+    /// The engine's check changed its mind.
+    Health(Health),
+    /// It was removed.
+    Removed,
+    /// Anything else.
+    Other,
+}

@@ -1,0 +1,217 @@
+//! `platform.yaml`: the platform as a whole.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::image::Repository;
+use super::name::{
+    BundleName, ConfigurationName, ContainerName, EnvironmentName, PlatformName, VariableName,
+    Version, VolumeName,
+};
+use super::quantity::{ByteSize, Span};
+use super::text::{AbsolutePath, Word};
+use super::yaml;
+use crate::error::{Error, Kind, Result};
+
+/// The format that this devenv reads.
+pub const SCHEMA: u32 = 1;
+
+/// The platform as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platform {
+    /// Always [`SCHEMA`].
+    pub schema: u32,
+    /// Its name.
+    pub platform: PlatformName,
+    /// The oldest devenv that understands it.
+    #[serde(default)]
+    pub minimum_devenv: Option<String>,
+    /// Where its images are published.
+    pub registry: Repository,
+    /// Which container embeds the reference.
+    pub proxy: ContainerName,
+    /// In promotion order.
+    pub environments: Vec<EnvironmentName>,
+    /// How an image is told its configuration.
+    pub configuration_variable: VariableName,
+    /// What a workstation runs where nothing else is said.
+    pub workstation: Workstation,
+    /// What every app shares.
+    #[serde(default)]
+    pub defaults: Defaults,
+    /// Names for several containers.
+    #[serde(default)]
+    pub bundles: BTreeMap<BundleName, Vec<ContainerName>>,
+    /// Released versions.
+    #[serde(default, deserialize_with = "or_default")]
+    pub containers: BTreeMap<ContainerName, Version>,
+    /// Where proposals go.
+    #[serde(default)]
+    pub forge: Option<Forge>,
+}
+
+/// What a workstation runs where nothing else is said.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workstation {
+    /// Whose versions.
+    pub environment: EnvironmentName,
+    /// With which settings.
+    pub configuration: ConfigurationName,
+}
+
+/// The interface that every app shares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    /// Where apps listen for HTTP.
+    pub port: Option<u16>,
+    /// Volumes that every app has.
+    pub volumes: BTreeMap<VolumeName, AbsolutePath>,
+    /// Limit.
+    pub memory: Option<ByteSize>,
+    /// Time between the stop signal and a kill.
+    pub stop_grace: Option<Span>,
+}
+
+/// Where proposals go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Forge {
+    /// `gitlab`, `gitea`, `github`, `plain`.
+    pub kind: Option<Word>,
+    /// The branch that proposals are for; else the remote's default.
+    pub target_branch: Option<String>,
+}
+
+impl Platform {
+    /// Reads `platform.yaml`; a file for a newer devenv is told apart from a wrong one.
+    pub fn parse(source: &str, text: &[u8]) -> Result<Self> {
+        Self::check_version(source, text)?;
+        let platform: Self = yaml::read(Kind::Definitions, source, text)?;
+        platform.check(source, &String::from_utf8_lossy(text))?;
+        Ok(platform)
+    }
+
+    fn check_version(source: &str, text: &[u8]) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Header {
+            schema: Option<u32>,
+            minimum_devenv: Option<String>,
+        }
+        let header: Header = yaml::read(Kind::Definitions, source, text)?;
+        let wanted = header.minimum_devenv.unwrap_or_default();
+        let current = env!("CARGO_PKG_VERSION");
+        let newer_schema = header.schema.is_some_and(|schema| schema > SCHEMA);
+        if newer_schema || numbers(&wanted) > numbers(current) {
+            let wanted = if wanted.is_empty() {
+                "newer".to_owned()
+            } else {
+                super::visible::visible(&wanted)
+            };
+            return Err(Error::definitions(format!(
+                "{source}: this platform needs devenv {wanted}, this is devenv {current}"
+            ))
+            .hint("install the newer devenv, then run the same command again"));
+        }
+        Ok(())
+    }
+
+    fn check(&self, source: &str, text: &str) -> Result<()> {
+        let refuse = |needle: &str, message: String| Err(yaml::at(source, text, needle, &message));
+        if self.schema != SCHEMA {
+            return refuse(
+                "schema",
+                format!("schema {} is unknown, it is {SCHEMA}", self.schema),
+            );
+        }
+        let mut seen = Vec::new();
+        for environment in &self.environments {
+            if seen.contains(&environment) {
+                return refuse(
+                    environment.as_str(),
+                    format!("environment `{environment}` is listed twice"),
+                );
+            }
+            seen.push(environment);
+        }
+        let wanted = &self.workstation.environment;
+        if !self.environments.contains(wanted) {
+            let known: Vec<_> = self
+                .environments
+                .iter()
+                .map(EnvironmentName::as_str)
+                .collect();
+            return refuse(
+                wanted.as_str(),
+                format!(
+                    "`workstation.environment` is `{wanted}`, which is none of: {}",
+                    known.join(", ")
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    /// The repository that ledgers are published in.
+    pub fn environments_repository(&self) -> Result<Repository> {
+        self.repository("environments")
+    }
+
+    /// The repository of one container, or of one of the reserved names.
+    pub fn repository(&self, name: &str) -> Result<Repository> {
+        self.registry.join(name).map_err(Error::definitions)
+    }
+}
+
+/// The numbers of a dotted version, for comparing.
+fn numbers(version: &str) -> Vec<u64> {
+    version
+        .split(['.', '-', '+'])
+        .map_while(|part| part.parse().ok())
+        .collect()
+}
+
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLATFORM: &str = "schema: 1\nplatform: acme\nminimum_devenv: 0.1.0\n\
+        registry: registry.acme.example:5000/platform\nproxy: front\n\
+        environments: [recette, preproduction, production]\n\
+        configuration_variable: PLATFORM_ENVIRONMENT\n\
+        workstation: { environment: production, configuration: recette }\n\
+        defaults: { port: 8080, volumes: { logs: /var/log/tomcat }, memory: 512MiB, stop_grace: 10s }\n\
+        bundles: { finance: [billing, invoices] }\ncontainers:   # none yet\n";
+
+    #[test]
+    fn reads_the_design_example() {
+        let platform = Platform::parse("platform.yaml", PLATFORM.as_bytes()).unwrap();
+        assert_eq!(platform.platform.as_str(), "acme");
+        assert!(platform.containers.is_empty());
+    }
+
+    #[test]
+    fn a_newer_format_is_told_apart() {
+        let text = PLATFORM.replace("0.1.0", "99.0.0") + "novelty: 1\n";
+        let error = Platform::parse("platform.yaml", text.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("needs devenv 99.0.0"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_environment_is_refused_with_its_line() {
+        let text = PLATFORM.replace("environment: production,", "environment: prod,");
+        let error = Platform::parse("platform.yaml", text.as_bytes()).unwrap_err();
+        assert!(error.to_string().starts_with("platform.yaml:8:"), "{error}");
+    }
+}

@@ -1,0 +1,161 @@
+//! A definition with every default applied: all that running it takes, as `reference.yaml` holds it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::container::{ConfigurationSettings, Definition, Health, Kind, Publish, Until};
+use super::name::{ConfigurationName, ContainerName, VariableName, VolumeName};
+use super::platform::Defaults;
+use super::quantity::{ByteSize, Cpus, Span};
+use super::text::{AbsolutePath, HostName, Word};
+
+/// What running a container takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpecification {
+    /// What it is to the platform; never [`Kind::Base`].
+    pub kind: Kind,
+    /// A one-shot that must exit 0.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub once: bool,
+    /// Where it listens for HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Ports published on the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<Publish>,
+    /// Named volumes and their paths.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<VolumeName, AbsolutePath>,
+    /// Plain environment variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<VariableName, String>,
+    /// What differs per configuration.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub configurations: BTreeMap<ConfigurationName, ConfigurationSettings>,
+    /// Names of secret environment variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<VariableName>,
+    /// How to know that it works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+    /// Limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<Cpus>,
+    /// User inside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Word>,
+    /// Arguments instead of the image's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Entry point instead of the image's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// Limits by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ulimits: BTreeMap<Word, u32>,
+    /// Whether the root file system is read-only.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub read_only: bool,
+    /// Paths in memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tmpfs: Vec<AbsolutePath>,
+    /// Signal that stops it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<Word>,
+    /// Time between that signal and a kill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_grace: Option<Span>,
+    /// Host name inside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<HostName>,
+}
+
+/// A need with its `until` decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolvedNeed {
+    /// Which.
+    pub container: ContainerName,
+    /// How far it must have come.
+    pub until: Until,
+}
+
+impl RunSpecification {
+    /// Applies the platform's defaults (which apps share) to a definition.
+    pub fn resolve(definition: &Definition, defaults: &Defaults) -> Self {
+        let shared = (definition.kind == Kind::App).then_some(defaults);
+        let mut volumes = shared
+            .map(|shared| shared.volumes.clone())
+            .unwrap_or_default();
+        volumes.extend(definition.volumes.clone());
+        Self {
+            kind: definition.kind,
+            once: definition.once,
+            port: definition
+                .port
+                .or_else(|| shared.and_then(|shared| shared.port)),
+            publish: definition.publish.clone(),
+            volumes,
+            environment: definition.environment.clone(),
+            configurations: definition.configurations.clone(),
+            secrets: definition.secrets.clone(),
+            health: definition.health.clone(),
+            memory: definition
+                .memory
+                .or_else(|| shared.and_then(|shared| shared.memory)),
+            cpus: definition.cpus,
+            user: definition.user.clone(),
+            command: definition.command.clone(),
+            entrypoint: definition.entrypoint.clone(),
+            ulimits: definition.ulimits.clone(),
+            read_only: definition.read_only,
+            tmpfs: definition.tmpfs.clone(),
+            stop_signal: definition.stop_signal.clone(),
+            stop_grace: definition
+                .stop_grace
+                .or_else(|| shared.and_then(|shared| shared.stop_grace)),
+            hostname: definition.hostname.clone(),
+        }
+    }
+
+    /// How far others that need this container wait where they do not say.
+    pub fn default_until(&self) -> Until {
+        if self.once {
+            Until::Completed
+        } else if self.health.is_some() {
+            Until::Healthy
+        } else {
+            Until::Started
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_for_apps_only() {
+        let defaults = Defaults {
+            port: Some(8080),
+            ..Defaults::default()
+        };
+        let app = Definition::default();
+        let service = Definition {
+            kind: Kind::Service,
+            ..Definition::default()
+        };
+        assert_eq!(RunSpecification::resolve(&app, &defaults).port, Some(8080));
+        assert_eq!(RunSpecification::resolve(&service, &defaults).port, None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The only user of the YAML crate: typed reading with file, line and the offending text.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Kind, Result};
+
+/// Larger files are refused before they are parsed.
+pub const LARGEST: usize = 256 * 1024;
+
+/// Reads one typed document. `source` names the file in errors, which are of `kind`.
+pub fn read<T: DeserializeOwned>(kind: Kind, source: &str, text: &[u8]) -> Result<T> {
+    if text.len() > LARGEST {
+        return Err(Error::new(
+            kind,
+            format!(
+                "{source}: {} bytes are more than a file may have ({LARGEST})",
+                text.len()
+            ),
+        ));
+    }
+    let text = std::str::from_utf8(text)
+        .map_err(|error| Error::new(kind, format!("{source}: not UTF-8 text")).because(error))?;
+    serde_yaml::from_str(text).map_err(|error| explain(kind, source, text, &error))
+}
+
+/// Writes a document; for a value that serde can represent this cannot fail.
+pub fn write<T: Serialize>(value: &T) -> Result<String> {
+    serde_yaml::to_string(value).map_err(|error| Error::bug("cannot write YAML").because(error))
+}
+
+fn explain(kind: Kind, source: &str, text: &str, error: &serde_yaml::Error) -> Error {
+    let Some(place) = error.location() else {
+        return Error::new(kind, format!("{source}: {}", visible(&error.to_string())));
+    };
+    let (line, column) = (place.line(), place.column());
+    let message = error.to_string();
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message.as_str(), |(before, _)| before);
+    Error::new(
+        kind,
+        format!("{source}:{line}:{column}: {}", visible(message)),
+    )
+    .detail(snippet(text, line, column))
+}
+
+/// An error of meaning (not of syntax) about `needle`, which is looked up in the text as a word.
+pub fn at(source: &str, text: &str, needle: &str, message: &str) -> Error {
+    let word = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    let place = text.lines().enumerate().find_map(|(number, line)| {
+        let code = line.split(" #").next().unwrap_or_default();
+        let column = code.match_indices(needle).find_map(|(column, _)| {
+            let before = code[..column].chars().next_back();
+            let after = code[column + needle.len()..].chars().next();
+            (!before.is_some_and(word) && !after.is_some_and(word)).then_some(column + 1)
+        })?;
+        Some((number + 1, column))
+    });
+    match place {
+        Some((line, column)) => {
+            Error::definitions(format!("{source}:{line}:{column}: {}", visible(message)))
+                .detail(snippet(text, line, column))
+        }
+        None => Error::definitions(format!("{source}: {}", visible(message))),
+    }
+}
+
+/// The line in question with a mark under the column (both from 1).
+pub fn snippet(text: &str, line: usize, column: usize) -> String {
+    let content: String = visible(text.lines().nth(line.saturating_sub(1)).unwrap_or_default())
+        .chars()
+        .take(160)
+        .collect();
+    let number = line.to_string();
+    format!(
+        "{number} | {content}\n{:width$} | {:>column$}",
+        "",
+        "^",
+        width = number.len(),
+        column = column.clamp(1, 160)
+    )
+}
+
+fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn an_error_names_file_line_and_text() {
+        let error = read::<BTreeMap<String, u16>>(Kind::Definitions, "a.yaml", b"a: 1\nb: two\n")
+            .unwrap_err();
+        assert!(error.to_string().starts_with("a.yaml:2:4: "), "{error}");
+        assert_eq!(error.details(), ["2 | b: two\n  |    ^"]);
+    }
+
+    #[test]
+    fn a_bomb_is_refused_quickly() {
+        use std::fmt::Write;
+        let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+        for level in 1..30 {
+            let below = level - 1;
+            let _ = writeln!(
+                bomb,
+                "a{level}: &a{level} [*a{below},*a{below},*a{below},*a{below},*a{below}]"
+            );
+        }
+        assert!(
+            read::<serde_json::Value>(Kind::Definitions, "bomb.yaml", bomb.as_bytes()).is_err()
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! Every path that devenv reads or writes, in one place.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::model::digest::Digest;
+use crate::model::name::{EnvironmentName, InstanceName, PlatformName};
+use crate::settings::Environment;
+
+/// The four folders, and what is where in them.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    config: PathBuf,
+    data: PathBuf,
+    cache: PathBuf,
+    state: PathBuf,
+}
+
+impl Paths {
+    /// Below `DEVENV_HOME` where it is set, else where this system keeps such things.
+    pub fn locate(environment: &Environment) -> Result<Self> {
+        if let Some(home) = &environment.devenv_home {
+            return Ok(Self {
+                config: home.join("config"),
+                data: home.join("data"),
+                cache: home.join("cache"),
+                state: home.join("state"),
+            });
+        }
+        let folders = directories::ProjectDirs::from("", "", "devenv").ok_or_else(|| {
+            Error::usage("the home folder is unknown").hint("set HOME or DEVENV_HOME")
+        })?;
+        Ok(Self {
+            config: folders.config_dir().to_owned(),
+            data: folders.data_dir().to_owned(),
+            cache: folders.cache_dir().to_owned(),
+            state: folders
+                .state_dir()
+                .unwrap_or_else(|| folders.data_local_dir())
+                .join("state"),
+        })
+    }
+
+    /// The user's settings.
+    pub fn settings(&self) -> PathBuf {
+        self.config.join("settings.yaml")
+    }
+
+    /// The pinned trust file of a platform.
+    pub fn trust(&self, platform: &PlatformName) -> PathBuf {
+        self.config.join("trust").join(format!("{platform}.yaml"))
+    }
+
+    /// The folder of pinned trust files: one for each platform that was initialised.
+    pub fn trust_folder(&self) -> PathBuf {
+        self.config.join("trust")
+    }
+
+    /// The values of secret variables, by configuration.
+    pub fn secrets(&self, platform: &PlatformName) -> PathBuf {
+        self.config.join("secrets").join(format!("{platform}.yaml"))
+    }
+
+    /// The user's own changes to how containers run.
+    pub fn overrides(&self, platform: &PlatformName) -> PathBuf {
+        self.config
+            .join("overrides")
+            .join(format!("{platform}.yaml"))
+    }
+
+    /// The bare clone of a platform's definitions.
+    pub fn definitions(&self, platform: &PlatformName) -> PathBuf {
+        self.data
+            .join("platforms")
+            .join(platform.as_str())
+            .join("definitions.git")
+    }
+
+    /// The folder of platforms.
+    pub fn platforms(&self) -> PathBuf {
+        self.data.join("platforms")
+    }
+
+    /// Content that the registry gave, by digest.
+    pub fn content(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.contents().join(&hex[..2]).join(hex)
+    }
+
+    /// The folder of [`Self::content`], in folders by the digest's first two digits.
+    pub fn contents(&self) -> PathBuf {
+        self.cache.join("content")
+    }
+
+    /// What was seen beside content: unverified hints, by kind and key.
+    pub fn hint(&self, kind: &str, key: &str) -> PathBuf {
+        self.cache.join(kind).join(format!("{key}.json"))
+    }
+
+    /// The cache folder.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// The folder of what was seen and done.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// This home's identity on engines.
+    pub fn owner(&self) -> PathBuf {
+        self.state.join("owner.json")
+    }
+
+    /// Records of a platform's instances.
+    pub fn instances(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("instances").join(platform.as_str())
+    }
+
+    /// The record of one instance.
+    pub fn instance(&self, platform: &PlatformName, instance: &InstanceName) -> PathBuf {
+        self.instances(platform).join(format!("{instance}.json"))
+    }
+
+    /// The lock of one instance.
+    pub fn lock(&self, platform: &PlatformName, instance: &InstanceName) -> PathBuf {
+        self.instances(platform).join(format!("{instance}.lock"))
+    }
+
+    /// The highest ledger seen of an environment.
+    pub fn ledger_seen(&self, platform: &PlatformName, environment: &EnvironmentName) -> PathBuf {
+        self.state
+            .join("ledgers")
+            .join(platform.as_str())
+            .join(format!("{environment}.json"))
+    }
+
+    /// What releases in progress remember.
+    pub fn releases(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("releases").join(platform.as_str())
+    }
+}

@@ -1,0 +1,251 @@
+//! What can go wrong with a registry, told apart: "not there" is never said of what was refused or
+//! could not be asked.
+
+use std::error::Error as StdError;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use crate::error::{Error, Kind};
+
+/// A failure; `what` is `host/repository:tag`, `…@digest` or the host.
+#[derive(Debug)]
+pub enum Fault {
+    /// The registry answered that it does not have it.
+    NotFound { what: String, text: String },
+    /// It wants a login: none is stored, or the stored one is refused.
+    Unauthorized {
+        host: String,
+        stored: bool,
+        text: String,
+    },
+    /// The login is good but does not allow this.
+    Forbidden {
+        host: String,
+        what: String,
+        text: String,
+    },
+    /// No answer.
+    Unreachable {
+        host: String,
+        lost: Lost,
+        text: String,
+    },
+    /// It is not proven that this is the registry.
+    Certificate { host: String, text: String },
+    /// The bytes are not those that the digest names.
+    Tampered { what: String, text: String },
+    /// More than the limit, in bytes or entries.
+    TooLarge { what: String, limit: u64 },
+    /// Another error status.
+    Server {
+        what: String,
+        status: u16,
+        text: String,
+    },
+    /// An answer that makes no sense, or that must not be followed.
+    Answer { what: String, text: String },
+    /// The stored login cannot be read.
+    Credentials { host: String, text: String },
+    /// A file of this machine.
+    File {
+        action: &'static str,
+        path: PathBuf,
+        error: std::io::Error,
+    },
+}
+
+/// Why there was no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The name has no address.
+    Lookup,
+    /// No connection.
+    Connect,
+    /// Nothing came in time.
+    TimedOut,
+    /// The connection ended in the middle.
+    Broken,
+}
+
+impl Fault {
+    /// Whether the same request may well succeed a moment later. 500 among them: docker-registry
+    /// 2.8 on a file system says it of a tag that is being written.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable {
+                lost: Lost::Broken,
+                ..
+            } | Self::Server {
+                status: 500 | 502..=504,
+                ..
+            }
+        )
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unauthorized { host, .. } => Some(format!("log in with: docker login {host}")),
+            Self::Forbidden { host, .. } => Some(format!(
+                "ask for the right, or log in as someone else with: docker login {host}"
+            )),
+            Self::Certificate { .. } => Some(
+                "if the company has its own certificate authority, name its PEM file as \
+                 `registry_ca` in the settings"
+                    .to_owned(),
+            ),
+            Self::Unreachable { host, .. } => Some(format!(
+                "check the network, the VPN and the proxy variables: is {host} right?"
+            )),
+            Self::Credentials { host, .. } => Some(format!(
+                "check `credsStore` and `credHelpers` in docker's config.json, or: docker login {host}"
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = match self {
+            Self::NotFound { what, text } => {
+                write!(f, "{what} is not in the registry")?;
+                text
+            }
+            Self::Unauthorized { host, stored, text } => {
+                if *stored {
+                    write!(f, "the registry {host} refuses the stored login")?;
+                } else {
+                    write!(f, "the registry {host} asks for a login and none is stored")?;
+                }
+                text
+            }
+            Self::Forbidden { host, what, text } => {
+                write!(f, "the registry {host} forbids access to {what}")?;
+                text
+            }
+            Self::Unreachable { host, lost, text } => {
+                let why = match lost {
+                    Lost::Lookup => "no such host",
+                    Lost::Connect => "no connection",
+                    Lost::TimedOut => "no answer in time",
+                    Lost::Broken => "the connection broke",
+                };
+                write!(f, "cannot reach the registry {host}: {why}")?;
+                text
+            }
+            Self::Certificate { host, text } => {
+                write!(f, "the certificate of the registry {host} is not trusted")?;
+                text
+            }
+            Self::Tampered { what, text } => {
+                write!(f, "{what} is not what the registry delivers")?;
+                text
+            }
+            Self::TooLarge { what, limit } => {
+                return write!(f, "{what} is larger than the limit of {limit}");
+            }
+            Self::Server { what, status, text } => {
+                write!(f, "the registry answers {status} for {what}")?;
+                text
+            }
+            Self::Answer { what, text } => {
+                write!(f, "the registry's answer for {what} cannot be used")?;
+                text
+            }
+            Self::Credentials { host, text } => {
+                write!(f, "cannot read the login stored for the registry {host}")?;
+                text
+            }
+            Self::File { action, path, .. } => {
+                return write!(f, "cannot {action} {}", path.display());
+            }
+        };
+        if text.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({text})")
+        }
+    }
+}
+
+impl StdError for Fault {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::File { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let kind = match fault {
+            Fault::Tampered { .. } => Kind::Trust,
+            _ => Kind::Registry,
+        };
+        let hint = fault.hint();
+        let error = Error::new(kind, fault.to_string()).because(fault);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// How much of a foreign text is shown, in characters.
+const SHOWN: usize = 300;
+
+/// A foreign text as one line that cannot steer a terminal, cut.
+pub(super) fn visible(text: &str) -> String {
+    let mut line = String::new();
+    for (count, c) in text.trim().chars().enumerate() {
+        if count == SHOWN {
+            line.push('…');
+            break;
+        }
+        // Bidirectional controls reorder what is read.
+        let hidden = c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        match c {
+            '\n' | '\r' | '\t' => line.push(' '),
+            c if hidden => {
+                let _ = write!(line, "{}", c.escape_unicode());
+            }
+            c => line.push(c),
+        }
+    }
+    line
+}
+
+/// What an error body says: the codes and messages of the distribution-spec's error list, or the
+/// text of the page.
+pub(super) fn body_text(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        errors: Vec<Item>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Item {
+        #[serde(default)]
+        code: String,
+        #[serde(default)]
+        message: String,
+    }
+    let text = String::from_utf8_lossy(body);
+    match serde_json::from_slice::<Body>(body) {
+        Ok(body) => {
+            let items: Vec<_> = body
+                .errors
+                .iter()
+                .map(|item| match (item.code.as_str(), item.message.as_str()) {
+                    ("", text) | (text, "") => text.to_owned(),
+                    (code, message) => format!("{code}: {message}"),
+                })
+                .collect();
+            visible(&items.join("; "))
+        }
+        Err(_) if text.trim_start().starts_with('<') => String::new(),
+        Err(_) => visible(&text),
+    }
+}

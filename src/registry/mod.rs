@@ -1,0 +1,97 @@
+//! An OCI distribution client (distribution-spec 1.1): manifests, blobs, tags, referrers, logins.
+//!
+//! On reqwest rather than `oci-client`, which asks for referrers without a login and turns every
+//! error into "none", knows no refresh tokens, no size limits, and reports all failures alike.
+//!
+//! What is fetched is hashed here; a registry's word on a digest is never taken. Requests may run
+//! in parallel on one [`Registry`]; its connections are kept alive and shared.
+
+mod auth;
+mod blobs;
+mod challenge;
+mod client;
+mod content;
+mod credentials;
+mod exchange;
+mod fault;
+mod host;
+mod manifests;
+mod referrers;
+mod tags;
+mod tls;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub use content::{
+    By, Content, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, EMPTY, ImageIndex, ImageManifest,
+    Manifest, OCI_INDEX, OCI_MANIFEST, Platform, Tag,
+};
+pub use fault::{Fault, Lost};
+pub use manifests::{Artifact, MANIFEST_LIMIT};
+pub use referrers::Attachment;
+
+use crate::model::credentials::Credentials;
+use credentials::CredentialStore;
+
+/// What a [`Registry`] is made from.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder of docker's `config.json`; without it, everything is anonymous.
+    pub docker_config: Option<PathBuf>,
+    /// Certificate authorities (PEM) beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// For a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// For an answer to begin, and between two pieces of it.
+    pub response_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            docker_config: None,
+            ca_file: None,
+            connect_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Called with the bytes transferred so far.
+pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// A client for any number of registries. Cheap to make: what costs time is made on first use.
+#[derive(Debug)]
+pub struct Registry {
+    transport: transport::Transport,
+    response_timeout: Duration,
+    store: CredentialStore,
+    auth: auth::Auth,
+    /// Whether a host of this machine speaks TLS.
+    local_tls: Mutex<HashMap<String, bool>>,
+}
+
+impl Registry {
+    /// Makes a client; nothing is read or connected yet.
+    pub fn new(options: Options) -> Self {
+        Self {
+            transport: transport::Transport::new(options.ca_file, options.connect_timeout),
+            response_timeout: options.response_timeout,
+            store: CredentialStore::new(options.docker_config),
+            auth: auth::Auth::default(),
+            local_tls: Mutex::default(),
+        }
+    }
+
+    /// The login that docker has stored for `host[:port]`; none where there is none.
+    pub async fn credentials(&self, host: &str) -> Result<Option<Credentials>, Fault> {
+        self.store.get(host).await
+    }
+}

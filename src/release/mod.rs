@@ -1,0 +1,151 @@
+//! Production's side: versions, references and promotions, each reserved, signed and published.
+//!
+//! Every operation can be interrupted at any point and run again: what is published is a tag
+//! *and* a valid signature, and the tag comes last. A rerun builds again; it never signs what it
+//! finds in the registry.
+
+mod artifacts;
+mod attempt;
+pub mod build;
+mod changes;
+mod checkout;
+mod claim;
+mod compile;
+mod document;
+mod image;
+pub mod key;
+pub mod ledger;
+mod proxy_image;
+mod publish;
+mod published;
+mod record;
+pub mod reference;
+mod rollback;
+mod survey;
+pub mod verify;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::cache::Cache;
+use crate::definitions::{Definitions, History};
+use crate::engine::RegistryLogin;
+use crate::engine::docker::Docker;
+use crate::error::{Error, Result};
+use crate::evidence::{Source, Verifier};
+use crate::model::difference::Difference;
+use crate::model::image::Repository;
+use crate::model::trust_file::{TrustFile, TrustedKey};
+use crate::paths::Paths;
+use crate::registry::Registry;
+use crate::trust::keys::SigningKey;
+use crate::trust::policy::Policy;
+
+/// Who wants to know what an operation does, and answers its questions.
+pub trait Reporter: Sync {
+    /// What happens from now on.
+    fn step(&self, text: &str);
+    /// A line of the builder's output.
+    fn output(&self, line: &str);
+    /// Something that the operator should look at.
+    fn warn(&self, text: &str);
+    /// How far a transfer got, in bytes.
+    fn transfer(&self, what: &str, done: u64, total: u64);
+    /// What is about to change.
+    fn differences(&self, title: &str, differences: &[Difference]);
+    /// Asks; `flag` is what answers yes without a terminal.
+    fn confirm(&self, question: &str, flag: &str) -> Result<bool>;
+}
+
+/// What every operation works with: one platform, its registry and its definitions.
+pub struct Desk<'a> {
+    /// The bare clone.
+    pub definitions: &'a mut Definitions,
+    /// The registry.
+    pub registry: &'a Registry,
+    /// Whose signatures count: the pinned trust file.
+    pub trust: &'a TrustFile,
+    /// What was fetched before.
+    pub cache: &'a Cache,
+    /// Where attempts and the highest ledgers are remembered.
+    pub paths: &'a Paths,
+    /// The present.
+    pub clock: fn() -> Timestamp,
+    /// Who is told.
+    pub reporter: &'a dyn Reporter,
+}
+
+/// What building takes besides.
+#[derive(Clone, Copy)]
+pub struct Workshop<'a> {
+    /// Where images are built.
+    pub docker: &'a Docker,
+    /// What they are signed with.
+    pub key: &'a SigningKey,
+}
+
+impl Desk<'_> {
+    /// The present, in whole seconds: statements are read by people.
+    fn now(&self) -> Timestamp {
+        let now = (self.clock)();
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
+    fn verifier(&self) -> Verifier<'_> {
+        Verifier {
+            source: Source {
+                cache: self.cache,
+                registry: Some(self.registry),
+            },
+            trust: self.trust,
+            now: self.now(),
+        }
+    }
+
+    fn policy(&self) -> Policy<'_> {
+        Policy {
+            trust: self.trust,
+            now: self.now(),
+        }
+    }
+
+    /// Brings the newest definitions and tags.
+    async fn fetch(&mut self) -> Result<()> {
+        self.reporter.step("fetching the definitions");
+        self.definitions
+            .fetch(History::Forward, Arc::new(()))
+            .await
+            .map(drop)
+    }
+
+    /// The entry of the trust file for this key: what it signs must count.
+    fn signer(&self, key: &SigningKey) -> Result<&TrustedKey> {
+        let fingerprint = key.public().fingerprint();
+        let usable = self
+            .trust
+            .usable_keys()
+            .find(|trusted| trusted.fingerprint() == fingerprint);
+        let refuse = |why: String| {
+            Error::trust(why).hint("`devenv trust show` lists the keys that count for the platform")
+        };
+        match usable {
+            None => Err(refuse(format!(
+                "the signing key {} is not one that the platform trusts",
+                fingerprint.short()
+            ))),
+            Some(trusted) if !trusted.is_valid_at(self.now()) => Err(refuse(format!(
+                "the signing key `{}` does not count at this time",
+                trusted.name
+            ))),
+            Some(trusted) => Ok(trusted),
+        }
+    }
+
+    /// The login that the engine needs for a repository.
+    async fn login(&self, repository: &Repository) -> Result<Option<RegistryLogin>> {
+        let host = repository.host();
+        let stored = self.registry.credentials(host).await?;
+        Ok(stored.map(|credentials| RegistryLogin::new(host, credentials)))
+    }
+}

@@ -1,0 +1,191 @@
+//! What production has published: looked up in the registry, and verified.
+
+use serde::Deserialize;
+
+use super::Desk;
+use crate::error::{Error, Result};
+use crate::evidence::VerifiedReference;
+use crate::model::digest::Digest;
+use crate::model::image::Repository;
+use crate::model::name::{ContainerName, Version};
+use crate::model::platform::Platform;
+use crate::model::predicate::BuildPredicate;
+use crate::registry::{Content, Fault, ImageManifest, Tag};
+use crate::trust::policy::{ExpectedBuild, Verdict, Verified};
+
+/// The most bytes that an image's configuration may have.
+const CONFIGURATION: u64 = 8 << 20;
+
+/// A version that is published and signed.
+#[derive(Debug, Clone)]
+pub(super) struct Published {
+    pub(super) container: ContainerName,
+    pub(super) version: Version,
+    pub(super) repository: Repository,
+    pub(super) digest: Digest,
+    pub(super) statement: Verified<BuildPredicate>,
+}
+
+/// What a tag names, and whether it is signed.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) repository: Repository,
+    pub(super) digest: Digest,
+    /// Whether at least one trusted key signed something about it.
+    pub(super) has_trusted_signature: bool,
+    pub(super) verdict: Verdict<Verified<BuildPredicate>>,
+}
+
+/// The field of an image's configuration that is read. Source: OCI image specification.
+#[derive(Deserialize)]
+struct Configuration {
+    rootfs: RootFileSystem,
+}
+
+#[derive(Deserialize)]
+struct RootFileSystem {
+    diff_ids: Vec<Digest>,
+}
+
+impl Desk<'_> {
+    /// What is at `container:version`; `None` where there is no such tag.
+    pub(super) async fn find(
+        &self,
+        platform: &Platform,
+        container: &ContainerName,
+        version: &Version,
+    ) -> Result<Option<Found>> {
+        let repository = platform.repository(container.as_str())?;
+        let tag = Tag::new(version.as_str()).map_err(Error::usage)?;
+        let Some(digest) = self.registry.resolve(&repository, &tag).await? else {
+            return Ok(None);
+        };
+        let bundles = self.verifier().source.bundles(&repository, &digest).await?;
+        let expected = ExpectedBuild {
+            container,
+            version: Some(version),
+            digest,
+        };
+        Ok(Some(Found {
+            verdict: self.policy().verify_build(&expected, &bundles),
+            has_trusted_signature: !self.policy().pending(&bundles).is_empty(),
+            repository,
+            digest,
+        }))
+    }
+
+    /// A version that must be published and signed.
+    pub(super) async fn published(
+        &self,
+        platform: &Platform,
+        container: &ContainerName,
+        version: &Version,
+    ) -> Result<Published> {
+        let found = self.find(platform, container, version).await?;
+        let found = found.ok_or_else(|| {
+            let repository = platform.repository(container.as_str());
+            let place = repository.map_or_else(|_| container.to_string(), |it| it.to_string());
+            Error::registry(format!("{container} {version} is not published in {place}")).hint(
+                format!("devenv release build {container} --version {version}"),
+            )
+        })?;
+        Ok(Published {
+            container: container.clone(),
+            version: version.clone(),
+            repository: found.repository,
+            digest: found.digest,
+            statement: found.verdict.result?,
+        })
+    }
+
+    /// The one image that a digest names.
+    pub(super) async fn image_manifest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<ImageManifest> {
+        let bytes = self.verifier().source.manifest(repository, digest).await?;
+        let refuse = |why: &str| Error::registry(format!("{}: {why}", repository.at(digest)));
+        match Content::parse(&bytes) {
+            Ok(Content::Image(manifest)) => Ok(*manifest),
+            Ok(Content::Index(_)) => Err(refuse("an index of several images, not one image")),
+            Err(why) => Err(refuse(&why)),
+        }
+    }
+
+    /// The digests of an image's uncompressed layers, by its signed digest.
+    pub(super) async fn layers(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Vec<Digest>> {
+        let manifest = self.image_manifest(repository, digest).await?;
+        let source = self.verifier().source;
+        let bytes = source
+            .blob(repository, &manifest.config, CONFIGURATION)
+            .await?;
+        let configuration: Configuration = serde_json::from_slice(&bytes).map_err(|error| {
+            Error::registry(format!(
+                "the configuration of {} cannot be read",
+                repository.at(digest)
+            ))
+            .because(error)
+        })?;
+        Ok(configuration.rootfs.diff_ids)
+    }
+
+    /// The numbers under which references are tagged, highest first. Proves nothing.
+    pub(super) async fn reference_numbers(&self, proxy: &Repository) -> Result<Vec<u64>> {
+        let tags = match self.registry.tags(proxy).await {
+            Err(Fault::NotFound { .. }) => Vec::new(),
+            other => other?,
+        };
+        let mut numbers: Vec<u64> = tags.iter().filter_map(|tag| number(tag)).collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(numbers)
+    }
+
+    /// A reference by its number, verified; `None` where there is no such tag.
+    pub(super) async fn reference(
+        &self,
+        platform: &Platform,
+        number: u64,
+    ) -> Result<Option<VerifiedReference>> {
+        let repository = platform.repository(platform.proxy.as_str())?;
+        let tag = Tag::new(number.to_string()).map_err(Error::usage)?;
+        let Some(digest) = self.registry.resolve(&repository, &tag).await? else {
+            return Ok(None);
+        };
+        self.verifier()
+            .reference(&platform.proxy, &repository, digest, Some(number))
+            .await
+            .map(Some)
+    }
+
+    /// The newest reference that verifies; `None` before the first. One that is tagged and does
+    /// not verify is passed over with a warning.
+    pub(super) async fn newest_reference(
+        &self,
+        platform: &Platform,
+    ) -> Result<Option<VerifiedReference>> {
+        let repository = platform.repository(platform.proxy.as_str())?;
+        for number in self.reference_numbers(&repository).await? {
+            match self.reference(platform, number).await {
+                Ok(Some(found)) => return Ok(Some(found)),
+                Ok(None) => {}
+                Err(error) if error.kind() == crate::error::Kind::Trust => {
+                    let text = format!("reference {number} is passed over: {error}");
+                    self.reporter.warn(&text);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The number in a tag: digits only, no zero in front.
+pub(super) fn number(tag: &str) -> Option<u64> {
+    let digits = !tag.starts_with('0') && tag.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| tag.parse().ok())?
+}

@@ -1,0 +1,70 @@
+//! The environment variables that devenv reads, for people to look up.
+
+/// One variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// Whether its value may be shown; else only whether it is set.
+    pub shown: bool,
+}
+
+const fn shown(name: &'static str, meaning: &'static str) -> Variable {
+    Variable {
+        name,
+        meaning,
+        shown: true,
+    }
+}
+
+/// Its value may hold a password.
+const fn hidden(name: &'static str, meaning: &'static str) -> Variable {
+    Variable {
+        name,
+        meaning,
+        shown: false,
+    }
+}
+
+/// Makes the program print what a shell asks for while a command is typed.
+pub const COMPLETE: &str = "DEVENV_COMPLETE";
+
+/// All of them, devenv's own first.
+pub const VARIABLES: &[Variable] = &[
+    shown("DEVENV_HOME", "the folder of everything that devenv keeps"),
+    shown("DEVENV_PLATFORM", "as --platform"),
+    shown("DEVENV_INSTANCE", "as --instance"),
+    shown("DEVENV_HOST", "as --host"),
+    shown("DEVENV_JSON", "as --json"),
+    shown("DEVENV_QUIET", "as --quiet"),
+    shown("DEVENV_VERBOSE", "as --verbose"),
+    shown("DEVENV_OFFLINE", "as --offline"),
+    shown("DEVENV_YES", "as --yes"),
+    shown("DEVENV_NO_COLOR", "as --no-color"),
+    shown("DEVENV_KEY", "production's private key, as --key"),
+    hidden("DEVENV_KEY_PASSPHRASE", "the passphrase of that key"),
+    shown(COMPLETE, "set by the scripts of `devenv completions`"),
+    shown("DOCKER_HOST", "the engine, where --host does not say"),
+    shown(
+        "DOCKER_CONTEXT",
+        "the engine, by the name of a docker context",
+    ),
+    shown(
+        "DOCKER_CONFIG",
+        "the folder of docker's config.json: contexts and logins",
+    ),
+    shown("DOCKER_TLS", "TLS to an engine over tcp, unverified"),
+    shown("DOCKER_TLS_VERIFY", "TLS to an engine over tcp"),
+    shown("DOCKER_CERT_PATH", "the folder of the certificates for it"),
+    hidden("HTTPS_PROXY", "the proxy to registries and git servers"),
+    hidden("HTTP_PROXY", "the same for plain HTTP"),
+    hidden("ALL_PROXY", "the same for both"),
+    shown("NO_PROXY", "hosts that are reached without it"),
+    shown("SSH_AUTH_SOCK", "the ssh agent, for git over ssh"),
+    shown("BROWSER", "the program that `devenv open` starts"),
+    shown("NO_COLOR", "no colours, whatever its value"),
+    shown("TERM", "`dumb`: no colours"),
+    shown("HOME", "the user's folder"),
+];

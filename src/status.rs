@@ -1,0 +1,202 @@
+//! What an instance is doing, as `status` shows it and `--json` prints it.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::model::container::Kind;
+use crate::model::digest::Digest;
+use crate::model::identity;
+use crate::model::name::ContainerName;
+use crate::model::observed::{ContainerState, Health, ObservedContainer};
+use crate::model::reference::Reference;
+use crate::model::urls;
+use crate::plan::Observed;
+use crate::state::{InstanceRecord, ReferenceRecord};
+
+/// An instance at one moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The platform.
+    pub platform: String,
+    /// The copy.
+    pub instance: String,
+    /// Whose versions it runs.
+    pub environment: Option<String>,
+    /// Which settings its images use.
+    pub configuration: Option<String>,
+    /// The reference it runs.
+    pub reference: Option<ReferenceRecord>,
+    /// The engine.
+    pub engine: EngineStatus,
+    /// Its containers, by name.
+    pub containers: Vec<ContainerStatus>,
+}
+
+/// The engine.
+#[derive(Debug, Clone, Serialize)]
+pub struct EngineStatus {
+    /// Which kind of host.
+    pub profile: String,
+    /// The engine's version.
+    pub version: String,
+}
+
+/// One container at one moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContainerStatus {
+    /// Its name in the platform.
+    pub name: String,
+    /// `app`, `proxy` or `service`; empty where the reference is not known.
+    pub kind: &'static str,
+    /// `reference` or `local`.
+    pub source: String,
+    /// The version that runs.
+    pub version: String,
+    /// The signed digest that runs.
+    pub digest: Option<Digest>,
+    /// `running`, `paused`, `created`, `restarting`, `exited`, `removing`, `dead`.
+    pub state: &'static str,
+    /// The exit code, where it exited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// `healthy`, `unhealthy`, `starting`, or nothing.
+    pub health: Option<&'static str>,
+    /// Where its routes are reached.
+    pub urls: Vec<String>,
+    /// Published ports.
+    pub ports: Vec<PortStatus>,
+    /// Named volumes.
+    pub volumes: Vec<VolumeStatus>,
+}
+
+/// A published port.
+#[derive(Debug, Clone, Serialize)]
+pub struct PortStatus {
+    /// Inside.
+    pub container: u16,
+    /// On the host.
+    pub host: u16,
+    /// The host's address.
+    pub address: IpAddr,
+}
+
+/// A volume at a path.
+#[derive(Debug, Clone, Serialize)]
+pub struct VolumeStatus {
+    /// Its name in the definition.
+    pub name: String,
+    /// Where it is mounted.
+    pub path: String,
+}
+
+/// Puts together what was observed, remembered and released.
+pub fn status(
+    identity: &identity::Identity,
+    engine: EngineStatus,
+    record: Option<&InstanceRecord>,
+    reference: Option<&Reference>,
+    observed: &Observed,
+) -> Status {
+    let port = reference.zip(record).and_then(|(reference, record)| {
+        let runs = observed.containers.contains_key(&reference.proxy);
+        runs.then(|| record.remembered().proxy(reference))?
+    });
+    let containers = observed
+        .containers
+        .iter()
+        .filter_map(|(name, all)| {
+            let object = identity.object(name);
+            all.iter()
+                .find(|it| it.object == object)
+                .or(all.first())
+                .map(|it| container(name, it, reference, port))
+        })
+        .collect();
+    Status {
+        platform: identity.platform.to_string(),
+        instance: identity.instance.to_string(),
+        environment: record.map(|record| record.environment.to_string()),
+        configuration: record.map(|record| record.configuration.to_string()),
+        reference: record.map(|record| record.reference),
+        engine,
+        containers,
+    }
+}
+
+fn container(
+    name: &ContainerName,
+    observed: &ObservedContainer,
+    reference: Option<&Reference>,
+    port: Option<u16>,
+) -> ContainerStatus {
+    let label = |key: &str| observed.labels.get(key).cloned().unwrap_or_default();
+    let kind = reference
+        .and_then(|it| it.containers.get(name))
+        .map(|it| it.run.kind);
+    let version = match kind {
+        Some(Kind::Proxy) => reference
+            .map(|it| it.number.to_string())
+            .unwrap_or_default(),
+        _ => label(identity::VERSION),
+    };
+    let prefix = format!("{}.", observed.object);
+    let mut ports: Vec<PortStatus> = observed
+        .ports
+        .iter()
+        .map(|it| PortStatus {
+            container: it.container,
+            host: it.host,
+            address: it.address,
+        })
+        .collect();
+    ports.sort_by_key(|it| (it.container, it.host));
+    ContainerStatus {
+        name: name.to_string(),
+        kind: kind.map_or("", Kind::as_str),
+        source: label(identity::SOURCE),
+        version,
+        digest: label(identity::DIGEST).parse().ok(),
+        state: state(observed.state),
+        exit_code: match observed.state {
+            ContainerState::Exited(code) => code,
+            _ => None,
+        },
+        health: observed
+            .health
+            .filter(|_| observed.state == ContainerState::Running)
+            .map(health),
+        urls: reference
+            .map(|it| urls::urls(it, name, port))
+            .unwrap_or_default(),
+        ports,
+        volumes: observed
+            .volumes
+            .iter()
+            .map(|(volume, path)| VolumeStatus {
+                name: volume.strip_prefix(&prefix).unwrap_or(volume).to_owned(),
+                path: path.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn state(state: ContainerState) -> &'static str {
+    match state {
+        ContainerState::Created => "created",
+        ContainerState::Running => "running",
+        ContainerState::Paused => "paused",
+        ContainerState::Restarting => "restarting",
+        ContainerState::Removing => "removing",
+        ContainerState::Exited(_) => "exited",
+        ContainerState::Dead => "dead",
+    }
+}
+
+fn health(health: Health) -> &'static str {
+    match health {
+        Health::Starting => "starting",
+        Health::Healthy => "healthy",
+        Health::Unhealthy => "unhealthy",
+    }
+}

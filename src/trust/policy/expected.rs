@@ -1,0 +1,170 @@
+//! What is wanted of each kind of statement, beyond what is wanted of all.
+
+use super::report::Checks;
+use crate::model::digest::Digest;
+use crate::model::ledger::Ledger;
+use crate::model::name::{ContainerName, EnvironmentName, Version};
+use crate::model::predicate::{BuildPredicate, Predicate, ReferencePredicate};
+use crate::model::trust_file::TrustFile;
+
+/// A container's image, as it is about to be used.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpectedBuild<'a> {
+    /// The container it stands for.
+    pub container: &'a ContainerName,
+    /// The version it stands for, where one was asked for.
+    pub version: Option<&'a Version>,
+    /// The digest that will be pulled or run.
+    pub digest: Digest,
+}
+
+/// A proxy image that embeds a reference.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpectedReference<'a> {
+    /// The proxy's container.
+    pub proxy: &'a ContainerName,
+    /// The number, where one was asked for or a ledger names it.
+    pub number: Option<u64>,
+    /// The digest that will be pulled or run.
+    pub digest: Digest,
+}
+
+/// The ledger of one environment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExpectedLedger<'a> {
+    pub(super) environment: &'a EnvironmentName,
+}
+
+/// What is wanted of one kind of statement.
+pub(super) trait Expected {
+    type Predicate: Predicate;
+
+    /// How messages name the object.
+    fn title(&self) -> String;
+
+    fn digest(&self) -> Option<Digest>;
+
+    fn container(&self) -> Option<&ContainerName>;
+
+    /// Of several valid statements the one with the highest rank counts.
+    fn rank(&self, predicate: &Self::Predicate) -> i128 {
+        predicate.time().as_nanosecond()
+    }
+
+    fn check(&self, predicate: &Self::Predicate, trust: &TrustFile, checks: &mut Checks);
+}
+
+impl Expected for ExpectedBuild<'_> {
+    type Predicate = BuildPredicate;
+
+    fn title(&self) -> String {
+        let version = self.version.map(|version| format!(" {version}"));
+        format!(
+            "{}{} (sha256:{}…)",
+            self.container,
+            version.unwrap_or_default(),
+            self.digest.short()
+        )
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        Some(self.digest)
+    }
+
+    fn container(&self) -> Option<&ContainerName> {
+        Some(self.container)
+    }
+
+    fn check(&self, found: &BuildPredicate, _: &TrustFile, checks: &mut Checks) {
+        match self.version {
+            Some(wanted) => checks.that(
+                found.version == *wanted,
+                || format!("it is version {wanted}"),
+                || format!("it is version {}, not {wanted}", found.version),
+            ),
+            None => checks.note(format!("it is version {}", found.version)),
+        }
+    }
+}
+
+impl Expected for ExpectedReference<'_> {
+    type Predicate = ReferencePredicate;
+
+    fn title(&self) -> String {
+        let number = self.number.map(|number| format!(" {number}"));
+        format!(
+            "reference{} (sha256:{}…)",
+            number.unwrap_or_default(),
+            self.digest.short()
+        )
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        Some(self.digest)
+    }
+
+    fn container(&self) -> Option<&ContainerName> {
+        Some(self.proxy)
+    }
+
+    fn check(&self, found: &ReferencePredicate, _: &TrustFile, checks: &mut Checks) {
+        match self.number {
+            Some(wanted) => checks.that(
+                found.number == wanted,
+                || format!("it is reference {wanted}"),
+                || format!("it is reference {}, not {wanted}", found.number),
+            ),
+            None => checks.note(format!("it is reference {}", found.number)),
+        }
+    }
+}
+
+impl Expected for ExpectedLedger<'_> {
+    type Predicate = Ledger;
+
+    fn title(&self) -> String {
+        format!("the ledger of {}", self.environment)
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        None
+    }
+
+    fn container(&self) -> Option<&ContainerName> {
+        None
+    }
+
+    fn rank(&self, ledger: &Ledger) -> i128 {
+        ledger.sequence.into()
+    }
+
+    fn check(&self, found: &Ledger, trust: &TrustFile, checks: &mut Checks) {
+        checks.that(
+            found.environment == *self.environment,
+            || format!("it is about environment {}", self.environment),
+            || {
+                format!(
+                    "it is the ledger of {}, not of {}",
+                    found.environment, self.environment
+                )
+            },
+        );
+        if let Some(&minimum) = trust.minimum_sequences.get(self.environment) {
+            checks.that(
+                found.sequence >= minimum,
+                || format!("its sequence {} is not below {minimum}", found.sequence),
+                || {
+                    format!(
+                        "its sequence is {}, but the trust file demands at least {minimum}",
+                        found.sequence
+                    )
+                },
+            );
+        }
+        if let Some(entry) = found.current()
+            && trust.revoked.digests.contains(&entry.digest)
+        {
+            checks.note(format!("reference {} in it is revoked", entry.number));
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The only part that prints. stdout is data, everything else goes to stderr.
+
+pub mod progress;
+pub mod release;
+pub mod style;
+pub mod table;
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::model::visible::printable;
+use style::Style;
+
+/// How the user wants to be talked to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// JSON on stdout.
+    pub json: bool,
+    /// Only data and errors.
+    pub quiet: bool,
+    /// Every step and its cause.
+    pub verbose: bool,
+    /// Questions are answered with yes.
+    pub yes: bool,
+    /// Never colour.
+    pub no_color: bool,
+}
+
+/// The user interface.
+#[derive(Debug, Clone)]
+pub struct Ui {
+    manner: Manner,
+    /// Whether somebody can answer.
+    interactive: bool,
+    /// Whether stderr is a terminal.
+    animated: bool,
+    /// Columns of the terminal on stdout.
+    width: Option<usize>,
+    out: Style,
+    err: Style,
+}
+
+impl Ui {
+    /// Looks at the terminal once. `no_color` and `dumb` come from the environment.
+    pub fn new(manner: Manner) -> Self {
+        let (stdin, stdout, stderr) = (
+            std::io::stdin().is_terminal(),
+            std::io::stdout().is_terminal(),
+            std::io::stderr().is_terminal(),
+        );
+        Self {
+            manner,
+            interactive: stdin && stderr,
+            animated: stderr && !manner.json && !manner.quiet,
+            width: crate::engine::terminal::size()
+                .map(|size| usize::from(size.columns))
+                .filter(|columns| stdout && *columns > 0),
+            out: Style::new(stdout && !manner.no_color && !manner.json),
+            err: Style::new(stderr && !manner.no_color),
+        }
+    }
+
+    /// Whether stdout carries JSON.
+    pub fn is_json(&self) -> bool {
+        self.manner.json
+    }
+
+    /// Whether every step is to be told.
+    pub fn is_verbose(&self) -> bool {
+        self.manner.verbose
+    }
+
+    /// Whether somebody can answer a question.
+    pub fn is_interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// How stdout is coloured.
+    pub fn style(&self) -> Style {
+        self.out
+    }
+
+    /// Data for people; nothing with `--json`.
+    pub fn data(&self, text: &str) {
+        if !self.manner.json {
+            write_out(text.trim_end_matches('\n'));
+        }
+    }
+
+    /// Lines cut to the width of the terminal; whole where stdout is none.
+    pub fn fitted(&self, text: &str) -> String {
+        match self.width {
+            None => text.to_owned(),
+            Some(width) => text
+                .lines()
+                .map(|line| table::cut(line, width))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        }
+    }
+
+    /// Data for machines; nothing without `--json`. One line.
+    pub fn json<T: Serialize>(&self, value: &T) {
+        if self.manner.json {
+            write_out(&serde_json::to_string(value).unwrap_or_default());
+        }
+    }
+
+    /// One line of a stream of data, as it is; `false` once nobody reads any more.
+    pub fn stream(&self, line: &[u8]) -> bool {
+        let mut out = std::io::stdout().lock();
+        out.write_all(line).is_ok() && out.write_all(b"\n").is_ok()
+    }
+
+    /// Says what happens.
+    pub fn note(&self, text: &str) {
+        if !self.manner.quiet {
+            write_err(&printable(text));
+        }
+    }
+
+    /// Says something that the user should act on.
+    pub fn warn(&self, text: &str) {
+        write_err(&format!(
+            "{} {}",
+            self.err.yellow("warning:"),
+            printable(text)
+        ));
+    }
+
+    /// Shows an error with its causes, details and hints.
+    pub fn error(&self, error: &Error) {
+        let mut chain = error.chain().into_iter();
+        write_err(&format!(
+            "{} {}",
+            self.err.red("error:"),
+            printable(&chain.next().unwrap_or_default())
+        ));
+        for cause in chain {
+            write_err(&format!(
+                "  {} {}",
+                self.err.dim("because:"),
+                printable(&cause)
+            ));
+        }
+        for detail in error.details() {
+            for line in detail.lines() {
+                write_err(&format!("  {}", printable(line)));
+            }
+        }
+        for hint in error.hints() {
+            write_err(&format!("  {} {}", self.err.cyan("hint:"), printable(hint)));
+        }
+        if self.manner.json {
+            let chain: Vec<String> = error.chain();
+            self.json(&serde_json::json!({
+                "error": { "message": chain.first(), "causes": chain.get(1..), "hints": error.hints(), "code": error.exit().code() }
+            }));
+        }
+    }
+
+    /// Asks; without somebody to answer it fails with the flag's name.
+    pub fn confirm(&self, question: &str, flag: &str) -> Result<bool> {
+        if self.manner.yes {
+            return Ok(true);
+        }
+        if !self.interactive {
+            return Err(Error::usage(format!(
+                "cannot ask without a terminal: {}",
+                printable(question)
+            ))
+            .hint(format!("`{flag}` answers yes")));
+        }
+        dialoguer::Confirm::new()
+            .with_prompt(printable(question))
+            .default(false)
+            .interact()
+            .map_err(prompt_failed)
+    }
+
+    /// Asks for a value that is not shown while it is typed.
+    pub fn ask_secret(
+        &self,
+        question: &str,
+        instead: &str,
+    ) -> Result<crate::model::secret::Secret> {
+        if !self.interactive {
+            return Err(Error::usage(format!(
+                "cannot ask without a terminal: {}",
+                printable(question)
+            ))
+            .hint(instead));
+        }
+        dialoguer::Password::new()
+            .with_prompt(printable(question))
+            .interact()
+            .map(crate::model::secret::Secret::new)
+            .map_err(prompt_failed)
+    }
+}
+
+fn prompt_failed(error: dialoguer::Error) -> Error {
+    let dialoguer::Error::IO(error) = error;
+    if error.kind() == std::io::ErrorKind::Interrupted {
+        return Error::interrupted();
+    }
+    Error::usage("cannot ask").because(error)
+}
+
+/// A reader that went away is no error: `devenv list | head`.
+fn write_out(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+fn write_err(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,217 @@
+//! How long deciding takes: `cargo bench --bench pure`. 10,000 containers, from parsed values in
+//! memory: select, desired with its hashes, difference. At most 100 ms each way.
+#![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the figures")]
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use devenv::desired::ports::Ports;
+use devenv::desired::{Desired, Image, Inputs, Secrets, Source, desired};
+use devenv::model::digest::Digest;
+use devenv::model::host_profile::HostProfile;
+use devenv::model::identity::Identity;
+use devenv::model::name::ContainerName;
+use devenv::model::observed::{
+    ContainerState, Endpoint, Health, ObservedContainer, ObservedNetwork,
+};
+use devenv::model::overrides::Overrides;
+use devenv::model::reference::Reference;
+use devenv::model::secret::Secret;
+use devenv::plan::difference::difference;
+use devenv::plan::{Observed, Plan};
+use devenv::select::{Request, select};
+
+const CONTAINERS: usize = 10_000;
+const ROUNDS: usize = 15;
+const LIMIT: Duration = Duration::from_millis(100);
+
+fn main() -> ExitCode {
+    let world = World::new();
+    let cold = Observed::default();
+    let (_, wanted, _) = world.decide(&cold);
+    let running = running(&wanted);
+    let mut within = true;
+    for (what, observed) in [("cold", &cold), ("nothing to do", &running)] {
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            let (plan, _, spent) = world.decide(observed);
+            times.push(spent);
+            assert_eq!(plan.is_empty(), what == "nothing to do");
+        }
+        times.sort_unstable_by_key(|it| it.iter().sum::<Duration>());
+        let [least, median, most] = [0, ROUNDS / 2, ROUNDS - 1].map(|at| times[at]);
+        let total = |it: [Duration; 3]| it.iter().sum::<Duration>();
+        println!(
+            "{what:<14} {CONTAINERS} containers: median {:.1?} ({:.1?} to {:.1?}); select {:.1?}, desired {:.1?}, difference {:.1?}",
+            total(median),
+            total(least),
+            total(most),
+            median[0],
+            median[1],
+            median[2],
+        );
+        within &= total(median) <= LIMIT;
+    }
+    ExitCode::from(u8::from(!within))
+}
+
+struct World {
+    reference: Reference,
+    images: BTreeMap<ContainerName, Image>,
+    identity: Identity,
+    profile: HostProfile,
+    secrets: Secrets,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut containers = serde_json::Map::new();
+        for number in 0..CONTAINERS {
+            containers.insert(name(number), container(number));
+        }
+        let proxy = serde_json::json!({
+            "repository": "localhost:5000/acme/front",
+            "run": { "kind": "proxy", "publish": [80] },
+        });
+        containers.insert("front".to_owned(), proxy);
+        let reference: Reference = serde_json::from_value(serde_json::json!({
+            "schema": 1,
+            "platform": "acme",
+            "number": 7,
+            "created": "2026-01-01T00:00:00Z",
+            "commit": "c".repeat(40),
+            "environments": ["production"],
+            "configuration_variable": "PLATFORM_ENVIRONMENT",
+            "proxy": "front",
+            "containers": containers,
+        }))
+        .unwrap();
+        let images = reference.containers.iter().map(|(name, entry)| {
+            let digest = entry.digest.unwrap_or_else(|| Digest::of(b"front"));
+            let image = Image {
+                repository: entry.repository.clone(),
+                digest,
+                accepted: vec![digest],
+                architectures: Vec::new(),
+                version: "1.0".to_owned(),
+                source: Source::Reference,
+            };
+            (name.clone(), image)
+        });
+        Self {
+            images: images.collect(),
+            reference,
+            identity: Identity {
+                owner: "me".to_owned(),
+                platform: "acme".parse().unwrap(),
+                instance: "default".parse().unwrap(),
+            },
+            profile: HostProfile::linux().unwrap(),
+            secrets: Secrets {
+                values: BTreeMap::from([("DB_PASSWORD".to_owned(), Secret::new("hunter2"))]),
+                key: Secret::new("key"),
+            },
+        }
+    }
+
+    /// The plan, and what select, desired and difference took.
+    fn decide(&self, observed: &Observed) -> (Plan, Desired, [Duration; 3]) {
+        let request = Request {
+            all: true,
+            proxy: true,
+            ..Request::default()
+        };
+        let start = Instant::now();
+        let selection = select(&self.reference, &request).unwrap();
+        let selected = Instant::now();
+        let desired = desired(&Inputs {
+            reference: &self.reference,
+            selection: &selection,
+            images: &self.images,
+            identity: &self.identity,
+            configuration: &"recette".parse().unwrap(),
+            profile: &self.profile,
+            overrides: &Overrides::default(),
+            ports: &Ports::default(),
+            secrets: &self.secrets,
+        });
+        let compiled = Instant::now();
+        let plan = difference(&desired, observed);
+        let spent = [selected - start, compiled - selected, compiled.elapsed()];
+        (plan, desired, spent)
+    }
+}
+
+/// An app of a chain of ten; a hundred share a database.
+fn container(number: usize) -> serde_json::Value {
+    let mut needs = Vec::new();
+    if !number.is_multiple_of(10) {
+        let container = name(number - 1);
+        needs.push(serde_json::json!({ "container": container, "until": "healthy" }));
+    }
+    if number % 100 > 1 {
+        let container = name(number / 100 * 100);
+        needs.push(serde_json::json!({ "container": container, "until": "started" }));
+    }
+    serde_json::json!({
+        "version": "1.0",
+        "repository": format!("localhost:5000/acme/{}", name(number)),
+        "digest": Digest::of(&number.to_be_bytes()),
+        "needs": needs,
+        "uses": [name((number + 50) % CONTAINERS)],
+        "routes": [{ "path": format!("/{}", name(number)) }],
+        "run": {
+            "kind": "app",
+            "port": 8080,
+            "volumes": { "logs": "/var/log/tomcat" },
+            "environment": { "JAVA_OPTS": "-Xmx256m", "TZ": "Europe/Paris" },
+            "configurations": { "recette": { "environment": { "TRACE": "1" } } },
+            "secrets": ["DB_PASSWORD"],
+            "health": { "path": "/health" },
+            "memory": "512MiB",
+            "stop_grace": "10s",
+        },
+    })
+}
+
+fn name(number: usize) -> String {
+    format!("app-{number:05}")
+}
+
+/// All that is desired, up and healthy.
+fn running(desired: &Desired) -> Observed {
+    let network = ObservedNetwork {
+        id: "n1".to_owned(),
+        name: desired.network.clone(),
+        labels: desired.labels.clone(),
+    };
+    let endpoint = Endpoint {
+        network: network.id.clone(),
+        address: None,
+        aliases: Vec::new(),
+    };
+    let containers = desired.containers.iter().enumerate().map(|(at, wanted)| {
+        let container = ObservedContainer {
+            id: format!("c{at}"),
+            object: wanted.object.clone(),
+            labels: wanted.body.labels.clone(),
+            image: Some(wanted.image.accepted[0]),
+            state: ContainerState::Running,
+            health: wanted.has_health.then_some(Health::Healthy),
+            ports: Vec::new(),
+            networks: BTreeMap::from([(desired.network.clone(), endpoint.clone())]),
+            volumes: BTreeMap::new(),
+            created: 0,
+            status: String::new(),
+        };
+        (wanted.name.clone(), vec![container])
+    });
+    Observed {
+        containers: containers.collect(),
+        networks: vec![network],
+        volumes: desired.volumes.keys().cloned().collect(),
+        ..Observed::default()
+    }
+}

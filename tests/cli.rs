@@ -1,0 +1,13 @@
+//! Transcripts of the real program: what it says before there is a platform or an engine.
+//! `TRYCMD=overwrite cargo test --test cli` writes them anew.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[test]
+fn transcripts() {
+    let home = tempfile::tempdir().unwrap();
+    trycmd::TestCases::new()
+        .env("DEVENV_HOME", home.path().to_str().unwrap())
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        .env("COLUMNS", "100")
+        .case("tests/cli/*.trycmd");
+}

@@ -1,0 +1,34 @@
+//! Scenarios on a real engine, a real registry and real git: one intent each.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::too_many_lines, reason = "scenarios read from top to bottom")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod architectures;
+mod completing;
+mod converging;
+mod faults;
+mod initialising;
+mod looking;
+mod options;
+mod outside;
+mod readiness;
+mod real;
+mod releasing;
+mod running;
+mod trust;
+
+/// A health check that passes at once.
+pub const HEALTHY: &str = "health: { command: [/probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s }\n";
+
+/// An app that answers on port 8080 and is healthy, with more keys.
+pub fn app(rest: &str) -> String {
+    format!("port: 8080\ncommand: [/probe, listen, \"8080\"]\n{HEALTHY}{rest}")
+}
+
+/// A service that just runs, with more keys.
+pub fn service(rest: &str) -> String {
+    format!("kind: service\ncommand: [/probe, sleep]\n{rest}")
+}

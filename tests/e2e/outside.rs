@@ -1,0 +1,122 @@
+//! Faults of what devenv stands on: a full disk, a certificate that proves nothing.
+
+use std::process::{Child, Command, Stdio};
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::support::real_engine::tar;
+use crate::support::second_engine::SecondEngine;
+use crate::support::synthetic::Synthetic;
+use crate::support::workstation::{Workstation, finished, free_port};
+use crate::{app, service};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_and_the_next_up_completes() {
+    let Some(engine) = SecondEngine::start(60) else {
+        return;
+    };
+    let mut platform = Synthetic::define(&[("billing", &service(""))]);
+    let repository = platform.repository("billing");
+    let mut noise = vec![0; 64 << 20];
+    SystemRandom::new().fill(&mut noise).unwrap();
+    let layer = tar(&[("noise", 0o644, &noise)]);
+    let image = platform
+        .publish_image(&repository, "large", &["/probe", "sleep"], &[layer])
+        .await;
+    platform.sign_build("billing", "1.0", &image).await;
+    platform.reference().await;
+    platform.promote("production").await;
+    let workstation = Workstation::initialised(&platform.url());
+    let up = || {
+        let mut up = workstation.command();
+        up.args(["up", "billing", "--no-proxy"]);
+        up.env("DOCKER_HOST", engine.host());
+        finished(up, "")
+    };
+    up().code(4).says("no space left on device");
+    engine.resize(400);
+    up().ok();
+}
+
+/// A server that shows this certificate, until dropped.
+struct Shown(Child);
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_wrong_certificate_is_no_missing_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
+    // Not loopback, where registries may do without a certificate: the engine's own bridge.
+    let address = crate::support::workstation::docker(&[
+        "network",
+        "inspect",
+        "bridge",
+        "--format",
+        "{{(index .IPAM.Config 0).Subnet}}",
+    ]);
+    let address = address.replace(".0/16", ".1").replace(".0/24", ".1");
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=somebody",
+        ])
+        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-addext", &format!("subjectAltName=IP:{address}")])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let port = free_port();
+    let server = Command::new("openssl")
+        .args(["s_server", "-quiet", "-www", "-accept", &port.to_string()])
+        .arg("-key")
+        .arg(&key)
+        .arg("-cert")
+        .arg(&certificate)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _server = Shown(server.unwrap());
+    let mut platform = Synthetic::define(&[("billing", &app(""))]);
+    let path = platform.work().join("platform.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        text.replace(&platform.prefix, &format!("{address}:{port}/acme")),
+    )
+    .unwrap();
+    platform.push("A registry with a certificate of its own");
+    let workstation = Workstation::initialised(&platform.url());
+    let refused = workstation.run(&["up", "billing", "--no-proxy"]).code(8);
+    assert!(
+        !refused.stderr.contains("not in the registry"),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("certificate"), "{}", refused.stderr);
+    refused.says("registry_ca");
+
+    let settings = format!("registry_ca: {}\n", certificate.display());
+    workstation.write("config/settings.yaml", &settings);
+    let known = workstation.run(&["up", "billing", "--no-proxy"]);
+    assert!(!known.stderr.contains("certificate"), "{}", known.stderr);
+}

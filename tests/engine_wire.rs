@@ -1,0 +1,306 @@
+//! What goes over the wire, against a scripted engine on a socket: versions, logins, faults.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use base64::engine::general_purpose::URL_SAFE;
+use devenv::engine::{Docker, Endpoint, Engine, FaultKind, RegistryLogin};
+use devenv::error::{Error, Kind};
+use devenv::model::digest::Digest;
+use devenv::model::secret::Secret;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+/// An engine that answers what its script says, and remembers what it was asked.
+struct Scripted {
+    folder: tempfile::TempDir,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+/// What to answer to a request line; `None` closes the connection.
+type Script = fn(&str) -> Option<String>;
+
+impl Scripted {
+    fn new(script: Script) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("s")).unwrap();
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&heads);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, script, Arc::clone(&seen)));
+            }
+        });
+        Self { folder, heads }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("s")
+    }
+
+    fn docker(&self) -> Docker {
+        Docker::new(&Endpoint::Unix(self.socket())).unwrap()
+    }
+
+    /// `GET /path`, without the query.
+    fn requests(&self) -> Vec<String> {
+        let heads = self.heads.lock().unwrap();
+        let line = |head: &String| {
+            let line = head.lines().next().unwrap();
+            let line = line.strip_suffix(" HTTP/1.1").unwrap();
+            line.split('?').next().unwrap().to_owned()
+        };
+        heads.iter().map(line).collect()
+    }
+}
+
+async fn serve(mut stream: UnixStream, script: Script, heads: Arc<Mutex<Vec<String>>>) {
+    let mut bytes = Vec::new();
+    loop {
+        while !bytes.windows(4).any(|four| four == b"\r\n\r\n") {
+            if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let text = String::from_utf8(std::mem::take(&mut bytes)).unwrap();
+        heads.lock().unwrap().push(text.clone());
+        let Some(answer) = script(text.lines().next().unwrap()) else {
+            return;
+        };
+        let written = stream.write_all(answer.as_bytes()).await;
+        if written.is_err() || answer.contains("Connection: close") {
+            return;
+        }
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a script's answer")]
+fn answer(status: &str, version: &str, body: &str) -> Option<String> {
+    let version = if version.is_empty() {
+        String::new()
+    } else {
+        format!("Api-Version: {version}\r\n")
+    };
+    let length = body.len();
+    Some(format!(
+        "HTTP/1.1 {status}\r\n{version}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    ))
+}
+
+#[tokio::test]
+async fn the_first_answer_settles_the_version_without_a_request_of_its_own() {
+    let engine = Scripted::new(|_| answer("200 OK", "1.41", "[]"));
+    let docker = engine.docker();
+    assert_eq!(engine.requests(), [""; 0]);
+    docker.containers().await.unwrap();
+    docker.containers().await.unwrap();
+    let wanted = ["GET /containers/json", "GET /v1.41/containers/json"];
+    assert_eq!(engine.requests(), wanted);
+    assert_eq!(docker.api_version().unwrap().to_string(), "1.41");
+}
+
+#[tokio::test]
+async fn an_engine_newer_than_we_is_asked_again_at_our_version() {
+    let engine = Scripted::new(|_| answer("200 OK", "1.99", "[]"));
+    let docker = engine.docker();
+    docker.containers().await.unwrap();
+    let wanted = ["GET /containers/json", "GET /v1.53/containers/json"];
+    assert_eq!(engine.requests(), wanted);
+}
+
+#[tokio::test]
+async fn a_first_change_is_sent_at_a_known_version() {
+    let engine = Scripted::new(|line| {
+        if line.contains("_ping") {
+            answer("200 OK", "1.30", "OK")
+        } else {
+            answer("204 No Content", "1.30", "")
+        }
+    });
+    engine.docker().start("x").await.unwrap();
+    let wanted = ["GET /_ping", "POST /v1.30/containers/x/start"];
+    assert_eq!(engine.requests(), wanted);
+}
+
+#[tokio::test]
+async fn an_engine_that_is_too_old_is_named_so() {
+    let engine = Scripted::new(|_| answer("200 OK", "1.24", "[]"));
+    let fault = engine.docker().containers().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Failed);
+    assert!(fault.message.contains("speaks API 1.24"), "{fault}");
+    assert!(fault.message.contains("1.25 (Docker 1.13)"), "{fault}");
+}
+
+#[tokio::test]
+async fn an_engine_that_names_no_version_is_asked_without_one() {
+    let engine = Scripted::new(|_| answer("200 OK", "", "[]"));
+    let docker = engine.docker();
+    docker.containers().await.unwrap();
+    docker.containers().await.unwrap();
+    assert_eq!(engine.requests(), ["GET /containers/json"; 2]);
+}
+
+#[tokio::test]
+async fn a_login_is_sent_in_the_alphabet_that_engines_read() {
+    let engine = Scripted::new(|_| answer("200 OK", "1.41", ""));
+    let login = RegistryLogin {
+        username: "me".to_owned(),
+        // Both characters of the other alphabet appear in its encoding.
+        secret: Secret::new("a~?>~?a~"),
+        is_token: false,
+        host: "localhost:1".to_owned(),
+    };
+    let repository = "localhost:1/x".parse().unwrap();
+    let digest = Digest::of(b"");
+    let docker = engine.docker();
+    docker
+        .pull(&repository, &digest, None, Some(&login), &|_| {})
+        .await
+        .unwrap();
+    let heads = engine.heads.lock().unwrap();
+    let pull = heads.last().unwrap();
+    assert!(
+        pull.contains(&format!("tag=sha256%3A{}", digest.hex())),
+        "{pull}"
+    );
+    let header = pull.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("x-registry-auth")
+            .then_some(value)
+    });
+    let header = header.unwrap();
+    assert!(!header.contains(['+', '/']), "{header}");
+    let bytes = base64::Engine::decode(&URL_SAFE, header);
+    let text = String::from_utf8(bytes.unwrap()).unwrap();
+    assert!(text.contains(r#""password":"a~?>~?a~""#), "{text}");
+}
+
+#[tokio::test]
+async fn a_refusal_inside_a_stream_is_a_fault() {
+    let refused = |says: &'static str| {
+        let script: Script = match says {
+            "space" => |_| {
+                let line = r#"{"errorDetail":{"message":"write /x: no space left on device"},"error":"x"}"#;
+                answer("200 OK", "1.41", line)
+            },
+            _ => |_| {
+                let line = r#"{"errorDetail":{"message":"Get \"https://r/v2/\": dial tcp: connection refused"},"error":"x"}"#;
+                answer("200 OK", "1.41", line)
+            },
+        };
+        Scripted::new(script)
+    };
+    for (says, kind) in [("space", FaultKind::NoSpace), ("net", FaultKind::Failed)] {
+        let engine = refused(says);
+        let repository = "localhost:1/x".parse().unwrap();
+        let docker = engine.docker();
+        let digest = Digest::of(b"");
+        let pulled = docker.pull(&repository, &digest, None, None, &|_| {}).await;
+        assert_eq!(pulled.unwrap_err().kind, kind);
+        let pushed = docker.push(&repository, "1", None, &|_| {}).await;
+        assert_eq!(pushed.unwrap_err().kind, kind);
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_breaks_off_is_unreachable() {
+    for script in [
+        (|_| None) as Script,
+        |_| Some("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\n[".to_owned()),
+        |_| answer("503 Service Unavailable", "1.41", ""),
+    ] {
+        let engine = Scripted::new(script);
+        let docker = engine.docker();
+        let fault = docker.containers().await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn events_are_subscribed_when_the_answer_is_there_and_not_before() {
+    let engine = Scripted::new(|_| {
+        Some(
+            "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+        )
+    });
+    let docker = engine.docker();
+    let _events = docker.events("a=b", None).await.unwrap();
+    assert_eq!(engine.requests(), ["GET /events"]);
+
+    let refusing = Scripted::new(|_| answer("500 Error", "1.41", r#"{"message":"no"}"#));
+    let answer = refusing.docker().events("a=b", None).await;
+    assert_eq!(answer.err().unwrap().kind, FaultKind::Failed);
+}
+
+#[tokio::test]
+async fn nobody_at_the_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("none.sock");
+    let docker = Docker::new(&Endpoint::Unix(socket.clone())).unwrap();
+    let fault = docker.containers().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreachable);
+    let shown = socket.display().to_string();
+    assert!(fault.message.contains(&shown), "{fault}");
+    assert!(fault.message.contains("No such file"), "{fault}");
+    let error = Error::from(fault);
+    assert_eq!(error.kind(), Kind::Engine);
+    assert_eq!(error.hints().len(), 1);
+
+    // A socket file that nobody listens on any more.
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    let fault = docker.containers().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreachable);
+
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = port.local_addr().unwrap().port();
+    drop(port);
+    let tcp = Endpoint::Tcp {
+        host: "127.0.0.1".to_owned(),
+        port: number,
+    };
+    let fault = Docker::new(&tcp).unwrap().containers().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreachable);
+    assert!(fault.message.contains(&tcp.to_string()), "{fault}");
+}
+
+#[tokio::test]
+async fn a_socket_that_one_may_not_open_is_denied() {
+    let engine = Scripted::new(|_| answer("200 OK", "1.41", "[]"));
+    let closed = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(engine.socket(), closed).unwrap();
+    match engine.docker().containers().await {
+        // root may.
+        Ok(_) => assert!(std::fs::read("/etc/shadow").is_ok()),
+        Err(fault) => assert_eq!(fault.kind, FaultKind::Denied, "{fault}"),
+    }
+}
+
+#[tokio::test]
+async fn endpoints_that_are_for_later_say_so() {
+    let tls = devenv::engine::endpoint::parse_host("ssh://me@host", None).unwrap();
+    let error = Docker::new(&tls).unwrap_err();
+    assert_eq!(error.kind(), Kind::Engine);
+    assert!(error.to_string().contains("not supported yet"), "{error}");
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    // Connections are taken by the kernel, and nobody answers.
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let docker = Docker::new(&Endpoint::Unix(socket))
+        .unwrap()
+        .with_limit(std::time::Duration::from_millis(50));
+    for fault in [
+        docker.containers().await.err(),
+        docker.events("a=b", None).await.err(),
+        docker.start("x").await.err(),
+    ] {
+        let fault = fault.unwrap();
+        assert_eq!(fault.kind, FaultKind::Unreachable);
+        assert!(fault.message.contains("did not answer"), "{fault}");
+    }
+}

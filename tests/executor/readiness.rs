@@ -1,0 +1,205 @@
+//! Containers that do not come as far as they should, and events that do not come.
+
+use std::time::Duration;
+
+use devenv::apply::{Failure, Stopped};
+use devenv::exit::Exit;
+use devenv::model::observed::{ContainerState, Health};
+use devenv::ready::Ready;
+
+use super::support::fake_state::Play;
+use super::world::{SOON, World, settled};
+
+/// What `ledger-db` does, and what is said of it.
+async fn ledger_plays(play: Play, wanted: &str) -> Stopped {
+    let mut world = World::asking_for(&["billing"]);
+    world.manner.wait = Duration::from_millis(300);
+    let engine = world.engine();
+    engine.behave(&world.object("ledger-db"), play);
+    let failure = world.up(&engine).await.unwrap_err();
+    let Failure::NotReady {
+        container,
+        id,
+        stopped,
+    } = failure
+    else {
+        panic!("{failure:?}")
+    };
+    let ledger = engine.tamper(|state| state.find(&world.object("ledger-db")).unwrap().id.clone());
+    assert_eq!((container.as_str(), id), ("ledger-db", ledger));
+    for needing in ["migration", "billing"] {
+        let state = engine.tamper(|state| state.find(&world.object(needing)).unwrap().state);
+        assert_eq!(state, ContainerState::Created, "{needing}");
+    }
+    let failure = Failure::NotReady {
+        container,
+        id: String::new(),
+        stopped: stopped.clone(),
+    };
+    let error = failure.into_error();
+    assert_eq!(error.exit(), Exit::NotHealthy);
+    assert_eq!(error.to_string(), wanted);
+
+    // Once it works, the same command goes on from there.
+    engine.behave(
+        &world.object("ledger-db"),
+        Play {
+            health: Some((SOON, Health::Healthy)),
+            ..Play::default()
+        },
+    );
+    engine.tamper(|state| drop(state.stop(&world.object("ledger-db"))));
+    world.manner.wait = Duration::from_secs(20);
+    world.up(&engine).await.unwrap();
+    stopped
+}
+
+#[tokio::test]
+async fn a_container_that_is_needed_and_exits() {
+    let play = Play {
+        exit: Some((SOON, 3)),
+        ..Play::default()
+    };
+    ledger_plays(play, "ledger-db exited with code 3").await;
+}
+
+#[tokio::test]
+async fn a_container_that_is_needed_and_unhealthy() {
+    let play = Play {
+        health: Some((SOON, Health::Unhealthy)),
+        ..Play::default()
+    };
+    ledger_plays(play, "ledger-db is unhealthy").await;
+}
+
+#[tokio::test]
+async fn a_container_that_is_needed_and_killed_for_memory() {
+    let play = Play {
+        out_of_memory: Some(SOON),
+        ..Play::default()
+    };
+    let words = "ledger-db was killed: it used more memory than its limit";
+    let stopped = ledger_plays(play, words).await;
+    assert_eq!(
+        stopped,
+        Stopped::Exited {
+            code: 137,
+            out_of_memory: true
+        }
+    );
+}
+
+#[tokio::test]
+async fn a_container_that_is_needed_and_takes_too_long() {
+    ledger_plays(Play::default(), "ledger-db was not healthy after 0 s").await;
+}
+
+#[tokio::test]
+async fn a_one_shot_that_fails_is_run_again_by_the_next_command() {
+    let world = World::asking_for(&["billing"]);
+    let engine = world.engine();
+    engine.behave(
+        &world.object("migration"),
+        Play {
+            exit: Some((SOON, 4)),
+            ..Play::default()
+        },
+    );
+    let error = world.up(&engine).await.unwrap_err().into_error();
+    assert_eq!(error.to_string(), "migration exited with code 4");
+    engine.behave(
+        &world.object("migration"),
+        Play {
+            exit: Some((SOON, 0)),
+            ..Play::default()
+        },
+    );
+    world.up(&engine).await.unwrap();
+    settled(&engine).await;
+    engine.forget_calls();
+    world.up(&engine).await.unwrap();
+    assert_eq!(engine.changes(), [""; 0], "it did its work once");
+}
+
+#[tokio::test]
+async fn without_events_containers_are_looked_at() {
+    let world = World::asking_for(&["billing"]);
+    let engine = world.engine();
+    let rival = engine.clone();
+    let cut = tokio::spawn(async move {
+        loop {
+            rival.end_events();
+            tokio::time::sleep(SOON).await;
+        }
+    });
+    let limit = Duration::from_secs(4);
+    tokio::time::timeout(limit, world.up(&engine))
+        .await
+        .unwrap()
+        .unwrap();
+    cut.abort();
+}
+
+#[tokio::test]
+async fn the_engine_goes_in_the_middle() {
+    let world = World::asking_for(&["billing"]);
+    let engine = world.engine();
+    engine.behave(&world.object("ledger-db"), Play::default());
+    let rival = engine.clone();
+    let vanishing = async move {
+        tokio::time::sleep(SOON * 20).await;
+        rival.vanish();
+    };
+    let limit = Duration::from_secs(4);
+    let (result, ()) = tokio::join!(tokio::time::timeout(limit, world.up(&engine)), vanishing);
+    let error = result.unwrap().unwrap_err().into_error();
+    assert_eq!(error.exit(), Exit::Engine, "{error}");
+}
+
+#[tokio::test]
+async fn without_a_proxy_nobody_is_asked_through_it() {
+    let mut world = World::asking_for(&["billing"]);
+    world.without_proxy();
+    world.manner.wait = Duration::from_secs(2);
+    let engine = world.engine();
+    let planned = world.up(&engine).await.unwrap();
+    let ready = world.ready(&engine, &planned).await.unwrap();
+    let ready = |name: &str| ready[name];
+    assert_eq!(ready("customers"), Ready::Started);
+    assert_eq!(ready("billing"), Ready::Healthy);
+    assert_eq!(ready("migration"), Ready::Completed);
+}
+
+#[tokio::test]
+async fn a_route_that_never_answers_is_not_ready() {
+    let mut world = World::asking_for(&["customers"]);
+    world.manner.wait = Duration::from_millis(200);
+    let engine = world.engine();
+    let planned = world.up(&engine).await.unwrap();
+    let error = world
+        .ready(&engine, &planned)
+        .await
+        .unwrap_err()
+        .into_error();
+    assert_eq!(error.exit(), Exit::NotHealthy);
+    let words = "customers runs, but its route did not answer within 0 s";
+    assert_eq!(error.to_string(), words);
+}
+
+#[tokio::test]
+async fn a_container_that_ends_though_nobody_needs_it() {
+    let mut world = World::asking_for(&["customers"]);
+    world.without_proxy();
+    let engine = world.engine();
+    let planned = world.up(&engine).await.unwrap();
+    let customers = world.object("customers");
+    engine.tamper(|state| state.stop(&customers)).unwrap();
+    let failure = world.ready(&engine, &planned).await.unwrap_err();
+    let words = "customers exited with code 143";
+    assert_eq!(failure.into_error().to_string(), words);
+
+    engine.tamper(|state| state.remove(&customers));
+    let failure = world.ready(&engine, &planned).await.unwrap_err();
+    let words = "customers was removed meanwhile";
+    assert_eq!(failure.into_error().to_string(), words);
+}

@@ -1,0 +1,108 @@
+//! The README says nothing that the program does not know.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+use devenv::commands::Cli;
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// What stands between backticks, and the lines of blocks that begin with `$`.
+fn code(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut block = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            block = !block;
+        } else if block {
+            found.extend(line.strip_prefix("$ ").map(ToOwned::to_owned));
+        } else {
+            let pieces = line.split('`').skip(1).step_by(2);
+            found.extend(pieces.map(ToOwned::to_owned));
+        }
+    }
+    found
+}
+
+/// As a shell would, as far as the README goes: quotes, and comments left out.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (index, piece) in line.split('"').enumerate() {
+        if index % 2 == 1 {
+            words.push(piece.to_owned());
+        } else {
+            words.extend(piece.split_whitespace().map(ToOwned::to_owned));
+        }
+    }
+    let comment = words.iter().position(|word| word == "#");
+    words.truncate(comment.unwrap_or(words.len()));
+    words
+}
+
+#[test]
+fn every_command_of_the_readme_is_one() {
+    let mut seen = 0;
+    for line in code(&readme()) {
+        let words = words(&line);
+        let is_command = words.first().is_some_and(|word| word == "devenv");
+        if !is_command || words.len() == 1 {
+            continue;
+        }
+        seen += 1;
+        let parsed = Cli::command().try_get_matches_from(&words);
+        if let Err(error) = parsed {
+            let fine = [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelp];
+            let placeholder = words
+                .iter()
+                .any(|word| word.chars().all(char::is_uppercase));
+            assert!(
+                fine.contains(&error.kind()) || placeholder,
+                "`{line}`: {error}"
+            );
+        }
+    }
+    assert!(seen > 20, "only {seen} commands were found");
+}
+
+#[test]
+fn every_command_is_in_the_readme() {
+    let code: BTreeSet<String> = code(&readme()).into_iter().collect();
+    let told = |path: &str| {
+        let begins = |line: &String| line == path || line.starts_with(&format!("{path} "));
+        assert!(code.iter().any(begins), "the README never shows `{path}`");
+    };
+    for command in Cli::command()
+        .get_subcommands()
+        .filter(|it| !it.is_hide_set())
+    {
+        let name = command.get_name();
+        if name == "help" {
+            continue;
+        }
+        if command.has_subcommands() {
+            for below in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+                told(&format!("devenv {name} {}", below.get_name()));
+            }
+        } else {
+            told(&format!("devenv {name}"));
+        }
+    }
+}
+
+#[test]
+fn every_path_of_the_readme_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for piece in code(&readme()) {
+        let path = piece.split_whitespace().next().unwrap_or_default();
+        let ours = ["tests/", "src/", "profiles/", "completions/", ".ci/"];
+        if ours.iter().any(|folder| path.starts_with(folder)) {
+            assert!(root.join(path).exists(), "`{path}` is not there");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What several test programs share. Each uses only a part of it.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a test talks to whoever runs it")]
+#![allow(clippy::too_many_lines, reason = "scenarios read from top to bottom")]
+
+pub mod company;
+pub mod fake_engine;
+pub mod fake_state;
+pub mod real_engine;
+pub mod registry;
+pub mod second_engine;
+pub mod socket_proxy;
+pub mod synthetic;
+pub mod workstation;

@@ -1,0 +1,73 @@
+/* The one program of the test image: plays a container as its arguments say. */
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void stop(int signal) {
+  (void)signal;
+  _exit(143);
+}
+
+static int listen_on(int port) {
+  int server = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (bind(server, (struct sockaddr *)&address, sizeof address) || listen(server, 64)) return 1;
+  for (;;) {
+    char request[4096], host[256] = "", answer[512];
+    int client = accept(server, 0, 0);
+    if (client < 0) continue;
+    if (read(client, request, sizeof request) > 0) {
+      gethostname(host, sizeof host - 1);
+      int length = snprintf(answer, sizeof answer,
+          "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(host), host);
+      if (write(client, answer, length) < 0) perror("write");
+    }
+    close(client);
+  }
+}
+
+int main(int count, char **words) {
+  signal(SIGTERM, stop);
+  const char *verb = count > 1 ? words[1] : "cat", *word = count > 2 ? words[2] : "";
+  setvbuf(stdout, 0, _IOLBF, 0);
+  if (!strcmp(verb, "exit")) return atoi(word);
+  if (!strcmp(verb, "listen")) return listen_on(atoi(word));
+  if (!strcmp(verb, "check")) return access(word, F_OK) ? 1 : 0;
+  if (!strcmp(verb, "env")) return printf("%s\n", getenv(word) ? getenv(word) : "(none)") < 0;
+  if (!strcmp(verb, "say")) {
+    for (int line = 1; line <= atoi(word); line++) {
+      printf("out %d\n", line);
+      fprintf(stderr, "err %d\n", line);
+    }
+    return count > 3 ? atoi(words[3]) : 0;
+  }
+  if (!strcmp(verb, "long")) {
+    for (int i = 0; i < atoi(word); i++) putchar('x');
+    putchar('\n');
+    return 0;
+  }
+  if (!strcmp(verb, "cat")) {
+    char piece[4096];
+    ssize_t length;
+    while ((length = read(0, piece, sizeof piece)) > 0)
+      if (write(1, piece, length) < 0) return 1;
+    return 7;
+  }
+  if (!strcmp(verb, "write") || !strcmp(verb, "append")) {
+    FILE *file = fopen(word, verb[0] == 'w' ? "w" : "a");
+    if (!file || count < 4) return 1;
+    fputs(words[3], file);
+    return fclose(file);
+  }
+  if (!strcmp(verb, "tty")) return printf("%s\n", isatty(1) ? "terminal" : "none") < 0;
+  if (!strcmp(verb, "eat"))
+    for (;;) {
+      char *piece = malloc(1 << 20);
+      if (piece) memset(piece, 1, 1 << 20);
+    }
+  for (;;) pause();
+}

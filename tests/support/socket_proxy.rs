@@ -1,0 +1,111 @@
+//! A socket in front of the engine's, which can be told to fail: the machine's engine is never
+//! stopped for a test.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+/// How the engine behaves from the next request on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Behaviour {
+    /// As it does.
+    Honest = 0,
+    /// Every connection ends at once.
+    Gone = 1,
+    /// Every request is answered with 500.
+    Failing = 2,
+}
+
+/// The socket; requests that change something are counted.
+pub struct SocketProxy {
+    folder: tempfile::TempDir,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    behaviour: AtomicU8,
+    changes: AtomicUsize,
+    gone_after: AtomicUsize,
+}
+
+impl SocketProxy {
+    /// Listens; must be called within a runtime.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("docker.sock")).unwrap();
+        let shared = Arc::new(Shared {
+            behaviour: AtomicU8::new(0),
+            changes: AtomicUsize::new(0),
+            gone_after: AtomicUsize::new(usize::MAX),
+        });
+        let serving = Arc::clone(&shared);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serve(client, Arc::clone(&serving)));
+            }
+        });
+        Self { folder, shared }
+    }
+
+    /// `unix://…`
+    pub fn host(&self) -> String {
+        format!(
+            "unix://{}",
+            self.folder.path().join("docker.sock").display()
+        )
+    }
+
+    /// From now on.
+    pub fn behave(&self, behaviour: Behaviour) {
+        self.shared
+            .behaviour
+            .store(behaviour as u8, Ordering::SeqCst);
+    }
+
+    /// The engine is gone after so many requests that change something.
+    pub fn gone_after(&self, changes: usize) {
+        self.shared.changes.store(0, Ordering::SeqCst);
+        self.shared.gone_after.store(changes, Ordering::SeqCst);
+    }
+}
+
+async fn serve(mut client: UnixStream, shared: Arc<Shared>) {
+    let Ok(mut engine) = UnixStream::connect(PathBuf::from("/var/run/docker.sock")).await else {
+        return;
+    };
+    let (mut from_engine, mut to_engine) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    loop {
+        let read = tokio::select! {
+            read = client.read(&mut to_engine) => {
+                let Ok(count @ 1..) = read else { return };
+                let request = &to_engine[..count];
+                if request.starts_with(b"POST ") || request.starts_with(b"DELETE ") {
+                    let changes = shared.changes.fetch_add(1, Ordering::SeqCst) + 1;
+                    if changes > shared.gone_after.load(Ordering::SeqCst) {
+                        shared.behaviour.store(Behaviour::Gone as u8, Ordering::SeqCst);
+                    }
+                }
+                match shared.behaviour.load(Ordering::SeqCst) {
+                    0 => engine.write_all(request).await,
+                    1 => return,
+                    _ => {
+                        let body = "{\"message\":\"something is wrong\"}";
+                        let head = format!("HTTP/1.1 500 Internal Server Error\r\nApi-Version: 1.41\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                        client.write_all(head.as_bytes()).await
+                    }
+                }
+            }
+            read = engine.read(&mut from_engine) => {
+                let Ok(count @ 1..) = read else { return };
+                client.write_all(&from_engine[..count]).await
+            }
+        };
+        if read.is_err() {
+            return;
+        }
+    }
+}

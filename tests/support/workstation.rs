@@ -1,0 +1,243 @@
+//! A developer's workstation: an own `DEVENV_HOME`, an own instance, and the real program.
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use super::real_engine::unique;
+
+/// Cleans up by its owner's label when it is dropped.
+pub struct Workstation {
+    pub home: tempfile::TempDir,
+    pub instance: String,
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The command succeeded.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.code(0)
+    }
+
+    /// The command ended with this code.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// stderr says this.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(
+            self.stderr.contains(text),
+            "wanted {text:?}\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    /// The last line of stdout, as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        let line = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(line)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+}
+
+impl Workstation {
+    /// An empty one.
+    pub fn empty() -> Self {
+        Self {
+            home: tempfile::tempdir().unwrap(),
+            instance: format!("t{}", unique()),
+        }
+    }
+
+    /// One that was initialised from these definitions.
+    pub fn initialised(url: &str) -> Self {
+        let workstation = Self::empty();
+        workstation.run(&["init", url, "--accept-keys"]).ok();
+        workstation
+    }
+
+    /// The program with a hermetic environment, its arguments still to come.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_devenv"));
+        command
+            .env("DEVENV_HOME", self.home.path())
+            .env("DEVENV_INSTANCE", &self.instance)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env_remove("DEVENV_PLATFORM")
+            .env_remove("DEVENV_KEY")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command();
+        command.args(arguments);
+        finished(command, "")
+    }
+
+    /// `status --json` of one container.
+    pub fn container(&self, name: &str) -> serde_json::Value {
+        let status = self.run(&["status", "--json"]).ok().json();
+        let containers = status["containers"].as_array().unwrap().clone();
+        containers
+            .into_iter()
+            .find(|it| it["name"] == name)
+            .unwrap_or_default()
+    }
+
+    /// Every container's name and state, as the engine has them: `billing running`.
+    pub fn containers(&self) -> Vec<String> {
+        let filter = format!("label=devenv.instance={}", self.instance);
+        let format = "{{.Label \"devenv.container\"}} {{.State}}";
+        let mut lines: Vec<String> =
+            docker(&["ps", "--all", "--filter", &filter, "--format", format])
+                .lines()
+                .map(ToOwned::to_owned)
+                .collect();
+        lines.sort();
+        lines
+    }
+
+    /// The engine's name of a container.
+    pub fn object(&self, name: &str) -> String {
+        format!(
+            "devenv-{}-{}-{name}",
+            super::synthetic::PLATFORM,
+            self.instance
+        )
+    }
+
+    /// Writes a file below its home.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+}
+
+impl Drop for Workstation {
+    fn drop(&mut self) {
+        if std::thread::panicking() && keep_failed() {
+            self.home.disable_cleanup(true);
+            eprintln!(
+                "kept: {} (instance {})",
+                self.home.path().display(),
+                self.instance
+            );
+            return;
+        }
+        let filter = format!("label=devenv.instance={}", self.instance);
+        for (list, remove) in [
+            (
+                vec!["ps", "--all", "--quiet"],
+                vec!["rm", "--force", "--volumes"],
+            ),
+            (vec!["network", "ls", "--quiet"], vec!["network", "rm"]),
+            (
+                vec!["volume", "ls", "--quiet"],
+                vec!["volume", "rm", "--force"],
+            ),
+        ] {
+            let found = Command::new("docker")
+                .args(list)
+                .args(["--filter", &filter])
+                .output();
+            let Ok(found) = found else { continue };
+            let names = String::from_utf8_lossy(&found.stdout).into_owned();
+            if !names.trim().is_empty() {
+                let _ = Command::new("docker")
+                    .args(remove)
+                    .args(names.split_whitespace())
+                    .output();
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has no settings")]
+fn keep_failed() -> bool {
+    std::env::var_os("DEVENV_KEEP_FAILED").is_some()
+}
+
+/// How long a command of the product may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Runs a command on this input to its end. One that hangs is ended: it fails its own test, not the
+/// whole run.
+pub fn finished(mut command: Command, input: &str) -> Ran {
+    let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.stdin(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().to_string();
+    let (ended, end) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        if end.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").arg(pid).status();
+        }
+    });
+    // It may end without having read it.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    ran(&output)
+}
+
+/// Turns a finished process into text.
+pub fn ran(output: &Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Runs the docker client and gives what it printed.
+#[track_caller]
+pub fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "docker {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// A port of this machine that nobody has, and that no other test of this process gets.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + u16::try_from(std::process::id() % 20_000).unwrap();
+    loop {
+        let port = start + NEXT.fetch_add(1, Ordering::Relaxed);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
