@@ -13,6 +13,7 @@ use crate::engine::{Engine, Fault, PullProgress, RegistryLogin};
 use crate::error::Error;
 use crate::model::container::Until;
 use crate::model::identity::{self, Identity};
+use crate::model::mirrors::Mirrors;
 use crate::model::name::ContainerName;
 use crate::plan::{Observed, Plan, Step};
 
@@ -52,7 +53,7 @@ pub trait Reporter: Send + Sync {
 }
 
 /// How to apply.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Calls in flight at most, besides the few looks of waits.
     pub concurrency: usize,
@@ -60,6 +61,8 @@ pub struct Options {
     pub wait: Duration,
     /// Credentials of the registry that images are pulled from.
     pub login: Option<RegistryLogin>,
+    /// Where images are pulled from instead.
+    pub mirrors: Mirrors,
 }
 
 /// Why a plan was not walked to its end.

@@ -10,6 +10,7 @@ use crate::definitions::{CommitId, Definitions, Git, GitChoice};
 use crate::engine::docker::Docker;
 use crate::engine::host::{self, Choice, EngineEnvironment};
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::mirrors::Mirrors;
 use crate::model::name::{InstanceName, PlatformName};
 use crate::model::platform::Platform;
 use crate::model::trust_file::TrustFile;
@@ -62,10 +63,20 @@ impl Context {
         Cache::new(&self.paths)
     }
 
-    /// The registries, unless offline.
+    /// The registries, or the mirrors that are set for them, unless offline.
     pub fn registry(&self) -> Option<Registry> {
+        self.registry_through(&self.settings.registry_mirrors.value)
+    }
+
+    /// The registries themselves, unless offline: for whoever publishes there.
+    pub fn registry_itself(&self) -> Option<Registry> {
+        self.registry_through(&Mirrors::default())
+    }
+
+    fn registry_through(&self, mirrors: &Mirrors) -> Option<Registry> {
         (!self.offline).then(|| {
             Registry::new(Options {
+                mirrors: mirrors.clone(),
                 docker_config: self.environment.docker_config(),
                 ca_file: self.settings.registry_ca.value.clone(),
                 ..Options::default()

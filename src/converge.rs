@@ -4,12 +4,11 @@ pub mod holders;
 pub mod observe;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::apply::{self, Failure, Options, Reporter, Watch};
 use crate::desired::ports::{self, Moved, Ports};
 use crate::desired::{self, Desired, Image, Inputs, Secrets};
-use crate::engine::{Engine, RegistryLogin};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::model::container::Publish;
 use crate::model::host_profile::HostProfile;
@@ -62,17 +61,6 @@ pub struct Planned {
     pub ports: Ports,
     /// Ports that did not get what they wanted.
     pub moved: Vec<Moved>,
-}
-
-/// How to converge.
-#[derive(Debug, Clone)]
-pub struct Manner {
-    /// Engine calls in flight at most.
-    pub concurrency: usize,
-    /// How long one wait may take.
-    pub wait: Duration,
-    /// Credentials of the registry that images are pulled from.
-    pub login: Option<RegistryLogin>,
 }
 
 impl Goal<'_> {
@@ -137,23 +125,18 @@ impl Goal<'_> {
         &self,
         engine: &E,
         reporter: &R,
-        manner: &Manner,
+        options: &Options,
         watch: &Watch,
         mut planned: Planned,
     ) -> Result<Planned, Failure> {
         for round in 1.. {
-            let options = Options {
-                concurrency: manner.concurrency,
-                wait: manner.wait,
-                login: manner.login.clone(),
-            };
             let context = apply::Context {
                 engine,
                 reporter,
                 identity: self.identity,
                 desired: &planned.desired,
                 observed: &planned.observation.observed,
-                options: &options,
+                options,
                 watch,
             };
             match apply::apply(&context, &planned.plan).await {

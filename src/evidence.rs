@@ -3,8 +3,9 @@
 pub mod layer;
 pub mod ledger;
 mod source;
+pub mod succession;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::desired::{self, Image};
 use crate::error::{Error, Result};
@@ -27,6 +28,8 @@ pub struct Verifier<'a> {
     pub trust: &'a TrustFile,
     /// The present.
     pub now: Timestamp,
+    /// How long after its expiry a ledger that was not seen before is taken.
+    pub grace: SignedDuration,
 }
 
 /// A verified reference and the image it sits in.
@@ -163,10 +166,14 @@ impl<'a> Verifier<'a> {
         digest: &Digest,
         verify: impl Fn(&[bytes::Bytes]) -> Verdict<T>,
     ) -> Result<T> {
-        if let Some(bundles) = self.source.cached_bundles(digest)
-            && let Ok(verified) = verify(&bundles).result
+        let cached = self.source.cached_bundles(digest);
+        if let Some(bundles) = &cached
+            && let Ok(verified) = verify(bundles).result
         {
             return Ok(verified);
+        }
+        if let (None, Some(bundles)) = (self.source.registry, &cached) {
+            return verify(bundles).result;
         }
         let bundles = self.source.bundles(repository, digest).await?;
         verify(&bundles).result

@@ -13,7 +13,7 @@ use futures_util::future::join;
 use crate::apply::{self, Failure, Watch};
 use crate::context::{Context, OpenPlatform};
 use crate::converge::observe::Observation;
-use crate::converge::{Goal, Manner, Planned};
+use crate::converge::{Goal, Planned};
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
@@ -229,10 +229,12 @@ impl Bringing<'_> {
         {
             return Ok((planned, ready));
         }
-        let manner = Manner {
+        let mirrors = &self.context.settings.registry_mirrors.value;
+        let options = apply::Options {
             concurrency: self.context.settings.concurrency.value,
             wait: wish.timeout,
-            login: gather::login(self.registry, goal.images, &planned.plan).await?,
+            login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
+            mirrors: mirrors.clone(),
         };
         let events = self
             .engine
@@ -245,7 +247,7 @@ impl Bringing<'_> {
         let work = async {
             let progress = Progress::new(&self.context.ui);
             let planned = goal
-                .converge(self.engine, &progress, &manner, &watch, planned)
+                .converge(self.engine, &progress, &options, &watch, planned)
                 .await?;
             let ready = if wish.no_wait {
                 BTreeMap::new()

@@ -8,7 +8,8 @@
 //!
 //! Nothing runs without [`evidence`]: documents from [`cache`] or [`registry`], judged by [`trust`],
 //! which takes bytes and gives verdicts. [`definitions`] is all of git. [`prepare`] goes from what
-//! the user asked for to one verified reference, [`instance`] from there to a page.
+//! the user asked for to one verified reference, [`instance`] from there to a page; [`examine`]
+//! explains what was verified.
 //!
 //! [`release`] is production's side, on [`build`]. [`commands`] is the command line, one file a
 //! command; only [`ui`] prints. [`context`] carries [`settings`], [`paths`] and the clock.
@@ -29,6 +30,7 @@ pub mod desired;
 pub mod engine;
 pub mod error;
 pub mod evidence;
+pub mod examine;
 pub mod exit;
 pub mod instance;
 pub mod lifecycle;

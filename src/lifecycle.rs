@@ -87,7 +87,7 @@ async fn walk(
         let options = Options {
             concurrency: context.settings.concurrency.value,
             wait: wait.unwrap_or_default(),
-            login: None,
+            ..Options::default()
         };
         let apply_context = apply::Context {
             engine: &running.engine,

@@ -13,6 +13,7 @@ use crate::evidence::{Source, VerifiedReference, Verifier};
 use crate::model::digest::Digest;
 use crate::model::ledger::{Freshness, LedgerEntry};
 use crate::model::name::{ConfigurationName, EnvironmentName};
+use crate::model::platform::Platform;
 use crate::registry::{Registry, Tag};
 use crate::state::{self, InstanceRecord};
 use crate::trust::policy::LedgerSeen;
@@ -97,6 +98,11 @@ impl<'a> Preparation<'a> {
         }
     }
 
+    /// `platform.yaml` as it is read here.
+    pub fn platform(&self) -> &Platform {
+        &self.open.platform
+    }
+
     /// With another view of the cache.
     #[must_use]
     pub fn with_cache(mut self, cache: Cache) -> Self {
@@ -113,6 +119,7 @@ impl<'a> Preparation<'a> {
             },
             trust: &self.open.trust,
             now: self.now,
+            grace: self.context.settings.ledger_grace.value,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use crate::error::{Error, Result};
 use crate::model::name::ContainerName;
 use crate::model::nearest::nearest;
-use crate::model::reference::Reference;
+use crate::model::reference::{Reference, ReferenceContainer};
 
 /// What the user asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,47 +46,79 @@ pub struct Selection {
 
 /// Selects a subset of a reference.
 pub fn select(reference: &Reference, request: &Request) -> Result<Selection> {
-    let without: BTreeSet<_> = expand(reference, &request.without)?.into_iter().collect();
-    let mut asked: BTreeSet<_> = expand(reference, &request.names)?.into_iter().collect();
+    let places = Places::new(reference);
+    let without = places.all(&expand(reference, &request.without)?);
+    let mut asked = places.all(&expand(reference, &request.names)?);
     if request.all {
-        let runs = reference
-            .containers
-            .iter()
-            .filter(|(_, container)| !container.run.once);
-        asked.extend(runs.map(|(name, _)| name.clone()));
+        let runs = |at: &usize| !places.entries[*at].run.once;
+        asked.extend((0..places.names.len()).filter(runs));
     }
-    let mut selection = Selection::default();
-    let mut todo: VecDeque<(ContainerName, Why)> =
-        asked.into_iter().map(|name| (name, Why::Asked)).collect();
+    let proxy = places.of(&reference.proxy);
+    let mut todo: VecDeque<(usize, Why)> = asked.into_iter().map(|at| (at, Why::Asked)).collect();
     if request.proxy {
-        todo.push_back((reference.proxy.clone(), Why::Proxy));
+        todo.extend(proxy.map(|at| (at, Why::Proxy)));
     }
-    while let Some((name, why)) = todo.pop_front() {
-        if !request.proxy && name == reference.proxy {
+    let mut why: Vec<Option<Why>> = vec![None; places.names.len()];
+    let mut missing = BTreeSet::new();
+    while let Some((at, reason)) = todo.pop_front() {
+        if why[at].is_some() || (!request.proxy && Some(at) == proxy) {
             continue;
         }
-        if without.contains(&name) {
-            if matches!(why, Why::NeededBy(_)) {
-                selection.missing.insert(name);
+        if without.contains(&at) {
+            if matches!(reason, Why::NeededBy(_)) {
+                missing.insert(places.names[at].clone());
             }
             continue;
         }
-        if selection.why.contains_key(&name) {
-            continue;
+        why[at] = Some(reason);
+        for need in &places.entries[at].needs {
+            let reason = Why::NeededBy(places.names[at].clone());
+            todo.extend(places.of(&need.container).map(|need| (need, reason)));
         }
-        for need in &reference.containers[&name].needs {
-            todo.push_back((need.container.clone(), Why::NeededBy(name.clone())));
-        }
-        selection.why.insert(name, why);
     }
-    selection.absent = reference
-        .containers
-        .keys()
-        .filter(|name| !selection.why.contains_key(*name) && **name != reference.proxy)
-        .cloned()
-        .collect();
-    selection.order = in_start_order(reference, &selection)?;
-    Ok(selection)
+    let order = in_start_order(reference, &places, &why)?;
+    let names = || places.names.iter().map(|name| (*name).clone());
+    let absent = |at: &usize| why[*at].is_none() && Some(*at) != proxy;
+    Ok(Selection {
+        order,
+        absent: (0..why.len())
+            .filter(absent)
+            .map(|at| places.names[at].clone())
+            .collect(),
+        missing,
+        why: names()
+            .zip(&why)
+            .filter_map(|(name, why)| Some((name, why.clone()?)))
+            .collect(),
+    })
+}
+
+/// The containers of a reference by their place among all names, so that each name is looked up
+/// once.
+struct Places<'a> {
+    names: Vec<&'a ContainerName>,
+    entries: Vec<&'a ReferenceContainer>,
+    index: HashMap<&'a ContainerName, usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(reference: &'a Reference) -> Self {
+        let (names, entries): (Vec<_>, Vec<_>) = reference.containers.iter().unzip();
+        let index = names.iter().enumerate().map(|(at, name)| (*name, at));
+        Self {
+            index: index.collect(),
+            names,
+            entries,
+        }
+    }
+
+    fn of(&self, name: &ContainerName) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    fn all(&self, names: &[ContainerName]) -> BTreeSet<usize> {
+        names.iter().filter_map(|name| self.of(name)).collect()
+    }
 }
 
 /// Bundles become their members; an unknown name is refused with the nearest known one.
@@ -126,30 +158,34 @@ fn unknown(reference: &Reference, name: &str) -> Error {
 }
 
 /// Needs first; `uses` too, as long as that makes no circle; ties by name, the proxy last.
-fn in_start_order(reference: &Reference, selection: &Selection) -> Result<Vec<ContainerName>> {
-    let is_proxy = |name: &&ContainerName| **name == reference.proxy;
-    let (proxy, others): (Vec<_>, Vec<_>) = selection.why.keys().partition(is_proxy);
-    let mut waiting = Waiting::new(reference, others);
-    let mut order = Vec::with_capacity(selection.why.len());
-    while order.len() < waiting.names.len() {
-        let next = waiting.next().ok_or_else(|| {
+fn in_start_order(
+    reference: &Reference,
+    places: &Places<'_>,
+    why: &[Option<Why>],
+) -> Result<Vec<ContainerName>> {
+    let is_proxy = |at: &usize| *places.names[*at] == reference.proxy;
+    let selected = (0..why.len()).filter(|at| why[*at].is_some());
+    let (proxy, others): (Vec<_>, Vec<_>) = selected.partition(is_proxy);
+    let mut waiting = Waiting::new(places, &others);
+    let mut order = Vec::with_capacity(others.len() + 1);
+    while order.len() < others.len() {
+        let next = waiting.next(&others).ok_or_else(|| {
             Error::trust(format!(
                 "reference {}: `needs` go in a circle",
                 reference.number
             ))
         })?;
-        for place in next {
-            waiting.place(place);
-            order.push(waiting.names[place].clone());
+        for at in next {
+            waiting.place(at);
+            order.push(places.names[at].clone());
         }
     }
-    order.extend(proxy.into_iter().cloned());
+    order.extend(proxy.into_iter().map(|at| places.names[at].clone()));
     Ok(order)
 }
 
-/// Containers on their way into the order, by their place among all names.
-struct Waiting<'a> {
-    names: Vec<&'a ContainerName>,
+/// Containers on their way into the order, by their places.
+struct Waiting {
     placed: Vec<bool>,
     /// How many needs and uses of each are not placed yet.
     blockers: Vec<(usize, usize)>,
@@ -158,32 +194,30 @@ struct Waiting<'a> {
     free: BTreeSet<usize>,
 }
 
-impl<'a> Waiting<'a> {
-    fn new(reference: &Reference, names: Vec<&'a ContainerName>) -> Self {
-        let places: HashMap<&ContainerName, usize> = names
-            .iter()
-            .enumerate()
-            .map(|(at, name)| (*name, at))
-            .collect();
-        let mut blockers = vec![(0, 0); names.len()];
-        let mut followers = vec![Vec::new(); names.len()];
-        for (at, name) in names.iter().enumerate() {
-            let entry = &reference.containers[*name];
+impl Waiting {
+    fn new(places: &Places<'_>, names: &[usize]) -> Self {
+        let mut waits = vec![false; places.names.len()];
+        for at in names {
+            waits[*at] = true;
+        }
+        let mut blockers = vec![(0, 0); waits.len()];
+        let mut followers = vec![Vec::new(); waits.len()];
+        for at in names {
+            let entry = places.entries[*at];
             let needs = entry.needs.iter().map(|need| (&need.container, true));
             let uses = entry.uses.iter().map(|other| (other, false));
             for (other, needed) in needs.chain(uses) {
-                if let Some(other) = places.get(other) {
-                    followers[*other].push((at, needed));
-                    let (needs, uses) = &mut blockers[at];
+                if let Some(other) = places.of(other).filter(|other| waits[*other]) {
+                    followers[other].push((*at, needed));
+                    let (needs, uses) = &mut blockers[*at];
                     *(if needed { needs } else { uses }) += 1;
                 }
             }
         }
-        let free = (0..names.len()).filter(|at| blockers[*at] == (0, 0));
+        let free = names.iter().filter(|at| blockers[**at] == (0, 0)).copied();
         Self {
-            placed: vec![false; names.len()],
+            placed: vec![false; waits.len()],
             free: free.collect(),
-            names,
             blockers,
             followers,
         }
@@ -191,7 +225,7 @@ impl<'a> Waiting<'a> {
 
     /// All that wait for nobody; else one that waits for `uses` only, best one that others use:
     /// there the circle is cut. `None` where `needs` go in a circle.
-    fn next(&mut self) -> Option<BTreeSet<usize>> {
+    fn next(&mut self, names: &[usize]) -> Option<BTreeSet<usize>> {
         if !self.free.is_empty() {
             return Some(std::mem::take(&mut self.free));
         }
@@ -199,8 +233,10 @@ impl<'a> Waiting<'a> {
             let mut followers = self.followers[*at].iter();
             followers.any(|(other, needed)| !needed && !self.placed[*other])
         };
-        let mut candidates =
-            (0..self.names.len()).filter(|at| !self.placed[*at] && self.blockers[*at].0 == 0);
+        let mut candidates = names
+            .iter()
+            .copied()
+            .filter(|at| !self.placed[*at] && self.blockers[*at].0 == 0);
         let used = candidates.clone().find(is_used);
         Some(BTreeSet::from([used.or_else(|| candidates.next())?]))
     }

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::mirrors::Mirrors;
 use crate::model::name::{ConfigurationName, PlatformName, VariableName};
 use crate::model::yaml;
 use crate::paths::Paths;
@@ -115,6 +117,9 @@ struct File {
     git: Option<Git>,
     registry_ca: Option<PathBuf>,
     concurrency: Option<usize>,
+    ledger_grace_days: Option<u32>,
+    registry_mirrors: BTreeMap<String, String>,
+    definitions_signers: Option<PathBuf>,
     secrets:
         BTreeMap<PlatformName, BTreeMap<ConfigurationName, BTreeMap<VariableName, SecretSource>>>,
 }
@@ -165,6 +170,14 @@ pub struct Settings {
     pub registry_ca: Setting<Option<PathBuf>>,
     /// Engine calls in flight at most.
     pub concurrency: Setting<usize>,
+    /// How long after its expiry a ledger that was not seen before is taken; `ledger_grace_days`.
+    pub ledger_grace: Setting<SignedDuration>,
+    /// Where a registry's content is fetched from instead: `host[:port]` or a longer prefix, by the
+    /// prefix that it stands for.
+    pub registry_mirrors: Setting<Mirrors>,
+    /// Who may sign commits of the definitions, as git's `gpg.ssh.allowedSignersFile`; with it,
+    /// unsigned ones are refused.
+    pub definitions_signers: Setting<Option<PathBuf>>,
     /// Commands that give secrets, by platform and configuration.
     pub secrets:
         BTreeMap<PlatformName, BTreeMap<ConfigurationName, BTreeMap<VariableName, SecretSource>>>,
@@ -213,10 +226,36 @@ impl Settings {
             git: layer(Git::Auto, file.git, None, &path),
             registry_ca: layer(None, file.registry_ca.map(Some), None, &path),
             concurrency: layer(default_concurrency(), file.concurrency, None, &path),
+            ledger_grace: layer(
+                GRACE,
+                file.ledger_grace_days
+                    .map(|days| SignedDuration::from_hours(24 * i64::from(days))),
+                None,
+                &path,
+            ),
+            registry_mirrors: layer(
+                Mirrors::default(),
+                mirrors(&path, file.registry_mirrors)?,
+                None,
+                &path,
+            ),
+            definitions_signers: layer(None, file.definitions_signers.map(Some), None, &path),
             secrets: file.secrets,
             file: there.then_some(path),
         })
     }
+}
+
+/// Three weeks beyond the 90 days that a ledger vouches for.
+const GRACE: SignedDuration = SignedDuration::from_hours(24 * 21);
+
+fn mirrors(path: &std::path::Path, table: BTreeMap<String, String>) -> Result<Option<Mirrors>> {
+    if table.is_empty() {
+        return Ok(None);
+    }
+    Mirrors::new(table)
+        .map(Some)
+        .map_err(|wrong| Error::usage(format!("{}: `registry_mirrors`: {wrong}", path.display())))
 }
 
 fn layer<T>(default: T, file: Option<T>, flag: Option<T>, path: &std::path::Path) -> Setting<T> {

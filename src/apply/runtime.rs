@@ -170,18 +170,19 @@ impl<'a> Runtime<'a> {
             });
         };
         let login = context.options.login.as_ref();
+        let repository = context.options.mirrors.of(&image.repository);
         let platform = self.foreign_platform(context, image).await?;
         let pulled = context
             .engine
             .pull(
-                &image.repository,
+                &repository,
                 &image.digest,
                 platform.as_deref(),
                 login,
                 &report,
             )
             .await;
-        pulled.map_err(|fault| pull_failure(name, &image.repository.at(&image.digest), fault))
+        pulled.map_err(|fault| pull_failure(name, &repository.at(&image.digest), fault))
     }
 
     /// What the engine's machine runs without emulation; asked once.

@@ -102,6 +102,15 @@ fn settings(settings: &Settings) -> Vec<ShownSetting> {
         shown("concurrency", &settings.concurrency, |it| {
             Some(it.to_string())
         }),
+        shown("ledger_grace_days", &settings.ledger_grace, |it| {
+            Some((it.as_hours() / 24).to_string())
+        }),
+        shown("registry_mirrors", &settings.registry_mirrors, |it| {
+            Some(it.to_string()).filter(|text| !text.is_empty())
+        }),
+        shown("definitions_signers", &settings.definitions_signers, |it| {
+            it.as_ref().map(|path| path.display().to_string())
+        }),
     ];
     for (platform, configurations) in &settings.secrets {
         for (configuration, variables) in configurations {

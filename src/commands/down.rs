@@ -106,7 +106,7 @@ async fn walk(
     let options = Options {
         concurrency: context.settings.concurrency.value,
         wait: std::time::Duration::from_secs(60),
-        login: None,
+        ..Options::default()
     };
     let apply_context = apply::Context {
         engine,

@@ -123,15 +123,7 @@ fn show(context: &Context, platform: &Platform, head: &Commit, trust: &TrustFile
         "host         {}",
         HostProfile::linux()?.description
     ));
-    context.ui.note(&format!(
-        "releases count when signed by {} of these keys:",
-        trust.threshold
-    ));
-    for key in trust.usable_keys() {
-        context
-            .ui
-            .note(&format!("  {:<16} SHA-256 {}", key.name, key.fingerprint()));
-    }
+    context.ui.note(&trust.in_words());
     Ok(())
 }
 

@@ -18,6 +18,7 @@ pub mod resume;
 pub mod shell;
 pub mod status;
 pub mod sync;
+pub mod trust;
 pub mod up;
 
 use clap::{Args, Parser, Subcommand};
@@ -102,6 +103,7 @@ enum Command {
     History(history::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
+    Trust(trust::Arguments),
     Release(release::Arguments),
     Pause(pause::Arguments),
     Resume(resume::Arguments),
@@ -153,6 +155,7 @@ impl Cli {
             Command::History(arguments) => history::run(&context, arguments).await,
             Command::Config(arguments) => config::run(&context, &arguments),
             Command::Completions(arguments) => completions::run(&context, &arguments),
+            Command::Trust(arguments) => trust::run(&context, arguments).await,
             Command::Release(arguments) => release::run(&context, arguments).await,
             Command::Pause(arguments) => pause::run(&context, arguments).await,
             Command::Resume(arguments) => resume::run(&context, arguments).await,

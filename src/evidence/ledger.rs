@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{LARGEST_MANIFEST, Verifier};
+use super::Verifier;
 use crate::error::{Error, Result};
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
-use crate::model::ledger::Ledger;
+use crate::model::ledger::{Freshness, Ledger};
 use crate::model::name::EnvironmentName;
-use crate::registry::{Content, Fault, Registry, Tag};
-use crate::trust::bundle::{LARGEST as LARGEST_BUNDLE, MEDIA_TYPE};
-use crate::trust::policy::{LedgerSeen, Verified};
+use crate::registry::{Fault, Registry, Tag};
+use crate::trust::policy::{Check, LedgerSeen, Verdict, Verified};
 
 /// How long the look at the registry may take before the cached ledger is used.
 pub const LOOK: Duration = Duration::from_secs(2);
@@ -31,6 +29,8 @@ pub struct Look {
     pub confirmed: Timestamp,
     /// Why it could not be asked now.
     pub unreachable: Option<String>,
+    /// Every check that was made.
+    pub checks: Vec<Check>,
 }
 
 /// What was fetched last, as a hint in the cache.
@@ -84,7 +84,7 @@ impl Verifier<'_> {
         let mut unreachable = None;
         if let Some(registry) = self.source.registry {
             match self.in_time(registry, repository, environment, seen).await {
-                Ok((ledger, manifests)) => {
+                Ok((ledger, checks, manifests)) => {
                     let fetched = Fetched {
                         manifests,
                         at: self.now,
@@ -94,6 +94,7 @@ impl Verifier<'_> {
                         ledger,
                         confirmed: self.now,
                         unreachable: None,
+                        checks,
                     }));
                 }
                 Err(Asked::Nothing) => return nothing(environment, seen),
@@ -111,16 +112,14 @@ impl Verifier<'_> {
         })?;
         let mut bundles = Vec::new();
         for manifest in &cached.manifests {
-            bundles.extend(self.document(repository, manifest).await?);
+            bundles.extend(self.source.document(repository, manifest).await?);
         }
-        let ledger = self
-            .policy()
-            .verify_ledger(environment, seen, &bundles)
-            .result?;
+        let verdict = self.policy().verify_ledger(environment, seen, &bundles);
         Ok(Some(Look {
-            ledger,
+            ledger: verdict.result?,
             confirmed: cached.at,
             unreachable,
+            checks: verdict.checks,
         }))
     }
 
@@ -131,7 +130,7 @@ impl Verifier<'_> {
         repository: &Repository,
         environment: &EnvironmentName,
         seen: Option<&LedgerSeen>,
-    ) -> Result<(Verified<Ledger>, Vec<Digest>), Asked> {
+    ) -> Result<Newest, Asked> {
         let asked = self.newest(registry, repository, environment, seen);
         tokio::time::timeout(LOOK, asked).await.unwrap_or_else(|_| {
             let host = repository.host();
@@ -142,6 +141,52 @@ impl Verifier<'_> {
         })
     }
 
+    /// What the tag of one document names; none without a sequence.
+    async fn tagged(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+        environment: &EnvironmentName,
+        sequence: Option<u64>,
+    ) -> Result<Option<Digest>, Asked> {
+        let Some(sequence) = sequence else {
+            return Ok(None);
+        };
+        let tag = Tag::new(sequence_tag(environment, sequence))
+            .map_err(|why| Asked::Refused(Error::registry(why)))?;
+        Ok(registry.resolve(repository, &tag).await?)
+    }
+
+    /// Long after its expiry nothing new is decided by a ledger: somebody may withhold later ones.
+    /// The one that this machine has verified before still says what runs.
+    fn in_time_or_seen(
+        &self,
+        ledger: Verified<Ledger>,
+        environment: &EnvironmentName,
+        seen: Option<&LedgerSeen>,
+    ) -> Result<Verified<Ledger>> {
+        let Freshness::Expired { since } = ledger.predicate.freshness(self.now) else {
+            return Ok(ledger);
+        };
+        let known = seen.is_some_and(|seen| seen.payload == ledger.payload);
+        if known
+            || since
+                .saturating_add(self.grace)
+                .is_ok_and(|end| self.now <= end)
+        {
+            return Ok(ledger);
+        }
+        Err(Error::trust(format!(
+            "the ledger of {environment} (sequence {}) expired at {since}, and this machine has \
+             not verified it before",
+            ledger.predicate.sequence
+        ))
+        .hint(format!(
+            "production renews it with `devenv release renew {environment}`; `ledger_grace` in \
+             settings.yaml says how long after its expiry a ledger is still taken"
+        )))
+    }
+
     /// The highest document that verifies, together with what the plain tag names.
     async fn newest(
         &self,
@@ -149,19 +194,22 @@ impl Verifier<'_> {
         repository: &Repository,
         environment: &EnvironmentName,
         seen: Option<&LedgerSeen>,
-    ) -> Result<(Verified<Ledger>, Vec<Digest>), Asked> {
+    ) -> Result<Newest, Asked> {
         let plain = Tag::new(environment.as_str())
             .map_err(|why| Asked::Refused(Error::definitions(why)))?;
-        let (tags, current) = futures_util::future::join(
+        // Most often nothing is new: the document last seen is asked for along with the list.
+        let known = seen.map(|seen| seen.sequence);
+        let (tags, current, again) = futures_util::future::join3(
             registry.tags(repository),
             registry.resolve(repository, &plain),
+            self.tagged(registry, repository, environment, known),
         )
         .await;
         let tags = match tags {
             Err(Fault::NotFound { .. }) => Vec::new(),
             other => other?,
         };
-        let current = current?;
+        let (current, again) = (current?, again?);
         let mut sequences: Vec<u64> = tags
             .iter()
             .filter_map(|tag| sequence_of(environment, tag))
@@ -169,9 +217,13 @@ impl Verifier<'_> {
         sequences.sort_unstable_by(|a, b| b.cmp(a));
         let mut refusal = None;
         for sequence in sequences.iter().take(TRIED) {
-            let tag = Tag::new(sequence_tag(environment, *sequence))
-                .map_err(|why| Asked::Refused(Error::registry(why)))?;
-            let Some(document) = registry.resolve(repository, &tag).await? else {
+            let document = if known == Some(*sequence) {
+                again
+            } else {
+                self.tagged(registry, repository, environment, Some(*sequence))
+                    .await?
+            };
+            let Some(document) = document else {
                 continue;
             };
             let mut manifests = vec![document];
@@ -179,49 +231,25 @@ impl Verifier<'_> {
             let mut bundles = Vec::new();
             for manifest in &manifests {
                 bundles.extend(
-                    self.document(repository, manifest)
+                    self.source
+                        .document(repository, manifest)
                         .await
                         .map_err(Asked::Refused)?,
                 );
             }
-            match self
-                .policy()
-                .verify_ledger(environment, seen, &bundles)
-                .result
-            {
-                Ok(ledger) => return Ok((ledger, manifests)),
+            let Verdict { checks, result } =
+                self.policy().verify_ledger(environment, seen, &bundles);
+            match result.and_then(|ledger| self.in_time_or_seen(ledger, environment, seen)) {
+                Ok(ledger) => return Ok((ledger, checks, manifests)),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
         Err(refusal.map_or(Asked::Nothing, Asked::Refused))
     }
-
-    /// The bundles in one ledger document: one layer per signature.
-    async fn document(&self, repository: &Repository, manifest: &Digest) -> Result<Vec<Bytes>> {
-        let bytes = self.source.manifest(repository, manifest).await?;
-        debug_assert!(bytes.len() as u64 <= LARGEST_MANIFEST);
-        let Ok(Content::Image(manifest)) = Content::parse(&bytes) else {
-            return Ok(Vec::new());
-        };
-        let mut bundles = Vec::new();
-        let fits = |layer: &&crate::registry::Descriptor| {
-            layer.media_type == MEDIA_TYPE && layer.size <= LARGEST_BUNDLE as u64
-        };
-        for layer in manifest
-            .layers
-            .iter()
-            .filter(fits)
-            .take(crate::trust::policy::MOST_BUNDLES)
-        {
-            bundles.push(
-                self.source
-                    .blob(repository, layer, LARGEST_BUNDLE as u64)
-                    .await?,
-            );
-        }
-        Ok(bundles)
-    }
 }
+
+/// The highest document that verifies, its checks, and the manifests it was read from.
+type Newest = (Verified<Ledger>, Vec<Check>, Vec<Digest>);
 
 /// Why the registry gave no ledger.
 enum Asked {

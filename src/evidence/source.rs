@@ -60,6 +60,21 @@ impl Source<'_> {
         Ok(bytes)
     }
 
+    /// The bundles in one signed document (a ledger, a trust file): one layer per signature.
+    /// What is no document holds none.
+    pub async fn document(&self, repository: &Repository, manifest: &Digest) -> Result<Vec<Bytes>> {
+        let bytes = self.manifest(repository, manifest).await?;
+        let Ok(Content::Image(manifest)) = Content::parse(&bytes) else {
+            return Ok(Vec::new());
+        };
+        let fits = |layer: &&Descriptor| {
+            layer.media_type == MEDIA_TYPE && layer.size <= LARGEST_BUNDLE as u64
+        };
+        let layers = manifest.layers.iter().filter(fits).take(MOST_BUNDLES);
+        let limit = LARGEST_BUNDLE as u64;
+        try_join_all(layers.map(|layer| self.blob(repository, layer, limit))).await
+    }
+
     /// The bundles attached to an image when it was last looked at; `None` if one is missing.
     pub fn cached_bundles(&self, image: &Digest) -> Option<Vec<Bytes>> {
         let digests: Vec<Digest> = self.cache.hint("bundles", &image.hex())?;

@@ -127,10 +127,12 @@ impl Fetching<'_> {
         });
         let present = observe::images(self.engine, &desired).await?;
         let plan = images::images(&desired, &present);
+        let mirrors = &self.context.settings.registry_mirrors.value;
         let options = Options {
             concurrency: self.context.settings.concurrency.value,
             wait: Duration::ZERO,
-            login: gather::login(self.registry, &for_engine, &plan).await?,
+            login: gather::login(self.registry, mirrors, &for_engine, &plan).await?,
+            mirrors: mirrors.clone(),
         };
         let progress = Progress::new(&self.context.ui);
         let apply_context = apply::Context {

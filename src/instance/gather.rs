@@ -10,6 +10,7 @@ use crate::desired::{Image, Secrets};
 use crate::engine::RegistryLogin;
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::evidence::{VerifiedImage, Wanted};
+use crate::model::mirrors::Mirrors;
 use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName};
 use crate::model::overrides::Overrides;
 use crate::model::secret::Secret;
@@ -93,20 +94,35 @@ pub(super) fn overrides(context: &Context, open: &OpenPlatform) -> Result<Overri
     }
 }
 
-/// The login for pulls, only where the plan has any.
+/// The login for pulls, only where the plan has any. Without a network a pull is refused: what is
+/// verified is not lost with the engine's copy, but it cannot run.
 pub(super) async fn login(
     registry: Option<&Registry>,
+    mirrors: &Mirrors,
     images: &BTreeMap<ContainerName, Image>,
     plan: &Plan,
 ) -> Result<Option<RegistryLogin>> {
-    let pulled = plan.nodes.iter().find_map(|node| match &node.step {
-        Step::Pull(name) => images.get(name),
-        _ => None,
-    });
-    let (Some(image), Some(registry)) = (pulled, registry) else {
+    let pulled: Vec<&ContainerName> = plan
+        .nodes
+        .iter()
+        .filter_map(|node| match &node.step {
+            Step::Pull(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    let Some(image) = pulled.first().and_then(|name| images.get(*name)) else {
         return Ok(None);
     };
-    let host = image.repository.host();
+    let Some(registry) = registry else {
+        let names: Vec<&str> = pulled.iter().map(|name| name.as_str()).collect();
+        let names = names.join(" ");
+        return Err(Error::engine(format!(
+            "verified, but the engine has lost the images of: {names}"
+        ))
+        .hint(format!("with a network: `devenv pull {names}`")));
+    };
+    let repository = mirrors.of(&image.repository);
+    let host = repository.host();
     let stored = registry.credentials(host).await?;
     Ok(stored.map(|credentials| RegistryLogin::new(host, credentials)))
 }

@@ -12,6 +12,7 @@ pub mod host_profile;
 pub mod identity;
 pub mod image;
 pub mod ledger;
+pub mod mirrors;
 pub mod name;
 pub mod nearest;
 pub mod observed;

@@ -1,12 +1,12 @@
 //! Names, each with its grammar, parsed once at the border.
 
-/// Makes a newtype over `String` whose value satisfies `$valid`.
+/// Makes a newtype over shared text whose value satisfies `$valid`; clones cost nothing.
 macro_rules! name {
     ($(#[$docs:meta])* $type:ident, $what:literal, $rule:literal, $valid:expr) => {
         $(#[$docs])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $type(String);
+        pub struct $type(std::sync::Arc<str>);
 
         impl $type {
             /// Parses; the error says what would be right.
@@ -14,7 +14,7 @@ macro_rules! name {
                 let text = text.into();
                 let valid: fn(&str) -> bool = $valid;
                 if valid(&text) {
-                    Ok(Self(text))
+                    Ok(Self(text.into()))
                 } else {
                     Err(format!("`{}` is not {} ({})", text.escape_default(), $what, $rule))
                 }
@@ -56,7 +56,7 @@ macro_rules! name {
 
         impl From<$type> for String {
             fn from(name: $type) -> Self {
-                name.0
+                name.0.as_ref().to_owned()
             }
         }
 

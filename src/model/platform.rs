@@ -160,6 +160,11 @@ impl Platform {
         self.repository("environments")
     }
 
+    /// The repository that trust files are published in.
+    pub fn trust_repository(&self) -> Result<Repository> {
+        self.repository("trust")
+    }
+
     /// The repository of one container, or of one of the reserved names.
     pub fn repository(&self, name: &str) -> Result<Repository> {
         self.registry.join(name).map_err(Error::definitions)

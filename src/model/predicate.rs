@@ -11,7 +11,8 @@ use super::commit::Commit;
 use super::digest::Digest;
 use super::ledger::{LARGEST_NUMBER, Ledger};
 use super::name::{ContainerName, FileName, PlatformName, Version};
-use super::statement::Subject;
+use super::statement::{Part, Subject};
+use super::trust_file::TrustFile;
 
 /// More artifacts in one image than this are refused.
 pub const MOST_ARTIFACTS: usize = 100;
@@ -79,6 +80,16 @@ pub struct ReferencePredicate {
     pub created: Timestamp,
 }
 
+/// This trust file follows the one before it. `urn:devenv:trust:1`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustPredicate {
+    /// When it was made.
+    pub issued: Timestamp,
+    /// The whole file.
+    pub trust: TrustFile,
+}
+
 impl Predicate for BuildPredicate {
     const TYPE: &'static str = "urn:devenv:build:1";
 
@@ -91,7 +102,7 @@ impl Predicate for BuildPredicate {
     }
 
     fn validate(&self, subject: &Subject) -> Result<(), String> {
-        if self.container != subject.name.container {
+        if subject.name.part != Part::Container(self.container.clone()) {
             return Err(format!(
                 "its subject is `{}`, but it tells of container `{}`",
                 subject.name, self.container
@@ -124,6 +135,38 @@ impl Predicate for ReferencePredicate {
         } else {
             Err(format!("`{}` is not a reference's number", self.number))
         }
+    }
+}
+
+impl Predicate for TrustPredicate {
+    const TYPE: &'static str = "urn:devenv:trust:1";
+
+    fn platform(&self) -> &PlatformName {
+        &self.trust.platform
+    }
+
+    fn time(&self) -> Timestamp {
+        self.issued
+    }
+
+    /// The subject's digest is that of the file's text, so that the file can be verified alone.
+    fn validate(&self, subject: &Subject) -> Result<(), String> {
+        self.trust.validate()?;
+        let text = self.trust.to_yaml().map_err(|error| error.to_string())?;
+        let digest = Digest::of(text.as_bytes());
+        if subject.name.part != Part::Trust {
+            return Err(format!(
+                "its subject is `{}`, but it tells of a trust file",
+                subject.name
+            ));
+        }
+        if digest != subject.digest {
+            return Err(format!(
+                "its subject is {}, but the trust file in it is {digest}",
+                subject.digest
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ const TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The older one, which cosign still writes.
 const OLDER_TYPE: &str = "https://in-toto.io/Statement/v0.1";
 
-/// One claim about one image.
+/// One claim about one image, or about the trust file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement<P> {
     /// The image.
@@ -35,14 +35,26 @@ pub struct Subject {
     pub digest: Digest,
 }
 
-/// `<platform>/<container>`
+/// `<platform>/<container>`, or `<platform>/trust`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectName {
     /// The platform.
     pub platform: PlatformName,
-    /// The container.
-    pub container: ContainerName,
+    /// What of it.
+    pub part: Part,
 }
+
+/// A part of a platform that statements are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A container's image.
+    Container(ContainerName),
+    /// The trust file. No container can have its name.
+    Trust,
+}
+
+/// How [`Part::Trust`] is written.
+const TRUST: &str = "trust";
 
 /// Why bytes are not the statement that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +152,26 @@ impl<P: Predicate> Statement<P> {
 
 impl fmt::Display for SubjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.platform, self.container)
+        write!(f, "{}/{}", self.platform, self.part)
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container(name) => name.fmt(f),
+            Self::Trust => f.write_str(TRUST),
+        }
+    }
+}
+
+impl SubjectName {
+    /// A container of a platform.
+    pub fn container(platform: &PlatformName, name: &ContainerName) -> Self {
+        Self {
+            platform: platform.clone(),
+            part: Part::Container(name.clone()),
+        }
     }
 }
 
@@ -148,10 +179,13 @@ impl FromStr for SubjectName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/').and_then(|(platform, container)| {
+        let parts = text.split_once('/').and_then(|(platform, part)| {
             Some(Self {
                 platform: PlatformName::new(platform).ok()?,
-                container: ContainerName::new(container).ok()?,
+                part: match part {
+                    TRUST => Part::Trust,
+                    name => Part::Container(ContainerName::new(name).ok()?),
+                },
             })
         });
         parts.ok_or_else(|| {

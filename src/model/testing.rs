@@ -64,10 +64,7 @@ pub(crate) fn image(name: &str) -> Digest {
 pub(crate) fn about<P: Predicate>(name: &str, digest: Digest, predicate: P) -> Statement<P> {
     Statement {
         subject: Subject {
-            name: SubjectName {
-                platform: platform(),
-                container: container(name),
-            },
+            name: SubjectName::container(&platform(), &container(name)),
             digest,
         },
         predicate,

@@ -101,6 +101,39 @@ impl TrustFile {
         yaml::write(self)
     }
 
+    /// The rules and keys for people, a line each.
+    pub fn in_words(&self) -> String {
+        let mut lines = vec![format!(
+            "releases count when signed by {} of these keys:",
+            self.threshold
+        )];
+        for key in &self.keys {
+            let from = key.from.map(|time| format!(", from {time}"));
+            let until = key.until.map(|time| format!(", until {time}"));
+            let revoked = if self.is_revoked(key) {
+                ", REVOKED"
+            } else {
+                ""
+            };
+            lines.push(format!(
+                "  {:<16} SHA-256 {}{}{}{revoked}",
+                key.name,
+                key.fingerprint(),
+                from.unwrap_or_default(),
+                until.unwrap_or_default()
+            ));
+        }
+        for (environment, sequence) in &self.minimum_sequences {
+            lines.push(format!(
+                "ledgers of {environment} count from sequence {sequence} on"
+            ));
+        }
+        for digest in &self.revoked.digests {
+            lines.push(format!("revoked: {digest}"));
+        }
+        lines.join("\n")
+    }
+
     /// Whether signatures of this key are void.
     pub fn is_revoked(&self, key: &TrustedKey) -> bool {
         self.revoked.keys.contains(&key.fingerprint())

@@ -25,7 +25,7 @@ impl Registry {
         wanted: &Descriptor,
         limit: u64,
     ) -> Result<Bytes, Fault> {
-        let call = self.blob_call(repository, wanted, limit).await?;
+        let call = self.blob_call(repository, wanted, limit)?;
         // One byte more shows that there is more.
         let (_, _, bytes) = match self.fetch(&call, wanted.size).await {
             Err(Fault::TooLarge { what, .. }) => return Err(longer(what, wanted)),
@@ -45,7 +45,7 @@ impl Registry {
         path: &Path,
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<(), Fault> {
-        let call = self.blob_call(repository, wanted, limit).await?;
+        let call = self.blob_call(repository, wanted, limit)?;
         for _ in 0..2 {
             match self.download(&call, wanted, path, progress).await {
                 Err(fault) if fault.is_transient() => {}
@@ -139,9 +139,7 @@ impl Registry {
 
     /// Whether the registry says that it has a blob.
     pub async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, Fault> {
-        let mut call = self
-            .call(Method::HEAD, repository, &format!("blobs/{digest}"), "pull")
-            .await?;
+        let mut call = self.call(Method::HEAD, repository, &format!("blobs/{digest}"), "pull")?;
         call.what = repository.at(digest);
         match self.send(&call).await {
             Ok(_) => Ok(true),
@@ -156,9 +154,7 @@ impl Registry {
         digest: &Digest,
         body: Payload,
     ) -> Result<(), Fault> {
-        let mut start = self
-            .call(Method::POST, repository, "blobs/uploads/", "pull,push")
-            .await?;
+        let mut start = self.call(Method::POST, repository, "blobs/uploads/", "pull,push")?;
         start.what = repository.at(digest);
         let answer = self.send(&start).await?;
         let mut url = target(&answer, &start.url, &start.what)?;
@@ -175,7 +171,7 @@ impl Registry {
         Ok(())
     }
 
-    async fn blob_call(
+    fn blob_call(
         &self,
         repository: &Repository,
         wanted: &Descriptor,
@@ -186,7 +182,7 @@ impl Registry {
             return Err(Fault::TooLarge { what, limit });
         }
         let below = format!("blobs/{}", wanted.digest);
-        let mut call = self.call(Method::GET, repository, &below, "pull").await?;
+        let mut call = self.call(Method::GET, repository, &below, "pull")?;
         call.what = what;
         Ok(call)
     }

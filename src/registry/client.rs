@@ -1,5 +1,6 @@
 //! One request to a registry: address, login, redirects, retries, and what its answer means.
 
+use std::borrow::Cow;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::host::{authority, is_loopback, may_follow, same_server};
 use crate::model::image::Repository;
 
 /// A request before its login is known; it can be sent more than once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) url: Url,
@@ -33,6 +34,15 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// The same to the TLS port of that name.
+    fn over_tls(&self) -> Self {
+        let mut call = self.clone();
+        for url in [&mut call.url, &mut call.home] {
+            let _ = url.set_scheme("https");
+        }
+        call
+    }
+
     pub(super) fn header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.append(name, HeaderValue::from_static(value));
         self
@@ -46,15 +56,17 @@ const REDIRECTS: usize = 5;
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 impl Registry {
     /// Begins a request below `/v2/<repository>/`; `actions` are `pull`, `pull,push`, `delete`.
-    pub(super) async fn call(
+    pub(super) fn call(
         &self,
         method: Method,
         repository: &Repository,
         below: &str,
         actions: &str,
     ) -> Result<Call, Fault> {
+        let mirror = (actions == "pull").then(|| self.mirrors.of(repository));
+        let repository = mirror.as_ref().unwrap_or(repository);
         let host = repository.host();
-        let home = self.base(host).await?;
+        let home = self.base(host)?;
         let mut url = home.clone();
         url.set_path(&format!("/v2/{}/{below}", repository.path()));
         Ok(Call {
@@ -69,53 +81,55 @@ impl Registry {
         })
     }
 
-    /// `https://host/`, or what a host of this machine answers to: docker takes plain HTTP there.
-    async fn base(&self, host: &str) -> Result<Url, Fault> {
+    /// `https://host/`; a host of this machine is taken to speak plain HTTP, as docker does, until
+    /// its first answer says otherwise.
+    fn base(&self, host: &str) -> Result<Url, Fault> {
         let address = if host == "docker.io" {
             "registry-1.docker.io"
         } else {
             host
         };
-        let url = |scheme: &str, path: &str| {
-            Url::parse(&format!("{scheme}://{address}{path}")).map_err(|error| Fault::Answer {
-                what: host.to_owned(),
-                text: error.to_string(),
-            })
-        };
-        if !is_loopback(host) {
-            return url("https", "/");
-        }
-        let known = {
-            let known = self.local_tls.lock();
-            let known = known.unwrap_or_else(PoisonError::into_inner);
-            known.get(host).copied()
-        };
-        let tls = if let Some(tls) = known {
-            tls
-        } else {
-            let tls = self
-                .speaks_tls(url("http", "/v2/")?, url("https", "/v2/")?)
-                .await?;
-            let known = self.local_tls.lock();
-            known
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(host.to_owned(), tls);
-            tls
-        };
-        url(if tls { "https" } else { "http" }, "/")
+        let plain = is_loopback(host) && self.local_tls(host) != Some(true);
+        let scheme = if plain { "http" } else { "https" };
+        Url::parse(&format!("{scheme}://{address}/")).map_err(|error| Fault::Answer {
+            what: host.to_owned(),
+            text: error.to_string(),
+        })
     }
 
-    async fn speaks_tls(&self, plain: Url, tls: Url) -> Result<bool, Fault> {
-        match self.exchange(Request::new(Method::GET, plain)).await {
+    /// Whether a host of this machine speaks TLS, once it has answered.
+    fn local_tls(&self, host: &str) -> Option<bool> {
+        let known = self.local_tls.lock();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        known.get(host).copied()
+    }
+
+    /// Learns from the first answer to plain HTTP whether the host speaks TLS instead.
+    async fn learn_scheme<T>(
+        &self,
+        call: &Call,
+        answer: &Result<T, Fault>,
+    ) -> Result<Option<bool>, Fault> {
+        let tls = match answer {
             // What Go and nginx say to plain HTTP on a TLS port.
-            Ok(answer) if answer.status() == StatusCode::BAD_REQUEST => {}
-            Ok(_) => return Ok(false),
-            Err(Fault::Unreachable {
-                lost: Lost::Broken, ..
-            }) => {}
-            Err(fault) => return Err(fault),
-        }
-        match self.exchange(Request::new(Method::GET, tls)).await {
+            Err(
+                Fault::Server { status: 400, .. }
+                | Fault::Unreachable {
+                    lost: Lost::Broken, ..
+                },
+            ) => self.speaks_tls(call.over_tls().home).await?,
+            Err(Fault::Unreachable { .. }) => return Ok(None),
+            _ => false,
+        };
+        let known = self.local_tls.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        known.insert(call.host.clone(), tls);
+        Ok(Some(tls))
+    }
+
+    async fn speaks_tls(&self, mut address: Url) -> Result<bool, Fault> {
+        address.set_path("/v2/");
+        match self.exchange(Request::new(Method::GET, address)).await {
             Ok(_) | Err(Fault::Certificate { .. }) => Ok(true),
             Err(fault @ Fault::File { .. }) => Err(fault),
             Err(_) => Ok(false),
@@ -141,9 +155,21 @@ impl Registry {
 
     /// Sends; the answer has a status of success. Repeats what is safe to repeat.
     pub(super) async fn send(&self, call: &Call) -> Result<Response, Fault> {
+        let mut call = Cow::Borrowed(call);
         let mut pauses = PAUSES.iter();
         loop {
-            match self.send_once(call).await {
+            let plain = call.home.scheme() == "http";
+            if plain && self.local_tls(&call.host) == Some(true) {
+                call = Cow::Owned(call.over_tls());
+            }
+            let answer = self.send_once(&call).await;
+            if plain
+                && self.local_tls(&call.host).is_none()
+                && self.learn_scheme(&call, &answer).await? == Some(true)
+            {
+                continue;
+            }
+            match answer {
                 Err(fault) if !matches!(call.body, Payload::File { .. }) => {
                     pause(fault, pauses.next()).await?;
                 }

@@ -16,6 +16,7 @@ use super::transport::fault_of;
 use super::{Progress, Registry};
 
 /// What is sent.
+#[derive(Clone)]
 pub(super) enum Payload {
     None,
     Bytes(Bytes),

@@ -59,7 +59,7 @@ impl Registry {
         limit: u64,
     ) -> Result<Manifest, Fault> {
         let by = by.into();
-        let call = self.manifest_call(Method::GET, repository, by).await?;
+        let call = self.manifest_call(Method::GET, repository, by)?;
         let (_, headers, bytes) = self.fetch(&call, limit).await?;
         let digest = Digest::of(&bytes);
         let promised = match by {
@@ -87,9 +87,7 @@ impl Registry {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<Option<Digest>, Fault> {
-        let call = self
-            .manifest_call(Method::HEAD, repository, tag.into())
-            .await?;
+        let call = self.manifest_call(Method::HEAD, repository, tag.into())?;
         match self.send(&call).await {
             Ok(answer) => {
                 if let Some(digest) = promised(answer.headers()) {
@@ -128,9 +126,7 @@ impl Registry {
     ) -> Result<(Digest, bool), Fault> {
         let digest = Digest::of(&bytes);
         let actions = "pull,push";
-        let mut call = self
-            .call(Method::PUT, repository, &format!("manifests/{by}"), actions)
-            .await?;
+        let mut call = self.call(Method::PUT, repository, &format!("manifests/{by}"), actions)?;
         call.what = named(repository, by);
         let kind = HeaderValue::from_str(media_type).map_err(|_| Fault::Answer {
             what: call.what.clone(),
@@ -197,9 +193,7 @@ impl Registry {
 
     async fn delete(&self, repository: &Repository, by: By<'_>) -> Result<bool, Fault> {
         let below = format!("manifests/{by}");
-        let mut call = self
-            .call(Method::DELETE, repository, &below, "pull,delete")
-            .await?;
+        let mut call = self.call(Method::DELETE, repository, &below, "pull,delete")?;
         call.what = named(repository, by);
         match self.send(&call).await {
             Ok(_) => Ok(true),
@@ -213,15 +207,13 @@ impl Registry {
         }
     }
 
-    async fn manifest_call(
+    fn manifest_call(
         &self,
         method: Method,
         repository: &Repository,
         by: By<'_>,
     ) -> Result<Call, Fault> {
-        let mut call = self
-            .call(method, repository, &format!("manifests/{by}"), "pull")
-            .await?;
+        let mut call = self.call(method, repository, &format!("manifests/{by}"), "pull")?;
         call.what = named(repository, by);
         for kind in [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX] {
             call = call.header(ACCEPT, kind);

@@ -38,6 +38,7 @@ pub use manifests::{Artifact, MANIFEST_LIMIT};
 pub use referrers::Attachment;
 
 use crate::model::credentials::Credentials;
+use crate::model::mirrors::Mirrors;
 use credentials::CredentialStore;
 
 /// What a [`Registry`] is made from.
@@ -47,6 +48,8 @@ pub struct Options {
     pub docker_config: Option<PathBuf>,
     /// Certificate authorities (PEM) beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// Where content is read from instead; what is written goes to the registry itself.
+    pub mirrors: Mirrors,
     /// For a connection, TLS included.
     pub connect_timeout: Duration,
     /// For an answer to begin, and between two pieces of it.
@@ -58,6 +61,7 @@ impl Default for Options {
         Self {
             docker_config: None,
             ca_file: None,
+            mirrors: Mirrors::default(),
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(30),
         }
@@ -72,6 +76,7 @@ pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 pub struct Registry {
     transport: transport::Transport,
     response_timeout: Duration,
+    mirrors: Mirrors,
     store: CredentialStore,
     auth: auth::Auth,
     /// Whether a host of this machine speaks TLS.
@@ -84,6 +89,7 @@ impl Registry {
         Self {
             transport: transport::Transport::new(options.ca_file, options.connect_timeout),
             response_timeout: options.response_timeout,
+            mirrors: options.mirrors,
             store: CredentialStore::new(options.docker_config),
             auth: auth::Auth::default(),
             local_tls: Mutex::default(),

@@ -42,7 +42,7 @@ impl Registry {
         subject: &Digest,
     ) -> Result<Vec<Descriptor>, Fault> {
         let below = format!("referrers/{subject}");
-        let mut call = self.call(Method::GET, repository, &below, "pull").await?;
+        let mut call = self.call(Method::GET, repository, &below, "pull")?;
         call.what = format!("the referrers of {}", repository.at(subject));
         let call = call.header(ACCEPT, OCI_INDEX);
         let listed = self

@@ -26,9 +26,7 @@ struct Page {
 impl Registry {
     /// All tags, in the registry's order; [`Fault::NotFound`] where there is no such repository.
     pub async fn tags(&self, repository: &Repository) -> Result<Vec<String>, Fault> {
-        let mut call = self
-            .call(Method::GET, repository, "tags/list", "pull")
-            .await?;
+        let mut call = self.call(Method::GET, repository, "tags/list", "pull")?;
         call.url.set_query(Some("n=1000"));
         self.list(call, TAGS, |body| {
             let page: Page = serde_json::from_slice(body)?;

@@ -162,10 +162,7 @@ impl Desk<'_> {
         let platform = &place.checkout.catalogue.platform;
         let statement = Statement {
             subject: Subject {
-                name: SubjectName {
-                    platform: self.trust.platform.clone(),
-                    container: platform.proxy.clone(),
-                },
+                name: SubjectName::container(&self.trust.platform, &platform.proxy),
                 digest: current.digest,
             },
             predicate: ledger.clone(),

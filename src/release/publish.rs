@@ -83,10 +83,7 @@ impl Desk<'_> {
             .step(&format!("signing {}", staged.manifest.digest));
         let statement = Statement {
             subject: Subject {
-                name: SubjectName {
-                    platform: self.trust.platform.clone(),
-                    container: container.clone(),
-                },
+                name: SubjectName::container(&self.trust.platform, container),
                 digest: staged.manifest.digest,
             },
             predicate,

@@ -150,7 +150,7 @@ async fn two_at_once_end_where_one_does() {
         let engine = story.engine().await;
         engine.jitter(seed, SOON);
         let mut impatient = story.after.clone();
-        impatient.manner.wait = Duration::from_secs(1);
+        impatient.options.wait = Duration::from_secs(1);
         let _ = join(impatient.up(&engine), impatient.up(&engine)).await;
         story.after.up(&engine).await.unwrap();
         assert_eq!(settled(&engine).await, wanted, "{seed}");

@@ -45,7 +45,7 @@ async fn a_cold_start_a_second_one_and_one_app_more() {
 async fn no_more_calls_in_flight_than_allowed() {
     for concurrency in [1, 3] {
         let mut world = World::asking_for(&["invoices", "audit"]);
-        world.manner.concurrency = concurrency;
+        world.options.concurrency = concurrency;
         let engine = world.engine();
         let planned = world.plan(&engine).await.unwrap();
         engine.forget_calls();
@@ -60,7 +60,7 @@ async fn no_more_calls_in_flight_than_allowed() {
 #[tokio::test]
 async fn after_a_failure_nothing_new_begins() {
     let mut world = World::asking_for(&["invoices"]);
-    world.manner.concurrency = 1;
+    world.options.concurrency = 1;
     for n in [1, 5, 20] {
         let engine = world.engine();
         let gone = Fault::new(FaultKind::Unreachable, "gone");

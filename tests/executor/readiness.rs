@@ -13,7 +13,7 @@ use super::world::{SOON, World, settled};
 /// What `ledger-db` does, and what is said of it.
 async fn ledger_plays(play: Play, wanted: &str) -> Stopped {
     let mut world = World::asking_for(&["billing"]);
-    world.manner.wait = Duration::from_millis(300);
+    world.options.wait = Duration::from_millis(300);
     let engine = world.engine();
     engine.behave(&world.object("ledger-db"), play);
     let failure = world.up(&engine).await.unwrap_err();
@@ -49,7 +49,7 @@ async fn ledger_plays(play: Play, wanted: &str) -> Stopped {
         },
     );
     engine.tamper(|state| drop(state.stop(&world.object("ledger-db"))));
-    world.manner.wait = Duration::from_secs(20);
+    world.options.wait = Duration::from_secs(20);
     world.up(&engine).await.unwrap();
     stopped
 }
@@ -160,7 +160,7 @@ async fn the_engine_goes_in_the_middle() {
 async fn without_a_proxy_nobody_is_asked_through_it() {
     let mut world = World::asking_for(&["billing"]);
     world.without_proxy();
-    world.manner.wait = Duration::from_secs(2);
+    world.options.wait = Duration::from_secs(2);
     let engine = world.engine();
     let planned = world.up(&engine).await.unwrap();
     let ready = world.ready(&engine, &planned).await.unwrap();
@@ -173,7 +173,7 @@ async fn without_a_proxy_nobody_is_asked_through_it() {
 #[tokio::test]
 async fn a_route_that_never_answers_is_not_ready() {
     let mut world = World::asking_for(&["customers"]);
-    world.manner.wait = Duration::from_millis(200);
+    world.options.wait = Duration::from_millis(200);
     let engine = world.engine();
     let planned = world.up(&engine).await.unwrap();
     let error = world

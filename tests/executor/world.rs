@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use devenv::apply::Options;
 use devenv::apply::{self, Event, Failure, Reporter, Watch};
 use devenv::converge::observe::Observation;
-use devenv::converge::{Goal, Manner, Planned};
+use devenv::converge::{Goal, Planned};
 use devenv::desired::ports::Ports;
 use devenv::desired::{Image, Secrets, Source};
 use devenv::engine::{Engine, Labels};
@@ -37,7 +38,7 @@ impl Reporter for Silent {
 pub struct World {
     pub reference: Reference,
     pub identity: Identity,
-    pub manner: Manner,
+    pub options: Options,
     request: Request,
     selection: Selection,
     images: BTreeMap<ContainerName, Image>,
@@ -69,10 +70,10 @@ impl World {
                 platform: "acme".parse().unwrap(),
                 instance: "default".parse().unwrap(),
             },
-            manner: Manner {
+            options: Options {
                 concurrency: 4,
                 wait: Duration::from_secs(20),
-                login: None,
+                ..Options::default()
             },
             request: Request {
                 proxy: true,
@@ -210,7 +211,7 @@ impl World {
     ) -> Result<Planned, Failure> {
         let watch = Watch::default();
         let goal = self.goal();
-        let work = goal.converge(engine, &Silent, &self.manner, &watch, planned);
+        let work = goal.converge(engine, &Silent, &self.options, &watch, planned);
         self.watched(engine, &watch, work).await
     }
 
@@ -227,7 +228,7 @@ impl World {
             identity: &self.identity,
             reference: &self.reference,
             address: self.profile.publish_address,
-            limit: self.manner.wait,
+            limit: self.options.wait,
         };
         self.watched(engine, &watch, waiting.all(planned)).await
     }

@@ -228,10 +228,8 @@ impl Synthetic {
         digest: Digest,
         predicate: P,
     ) -> Statement<P> {
-        let name = SubjectName {
-            platform: self.trust.platform.clone(),
-            container: ContainerName::new(name).unwrap(),
-        };
+        let name = ContainerName::new(name).unwrap();
+        let name = SubjectName::container(&self.trust.platform, &name);
         Statement {
             subject: Subject { name, digest },
             predicate,

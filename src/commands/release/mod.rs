@@ -132,7 +132,7 @@ impl<'a> Office<'a> {
             definitions: context.definitions(&open.name)?,
             open,
             registry: context
-                .registry()
+                .registry_itself()
                 .ok_or_else(|| Error::usage("releasing needs the network"))?,
             cache: context.cache(),
             progress: ReleaseProgress::new(&context.ui),

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::Office;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::examine::{Examination, Subject};
 use crate::exit::Exit;
-use crate::release::verify::Subject;
+use crate::prepare::Preparation;
 
 /// Show who signed what, when, from which commit
 ///
@@ -20,22 +20,17 @@ pub struct Arguments {
 
 /// Verifies and prints.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
-    let mut office = Office::open(context)?;
-    let report = office.desk().verify(&arguments.subject).await?;
-    let ui = &context.ui;
-    ui.json(&report);
-    let mut lines = vec![
-        format!("{:<14} {}", "verified", report.subject),
-        format!("{:<14} {}", "digest", report.digest),
-        format!("{:<14} {}", "signed by", report.signers.join(", ")),
-    ];
-    let facts = report.facts.iter();
-    lines.extend(facts.map(|fact| format!("{:<14} {}", fact.name, fact.value)));
-    if ui.is_verbose() {
-        let checks = report.checks.iter();
-        lines.extend(checks.map(|check| format!("{:<14} {check}", "checked")));
-    }
-    let text = crate::model::visible::printable(&lines.join("\n"));
-    ui.data(&text);
+    let open = context.open()?;
+    let registry = context
+        .registry_itself()
+        .ok_or_else(|| Error::usage("what the registry has cannot be verified offline"))?;
+    let examination = Examination {
+        preparation: &Preparation::new(context, &open, Some(&registry)),
+        definitions: &context.definitions(&open.name)?,
+        registry: Some(&registry),
+    };
+    let report = examination.of(&arguments.subject).await?;
+    context.ui.json(&report);
+    context.ui.data(&report.in_words(context.ui.is_verbose()));
     Ok(Exit::Done)
 }

@@ -4,7 +4,8 @@ use super::report::Checks;
 use crate::model::digest::Digest;
 use crate::model::ledger::Ledger;
 use crate::model::name::{ContainerName, EnvironmentName, Version};
-use crate::model::predicate::{BuildPredicate, Predicate, ReferencePredicate};
+use crate::model::predicate::{BuildPredicate, Predicate, ReferencePredicate, TrustPredicate};
+use crate::model::statement::Part;
 use crate::model::trust_file::TrustFile;
 
 /// A container's image, as it is about to be used.
@@ -35,6 +36,10 @@ pub(super) struct ExpectedLedger<'a> {
     pub(super) environment: &'a EnvironmentName,
 }
 
+/// A trust file that may follow the pinned one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExpectedTrust;
+
 /// What is wanted of one kind of statement.
 pub(super) trait Expected {
     type Predicate: Predicate;
@@ -44,7 +49,8 @@ pub(super) trait Expected {
 
     fn digest(&self) -> Option<Digest>;
 
-    fn container(&self) -> Option<&ContainerName>;
+    /// What it must be about; `None` leaves that to the statement.
+    fn part(&self) -> Option<Part>;
 
     /// Of several valid statements the one with the highest rank counts.
     fn rank(&self, predicate: &Self::Predicate) -> i128 {
@@ -71,8 +77,8 @@ impl Expected for ExpectedBuild<'_> {
         Some(self.digest)
     }
 
-    fn container(&self) -> Option<&ContainerName> {
-        Some(self.container)
+    fn part(&self) -> Option<Part> {
+        Some(Part::Container(self.container.clone()))
     }
 
     fn check(&self, found: &BuildPredicate, _: &TrustFile, checks: &mut Checks) {
@@ -103,8 +109,8 @@ impl Expected for ExpectedReference<'_> {
         Some(self.digest)
     }
 
-    fn container(&self) -> Option<&ContainerName> {
-        Some(self.proxy)
+    fn part(&self) -> Option<Part> {
+        Some(Part::Container(self.proxy.clone()))
     }
 
     fn check(&self, found: &ReferencePredicate, _: &TrustFile, checks: &mut Checks) {
@@ -130,7 +136,7 @@ impl Expected for ExpectedLedger<'_> {
         None
     }
 
-    fn container(&self) -> Option<&ContainerName> {
+    fn part(&self) -> Option<Part> {
         None
     }
 
@@ -166,5 +172,34 @@ impl Expected for ExpectedLedger<'_> {
         {
             checks.note(format!("reference {} in it is revoked", entry.number));
         }
+    }
+}
+
+impl Expected for ExpectedTrust {
+    type Predicate = TrustPredicate;
+
+    fn title(&self) -> String {
+        "the next trust file".to_owned()
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        None
+    }
+
+    fn part(&self) -> Option<Part> {
+        Some(Part::Trust)
+    }
+
+    fn rank(&self, found: &TrustPredicate) -> i128 {
+        found.trust.root_version.into()
+    }
+
+    fn check(&self, found: &TrustPredicate, pinned: &TrustFile, checks: &mut Checks) {
+        let (next, now) = (found.trust.root_version, pinned.root_version);
+        checks.that(
+            next > now,
+            || format!("its root version {next} follows {now}, which is pinned"),
+            || format!("its root version is {next}, but {now} is pinned already: an old trust file is passed off as new"),
+        );
     }
 }

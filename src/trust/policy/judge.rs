@@ -123,8 +123,8 @@ impl Policy<'_> {
         checks: &mut Checks,
     ) {
         let (name, digest) = (&statement.subject.name, statement.subject.digest);
-        let container = expected.container().unwrap_or(&name.container);
-        let wanted = format!("{}/{container}", self.trust.platform);
+        let part = expected.part().unwrap_or_else(|| name.part.clone());
+        let wanted = format!("{}/{part}", self.trust.platform);
         checks.that(
             name.to_string() == wanted,
             || format!("it is about `{wanted}`"),

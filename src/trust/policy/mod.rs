@@ -21,14 +21,14 @@ mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::expected::{Expected, ExpectedLedger};
+use self::expected::{Expected, ExpectedLedger, ExpectedTrust};
 use self::judge::Candidate;
 use self::report::{Checks, refusal};
 use self::signatures::SignedPayload;
 use crate::model::digest::Digest;
 use crate::model::ledger::{Freshness, Ledger};
 use crate::model::name::EnvironmentName;
-use crate::model::predicate::{BuildPredicate, ReferencePredicate};
+use crate::model::predicate::{BuildPredicate, ReferencePredicate, TrustPredicate};
 use crate::model::statement::Subject;
 use crate::model::trust_file::{TrustFile, TrustedKey};
 
@@ -115,6 +115,12 @@ impl Policy<'_> {
                 Freshness::Expired { since } => format!("it expired at {since}"),
             });
         })
+    }
+
+    /// The trust file that follows the pinned one: signed by as many of the *pinned* keys as the
+    /// pinned file demands, with a higher root version.
+    pub fn verify_trust<B: AsRef<[u8]>>(&self, bundles: &[B]) -> Verdict<Verified<TrustPredicate>> {
+        self.verify(&ExpectedTrust, bundles, |_, _, _| {})
     }
 
     /// What is signed by somebody trusted, enough or not; keys' times and contents unchecked.

@@ -322,7 +322,7 @@ fn references() {
         "not about sha256:",
     );
     let mut app = reference(3);
-    app.subject.name.container = container("billing");
+    app.subject.name.part = Part::Container(container("billing"));
     let text = refused(verify_reference(3, proxy(3), &signed(&app, &[1])));
     says(&text, "it is about `acme/billing`, not about `acme/front`");
 }

@@ -6,6 +6,7 @@ mod ledgers;
 use super::*;
 use crate::error::Kind;
 use crate::model::name::{ContainerName, Version};
+use crate::model::statement::Part;
 use crate::trust::bundle::{sign_payload, sign_statement};
 use crate::trust::testing::{
     build, container, entry, image, key, ledger, ledger_statement, platform, production, proxy,
