@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::difference::{Difference, differences};
 use super::digest::Digest;
 use super::name::{EnvironmentName, PlatformName};
 use super::public_key::{Fingerprint, Fingerprints, PublicKey};
@@ -99,6 +100,17 @@ impl TrustFile {
     /// The file's text, which [`TrustFile::parse`] reads to the same value.
     pub fn to_yaml(&self) -> Result<String> {
         yaml::write(self)
+    }
+
+    /// What another file would change, field by field, for people.
+    pub fn changes(&self, after: &Self) -> Result<Vec<String>> {
+        let value = |file: &Self| {
+            serde_json::to_value(file).map_err(|error| Error::bug("a trust file").because(error))
+        };
+        let found = differences(&value(self)?, &value(after)?);
+        // A key's PEM has several lines.
+        let line = |difference: &Difference| difference.to_string().replace("\\n", " ");
+        Ok(found.iter().map(line).collect())
     }
 
     /// The rules and keys for people, a line each.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::Desk;
 use super::attempt::Attempt;
 use super::checkout::{Checkout, checkout};
@@ -14,11 +16,11 @@ use crate::model::image::Repository;
 use crate::model::ledger::{Ledger, LedgerEntry};
 use crate::model::name::EnvironmentName;
 use crate::model::statement::{Statement, Subject, SubjectName};
-use crate::registry::{self, Artifact, Fault};
+use crate::registry::{self, Artifact, Descriptor, Fault};
 use crate::state;
-use crate::trust::bundle::{LARGEST, MEDIA_TYPE, sign_statement};
+use crate::trust::bundle::{MEDIA_TYPE, sign_statement};
 use crate::trust::keys::SigningKey;
-use crate::trust::policy::{LedgerSeen, MOST_BUNDLES, Verified};
+use crate::trust::policy::{LedgerSeen, Verified};
 
 /// The type of a ledger in the registry.
 const TYPE: &str = "application/vnd.devenv.ledger.v1";
@@ -31,6 +33,24 @@ pub(super) struct Place {
     pub(super) attempt: Attempt,
     /// Whether `ledger` is what an interrupted run of this attempt published.
     pub(super) finished: bool,
+}
+
+/// A signed document in the registry: the same payload, signed once a layer.
+pub(super) struct Document {
+    artifact_type: String,
+    layers: Vec<Descriptor>,
+    pub(super) bundles: Vec<Bytes>,
+}
+
+impl Document {
+    /// One that nobody has signed yet.
+    pub(super) fn new(artifact_type: &str) -> Self {
+        Self {
+            artifact_type: artifact_type.to_owned(),
+            layers: Vec::new(),
+            bundles: Vec::new(),
+        }
+    }
 }
 
 /// What the next document says.
@@ -170,16 +190,6 @@ impl Desk<'_> {
         let bundle = sign_statement(&statement, key)?;
         let missing = self.missing(&bundle)?;
         let repository = platform.environments_repository()?;
-        let layer = self
-            .registry
-            .put_blob(&repository, MEDIA_TYPE, bundle.into())
-            .await?;
-        let document = Artifact {
-            artifact_type: TYPE.to_owned(),
-            layers: vec![layer],
-            subject: None,
-            annotations: BTreeMap::new(),
-        };
         self.still_ours(claim).await?;
         self.reporter.step(&format!(
             "publishing sequence {} of {}",
@@ -188,12 +198,8 @@ impl Desk<'_> {
         let name = sequence_tag(&place.environment, ledger.sequence);
         let tag = registry::Tag::new(name).map_err(Error::bug)?;
         self.refuse_second(&repository, &tag).await?;
-        self.registry
-            .put_artifact(&repository, Some(&tag), &document)
-            .await?;
         let plain = registry::Tag::new(place.environment.as_str()).map_err(Error::bug)?;
-        self.registry
-            .put_artifact(&repository, Some(&plain), &document)
+        self.add_signature(&repository, &Document::new(TYPE), bundle, &[tag, plain])
             .await?;
         // Verified as everybody else will; from now on nothing older is taken here.
         if missing == 0 {
@@ -203,21 +209,13 @@ impl Desk<'_> {
     }
 
     /// A second signed document with one sequence would be an equivocation for everybody.
-    async fn refuse_second(&self, repository: &Repository, tag: &registry::Tag) -> Result<()> {
-        let Some(digest) = self.registry.resolve(repository, tag).await? else {
-            return Ok(());
-        };
-        let manifest = self.image_manifest(repository, &digest).await?;
-        let mut bundles = Vec::new();
-        let limit = LARGEST as u64;
-        for layer in manifest.layers.iter().take(MOST_BUNDLES) {
-            let fits = layer.media_type == MEDIA_TYPE && layer.size <= limit;
-            if fits {
-                let source = self.verifier().source;
-                bundles.push(source.blob(repository, layer, limit).await?);
-            }
-        }
-        if self.policy().pending(&bundles).is_empty() {
+    pub(super) async fn refuse_second(
+        &self,
+        repository: &Repository,
+        tag: &registry::Tag,
+    ) -> Result<()> {
+        let found = self.document(repository, tag).await?;
+        if found.is_none_or(|found| self.policy().pending(&found.bundles).is_empty()) {
             return Ok(());
         }
         let text = format!(
@@ -225,6 +223,50 @@ impl Desk<'_> {
             repository.tagged(tag.as_str())
         );
         Err(Error::usage(text).hint("run the same command again"))
+    }
+
+    /// The document that a tag names; `None` where there is no such tag.
+    pub(super) async fn document(
+        &self,
+        repository: &Repository,
+        tag: &registry::Tag,
+    ) -> Result<Option<Document>> {
+        let Some(digest) = self.registry.resolve(repository, tag).await? else {
+            return Ok(None);
+        };
+        let manifest = self.image_manifest(repository, &digest).await?;
+        let source = self.verifier().source;
+        Ok(Some(Document {
+            artifact_type: manifest.artifact_type.unwrap_or_default(),
+            layers: manifest.layers,
+            bundles: source.document(repository, &digest).await?,
+        }))
+    }
+
+    /// Stores a document with one more signature, and lets all tags name it, in this order.
+    pub(super) async fn add_signature(
+        &self,
+        repository: &Repository,
+        document: &Document,
+        bundle: Vec<u8>,
+        tags: &[registry::Tag],
+    ) -> Result<()> {
+        let layer = self
+            .registry
+            .put_blob(repository, MEDIA_TYPE, bundle.into())
+            .await?;
+        let artifact = Artifact {
+            artifact_type: document.artifact_type.clone(),
+            layers: document.layers.iter().cloned().chain([layer]).collect(),
+            subject: None,
+            annotations: BTreeMap::new(),
+        };
+        for tag in tags {
+            self.registry
+                .put_artifact(repository, Some(tag), &artifact)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Lets the plain tag name the newest document: an interrupted run may not have come so far.

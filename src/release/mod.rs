@@ -21,6 +21,8 @@ mod published;
 mod record;
 pub mod reference;
 mod rollback;
+pub mod sign;
+pub mod succession;
 mod survey;
 
 use std::sync::Arc;
@@ -28,7 +30,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cache::Cache;
-use crate::definitions::{Definitions, History};
+use crate::definitions::{CommitId, Definitions, History};
 use crate::engine::RegistryLogin;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
@@ -140,6 +142,15 @@ impl Desk<'_> {
                 trusted.name
             ))),
             Some(trusted) => Ok(trusted),
+        }
+    }
+
+    /// A commit with its author and subject, as far as this clone has it.
+    fn commit_in_words(&self, commit: &str) -> String {
+        let known = commit.parse::<CommitId>().ok();
+        match known.and_then(|id| self.definitions.resolve(id).ok()) {
+            Some(known) => format!("{commit} ({}: {})", known.author, known.subject),
+            None => commit.to_owned(),
         }
     }
 

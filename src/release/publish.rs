@@ -11,7 +11,7 @@ use crate::model::image::Repository;
 use crate::model::name::ContainerName;
 use crate::model::predicate::Predicate;
 use crate::model::statement::{Statement, Subject, SubjectName};
-use crate::registry::{Attachment, Content, MANIFEST_LIMIT, Manifest, Tag};
+use crate::registry::{Attachment, Content, Descriptor, MANIFEST_LIMIT, Manifest, Tag};
 use crate::trust::bundle::{MEDIA_TYPE, sign_statement};
 
 /// What cosign notes on the bundles that it attaches.
@@ -90,23 +90,31 @@ impl Desk<'_> {
         };
         let bundle = sign_statement(&statement, workshop.key)?;
         let missing = self.missing(&bundle)?;
+        let image = staged.manifest.descriptor();
+        self.attach(&staged.repository, &image, bundle, P::TYPE)
+            .await?;
+        Ok(missing)
+    }
+
+    /// Attaches a signature to an image, as cosign does.
+    pub(super) async fn attach(
+        &self,
+        repository: &Repository,
+        image: &Descriptor,
+        bundle: Vec<u8>,
+        predicate: &str,
+    ) -> Result<()> {
         let attachment = Attachment {
             artifact_type: MEDIA_TYPE.to_owned(),
             media_type: MEDIA_TYPE.to_owned(),
             bytes: bundle.into(),
             annotations: BTreeMap::from([
                 (BUNDLE_CONTENT.to_owned(), "dsse-envelope".to_owned()),
-                (BUNDLE_PREDICATE.to_owned(), P::TYPE.to_owned()),
+                (BUNDLE_PREDICATE.to_owned(), predicate.to_owned()),
             ]),
         };
-        self.registry
-            .attach(
-                &staged.repository,
-                &staged.manifest.descriptor(),
-                attachment,
-            )
-            .await?;
-        Ok(missing)
+        self.registry.attach(repository, image, attachment).await?;
+        Ok(())
     }
 
     /// How many signatures are missing to what this one signs.

@@ -6,6 +6,8 @@ pub mod promote;
 pub mod reference;
 pub mod renew;
 pub mod rollback;
+pub mod sign;
+pub mod trust;
 pub mod verify;
 
 use std::path::PathBuf;
@@ -47,6 +49,8 @@ enum Command {
     Promote(promote::Arguments),
     Rollback(rollback::Arguments),
     Renew(renew::Arguments),
+    Sign(sign::Arguments),
+    Trust(trust::Arguments),
     Verify(verify::Arguments),
 }
 
@@ -202,6 +206,8 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
         Command::Promote(arguments) => promote::run(context, arguments).await,
         Command::Rollback(arguments) => rollback::run(context, arguments).await,
         Command::Renew(arguments) => renew::run(context, arguments).await,
+        Command::Sign(arguments) => sign::run(context, arguments).await,
+        Command::Trust(arguments) => trust::run(context, arguments).await,
         Command::Verify(arguments) => verify::run(context, arguments).await,
     }
 }

@@ -8,9 +8,8 @@ pub mod verify;
 use clap::{Args, Subcommand};
 
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exit::Exit;
-use crate::model::difference::differences;
 use crate::model::trust_file::TrustFile;
 use crate::state;
 
@@ -44,16 +43,12 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
 
 /// Shows what another trust file would change, field by field, and the keys that would count.
 fn show_change(context: &Context, before: &TrustFile, after: &TrustFile) -> Result<()> {
-    let value = |file: &TrustFile| {
-        serde_json::to_value(file).map_err(|error| Error::bug("a trust file").because(error))
-    };
     context.ui.note(&format!(
         "root version {} to {}:",
         before.root_version, after.root_version
     ));
-    for difference in differences(&value(before)?, &value(after)?) {
-        let text = difference.to_string().replace("\\n", " ");
-        context.ui.note(&format!("  {text}"));
+    for line in before.changes(after)? {
+        context.ui.note(&format!("  {line}"));
     }
     context.ui.note(&after.in_words());
     Ok(())
