@@ -175,8 +175,12 @@ impl<'a> Verifier<'a> {
         if let (None, Some(bundles)) = (self.source.registry, &cached) {
             return verify(bundles).result;
         }
-        let bundles = self.source.bundles(repository, digest).await?;
-        verify(&bundles).result
+        let attached = self.source.attached(repository, digest).await?;
+        let verdict = verify(&attached.bundles);
+        verdict.result.map_err(|error| {
+            let passed_over = attached.passed_over.into_iter();
+            passed_over.fold(error, Error::detail)
+        })
     }
 
     /// The Ids that may stand for a signed digest: on the classic image store the digest of the

@@ -54,50 +54,59 @@ pub fn select(reference: &Reference, request: &Request) -> Result<Selection> {
         asked.extend((0..places.names.len()).filter(runs));
     }
     let proxy = places.of(&reference.proxy);
-    let mut todo: VecDeque<(usize, Why)> = asked.into_iter().map(|at| (at, Why::Asked)).collect();
+    let mut todo: VecDeque<(usize, Reason)> =
+        asked.into_iter().map(|at| (at, Reason::Asked)).collect();
     if request.proxy {
-        todo.extend(proxy.map(|at| (at, Why::Proxy)));
+        todo.extend(proxy.map(|at| (at, Reason::Proxy)));
     }
-    let mut why: Vec<Option<Why>> = vec![None; places.names.len()];
+    let mut reasons = vec![None; places.names.len()];
     let mut missing = BTreeSet::new();
     while let Some((at, reason)) = todo.pop_front() {
-        if why[at].is_some() || (!request.proxy && Some(at) == proxy) {
+        if reasons[at].is_some() || (!request.proxy && Some(at) == proxy) {
             continue;
         }
         if without.contains(&at) {
-            if matches!(reason, Why::NeededBy(_)) {
+            if matches!(reason, Reason::NeededBy(_)) {
                 missing.insert(places.names[at].clone());
             }
             continue;
         }
-        why[at] = Some(reason);
-        for need in &places.entries[at].needs {
-            let reason = Why::NeededBy(places.names[at].clone());
-            todo.extend(places.of(&need.container).map(|need| (need, reason)));
-        }
+        reasons[at] = Some(reason);
+        let needs = places.needs[at].iter();
+        todo.extend(needs.map(|need| (*need, Reason::NeededBy(at))));
     }
-    let order = in_start_order(reference, &places, &why)?;
-    let names = || places.names.iter().map(|name| (*name).clone());
-    let absent = |at: &usize| why[*at].is_none() && Some(*at) != proxy;
+    let order = in_start_order(reference, &places, &reasons)?;
+    let names = || (0..).zip(&places.names).zip(&reasons);
+    let absent = names().filter(|((at, _), reason)| reason.is_none() && Some(*at) != proxy);
+    let why = names().filter_map(|((_, name), reason)| {
+        let why = match (*reason)? {
+            Reason::Asked => Why::Asked,
+            Reason::NeededBy(other) => Why::NeededBy(places.names[other].clone()),
+            Reason::Proxy => Why::Proxy,
+        };
+        Some(((*name).clone(), why))
+    });
     Ok(Selection {
         order,
-        absent: (0..why.len())
-            .filter(absent)
-            .map(|at| places.names[at].clone())
-            .collect(),
+        absent: absent.map(|((_, name), _)| (*name).clone()).collect(),
+        why: why.collect(),
         missing,
-        why: names()
-            .zip(&why)
-            .filter_map(|(name, why)| Some((name, why.clone()?)))
-            .collect(),
     })
 }
 
-/// The containers of a reference by their place among all names, so that each name is looked up
-/// once.
+/// [`Why`] by places.
+#[derive(Debug, Clone, Copy)]
+enum Reason {
+    Asked,
+    NeededBy(usize),
+    Proxy,
+}
+
+/// The containers of a reference by their place among all names: each name is looked up once.
 struct Places<'a> {
     names: Vec<&'a ContainerName>,
     entries: Vec<&'a ReferenceContainer>,
+    needs: Vec<Vec<usize>>,
     index: HashMap<&'a ContainerName, usize>,
 }
 
@@ -105,11 +114,20 @@ impl<'a> Places<'a> {
     fn new(reference: &'a Reference) -> Self {
         let (names, entries): (Vec<_>, Vec<_>) = reference.containers.iter().unzip();
         let index = names.iter().enumerate().map(|(at, name)| (*name, at));
-        Self {
+        let mut places = Self {
+            needs: Vec::new(),
             index: index.collect(),
             names,
             entries,
-        }
+        };
+        let needs = places.entries.iter().map(|entry| {
+            let needs = entry.needs.iter();
+            needs
+                .filter_map(|need| places.of(&need.container))
+                .collect()
+        });
+        places.needs = needs.collect();
+        places
     }
 
     fn of(&self, name: &ContainerName) -> Option<usize> {
@@ -161,10 +179,10 @@ fn unknown(reference: &Reference, name: &str) -> Error {
 fn in_start_order(
     reference: &Reference,
     places: &Places<'_>,
-    why: &[Option<Why>],
+    reasons: &[Option<Reason>],
 ) -> Result<Vec<ContainerName>> {
     let is_proxy = |at: &usize| *places.names[*at] == reference.proxy;
-    let selected = (0..why.len()).filter(|at| why[*at].is_some());
+    let selected = (0..reasons.len()).filter(|at| reasons[*at].is_some());
     let (proxy, others): (Vec<_>, Vec<_>) = selected.partition(is_proxy);
     let mut waiting = Waiting::new(places, &others);
     let mut order = Vec::with_capacity(others.len() + 1);
@@ -203,15 +221,13 @@ impl Waiting {
         let mut blockers = vec![(0, 0); waits.len()];
         let mut followers = vec![Vec::new(); waits.len()];
         for at in names {
-            let entry = places.entries[*at];
-            let needs = entry.needs.iter().map(|need| (&need.container, true));
-            let uses = entry.uses.iter().map(|other| (other, false));
-            for (other, needed) in needs.chain(uses) {
-                if let Some(other) = places.of(other).filter(|other| waits[*other]) {
-                    followers[other].push((*at, needed));
-                    let (needs, uses) = &mut blockers[*at];
-                    *(if needed { needs } else { uses }) += 1;
-                }
+            let needs = places.needs[*at].iter().map(|other| (*other, true));
+            let uses = places.entries[*at].uses.iter();
+            let uses = uses.filter_map(|other| Some((places.of(other)?, false)));
+            for (other, needed) in needs.chain(uses).filter(|(other, _)| waits[*other]) {
+                followers[other].push((*at, needed));
+                let (needs, uses) = &mut blockers[*at];
+                *(if needed { needs } else { uses }) += 1;
             }
         }
         let free = names.iter().filter(|at| blockers[**at] == (0, 0)).copied();

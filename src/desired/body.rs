@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ring::hmac;
 
-use super::{Image, Inputs};
+use super::{Image, Inputs, Secrets};
 use crate::model::container::{Health, Publish};
 use crate::model::create_body::{
     CreateBody, Empty, EndpointBody, HealthcheckBody, HostConfigBody, MountBody, NetworkingBody,
@@ -62,16 +62,22 @@ pub(super) fn body(
 }
 
 /// Makes the hashes that tell whether a container changed.
-pub(super) struct Hasher {
-    key: hmac::Key,
+pub(super) struct Hasher<'a> {
+    /// Keyed hashes of the secrets' values, by variable.
+    hidden: BTreeMap<&'a str, hmac::Tag>,
     text: Vec<u8>,
 }
 
-impl Hasher {
-    /// The key hides secrets in the hashes.
-    pub(super) fn new(key: &Secret) -> Self {
+impl<'a> Hasher<'a> {
+    /// The secrets' own key hides them in the hashes.
+    pub(super) fn new(secrets: &'a Secrets) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secrets.key.expose().as_bytes());
+        let hidden = secrets.values.iter().map(|(name, value)| {
+            let hidden = hmac::sign(&key, value.expose().as_bytes());
+            (name.as_str(), hidden)
+        });
         Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes()),
+            hidden: hidden.collect(),
             text: Vec::new(),
         }
     }
@@ -80,10 +86,11 @@ impl Hasher {
     pub(super) fn spec(&mut self, body: &CreateBody, secrets: &[(String, Secret)]) -> String {
         self.text.clear();
         body.canonical(&mut self.text);
-        for (name, value) in secrets {
-            let hidden = hmac::sign(&self.key, value.expose().as_bytes());
+        for (name, _) in secrets {
             self.text.extend_from_slice(name.as_bytes());
-            self.text.extend_from_slice(hidden.as_ref());
+            if let Some(hidden) = self.hidden.get(name.as_str()) {
+                self.text.extend_from_slice(hidden.as_ref());
+            }
         }
         Digest::of(&self.text).hex()
     }

@@ -8,6 +8,7 @@ use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
+use crate::model::visible::visible;
 use crate::registry::{Content, Descriptor, Fault, Registry};
 use crate::trust::bundle::{LARGEST as LARGEST_BUNDLE, MEDIA_TYPE};
 use crate::trust::policy::MOST_BUNDLES;
@@ -20,6 +21,18 @@ pub struct Source<'a> {
     /// Where the rest is.
     pub registry: Option<&'a Registry>,
 }
+
+/// What is attached to an image.
+#[derive(Debug, Default)]
+pub struct Attached {
+    /// What may be evidence.
+    pub bundles: Vec<Bytes>,
+    /// What is none, and why.
+    pub passed_over: Vec<String>,
+}
+
+/// How many referrers of one image are looked at; most are other things than signatures.
+const MOST_REFERRERS: usize = 64;
 
 impl Source<'_> {
     fn online(&self, what: &str) -> Result<&Registry> {
@@ -86,56 +99,93 @@ impl Source<'_> {
 
     /// The bundles attached to an image now.
     pub async fn bundles(&self, repository: &Repository, image: &Digest) -> Result<Vec<Bytes>> {
+        let attached = self.attached(repository, image).await?;
+        Ok(attached.bundles)
+    }
+
+    /// The bundles attached to an image now, and what else is. One bundle more than may count is
+    /// enough to refuse them all.
+    pub async fn attached(&self, repository: &Repository, image: &Digest) -> Result<Attached> {
         let registry = self.online(&format!("the signatures of {}", repository.at(image)))?;
         let referrers = registry.referrers(repository, image).await?;
-        let fetched = try_join_all(
-            referrers
-                .iter()
-                .take(MOST_BUNDLES)
-                .map(|referrer| self.bundle(registry, repository, image, referrer)),
-        )
-        .await?;
-        let bundles: Vec<Bytes> = fetched.into_iter().flatten().collect();
-        let digests = bundles
+        let looked_at = referrers
+            .iter()
+            .take(MOST_REFERRERS)
+            .map(|referrer| self.layer(registry, repository, image, referrer));
+        let mut attached = Attached::default();
+        let mut layers = Vec::new();
+        for (referrer, layer) in referrers.iter().zip(try_join_all(looked_at).await?) {
+            match layer {
+                Ok(layer) => layers.push(layer),
+                Err(why) => attached.pass_over(&referrer.digest, &why),
+            }
+        }
+        let layers = &layers[..layers.len().min(MOST_BUNDLES + 1)];
+        let fetched = layers
+            .iter()
+            .map(|layer| self.bundle(registry, repository, layer));
+        for (layer, bundle) in layers.iter().zip(try_join_all(fetched).await?) {
+            match bundle {
+                Some(bundle) => attached.bundles.push(bundle),
+                None => attached.pass_over(&layer.digest, "it cannot be fetched"),
+            }
+        }
+        let digests = attached
+            .bundles
             .iter()
             .map(|bundle| self.cache.keep(bundle))
             .collect::<Result<Vec<_>>>()?;
         self.cache.keep_hint("bundles", &image.hex(), &digests)?;
-        Ok(bundles)
+        Ok(attached)
     }
 
-    /// The bundle in one referrer; `None` where it is something else or broken, which anybody who
-    /// may push can attach. Only the bundle is cached: offline, nothing reads the referrer.
-    async fn bundle(
+    /// The bundle's place in one referrer, or why it is none: anybody who may push can attach what
+    /// he likes. The referrer itself is not cached: offline, nothing reads it.
+    async fn layer(
         &self,
         registry: &Registry,
         repository: &Repository,
         image: &Digest,
         referrer: &Descriptor,
-    ) -> Result<Option<Bytes>> {
+    ) -> Result<Result<Descriptor, String>> {
         if referrer.size > LARGEST_MANIFEST {
-            return Ok(None);
+            return Ok(Err(format!("its manifest has {} bytes", referrer.size)));
         }
         let manifest = registry
             .manifest(repository, &referrer.digest, LARGEST_MANIFEST)
             .await;
         let Some(manifest) = usable(manifest)? else {
-            return Ok(None);
+            return Ok(Err("its manifest cannot be fetched".to_owned()));
         };
         let Ok(Content::Image(manifest)) = Content::parse(&manifest.bytes) else {
-            return Ok(None);
+            return Ok(Err("it is no manifest of an artifact".to_owned()));
         };
         let attached = manifest
             .subject
             .as_ref()
             .is_some_and(|subject| subject.digest == *image);
         let [layer] = manifest.layers.as_slice() else {
-            return Ok(None);
+            return Ok(Err("it has not one layer".to_owned()));
         };
-        let fits = layer.media_type == MEDIA_TYPE && layer.size <= LARGEST_BUNDLE as u64;
-        if !(attached && fits) {
-            return Ok(None);
-        }
+        Ok(match layer {
+            _ if !attached => Err("it is attached to another image".to_owned()),
+            layer if layer.media_type != MEDIA_TYPE => {
+                Err(format!("it holds a `{}`", visible(&layer.media_type)))
+            }
+            layer if layer.size > LARGEST_BUNDLE as u64 => Err(format!(
+                "its bundle has {} bytes; there may be {LARGEST_BUNDLE}",
+                layer.size
+            )),
+            layer => Ok(layer.clone()),
+        })
+    }
+
+    async fn bundle(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+        layer: &Descriptor,
+    ) -> Result<Option<Bytes>> {
         if let Some(bytes) = self.cache.content(&layer.digest) {
             return Ok(Some(bytes));
         }
@@ -147,16 +197,18 @@ impl Source<'_> {
     }
 }
 
+impl Attached {
+    fn pass_over(&mut self, digest: &Digest, why: &str) {
+        self.passed_over
+            .push(format!("sha256:{}… is passed over: {why}", digest.short()));
+    }
+}
+
 /// `None` where the registry answered with something that is no evidence; errors where it did not.
 fn usable<T>(answer: Result<T, Fault>) -> Result<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
-        Err(
-            Fault::NotFound { .. }
-            | Fault::Tampered { .. }
-            | Fault::TooLarge { .. }
-            | Fault::Answer { .. },
-        ) => Ok(None),
+        Err(Fault::NotFound { .. } | Fault::TooLarge { .. } | Fault::Answer { .. }) => Ok(None),
         Err(fault) => Err(fault.into()),
     }
 }

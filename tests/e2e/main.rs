@@ -16,9 +16,9 @@ mod options;
 mod outside;
 mod readiness;
 mod real;
+mod red_team;
 mod releasing;
 mod running;
-mod trust;
 
 /// A health check that passes at once.
 pub const HEALTHY: &str = "health: { command: [/probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s }\n";

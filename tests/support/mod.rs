@@ -9,6 +9,7 @@ pub mod fake_engine;
 pub mod fake_state;
 pub mod real_engine;
 pub mod registry;
+pub mod registry_proxy;
 pub mod second_engine;
 pub mod socket_proxy;
 pub mod synthetic;

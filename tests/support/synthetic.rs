@@ -20,8 +20,7 @@ use devenv::model::run_specification::{ResolvedNeed, RunSpecification};
 use devenv::model::statement::{Statement, Subject, SubjectName};
 use devenv::model::trust_file::{TrustFile, TrustedKey};
 use devenv::registry::{
-    Artifact, Attachment, DOCKER_MANIFEST, Descriptor, OCI_INDEX, OCI_MANIFEST, Options, Registry,
-    Tag,
+    Artifact, Attachment, DOCKER_MANIFEST, Descriptor, OCI_INDEX, Options, Registry, Tag,
 };
 use devenv::trust::bundle::{self, sign_statement};
 use devenv::trust::keys::SigningKey;
@@ -45,6 +44,8 @@ pub struct Synthetic {
     pub folder: tempfile::TempDir,
     pub prefix: String,
     pub key: SigningKey,
+    /// Who signs everything besides.
+    pub cosigners: Vec<SigningKey>,
     pub trust: TrustFile,
     pub registry: Registry,
     pub commit: String,
@@ -58,9 +59,14 @@ impl Synthetic {
     /// A platform of these containers (`container.yaml` by name) behind the proxy `front`, which
     /// answers everything by itself. Nothing is released yet.
     pub fn define(containers: &[(&str, &str)]) -> Self {
+        Self::trusting(containers, |_| {})
+    }
+
+    /// The same with another trust file.
+    pub fn trusting(containers: &[(&str, &str)], change: impl FnOnce(&mut TrustFile)) -> Self {
         let random = SystemRandom::new();
         let key = SigningKey::generate(&random).unwrap();
-        let trust = TrustFile {
+        let mut trust = TrustFile {
             schema: 1,
             platform: PlatformName::new(PLATFORM).unwrap(),
             root_version: 1,
@@ -74,10 +80,12 @@ impl Synthetic {
             minimum_sequences: BTreeMap::new(),
             revoked: devenv::model::trust_file::Revoked::default(),
         };
+        change(&mut trust);
         let mut synthetic = Self {
             folder: tempfile::tempdir().unwrap(),
             prefix: prefix(),
             key,
+            cosigners: Vec::new(),
             trust,
             registry: Registry::new(Options::default()),
             commit: String::new(),
@@ -94,14 +102,26 @@ impl Synthetic {
     /// Defines, releases every container as 1.0, compiles reference 1 and promotes it everywhere.
     pub async fn released(containers: &[(&str, &str)]) -> Self {
         let mut synthetic = Self::define(containers);
-        for (name, _) in containers {
-            synthetic.release(name, "1.0").await;
-        }
-        synthetic.reference().await;
-        for environment in ["recette", "production"] {
-            synthetic.promote(environment).await;
-        }
+        synthetic.release_all(containers).await;
         synthetic
+    }
+
+    /// Releases every container as 1.0, compiles reference 1 and promotes it everywhere.
+    pub async fn release_all(&mut self, containers: &[(&str, &str)]) {
+        for (name, _) in containers {
+            self.release(name, "1.0").await;
+        }
+        self.reference().await;
+        for environment in ["recette", "production"] {
+            self.promote(environment).await;
+        }
+    }
+
+    /// The statement as everybody signs it who signs here: a bundle each.
+    pub fn bundles<P: Predicate>(&self, statement: &Statement<P>) -> Vec<Vec<u8>> {
+        let keys = [&self.key].into_iter().chain(&self.cosigners);
+        keys.map(|key| sign_statement(statement, key).unwrap())
+            .collect()
     }
 
     /// Where a developer clones the definitions from.
@@ -211,12 +231,8 @@ impl Synthetic {
             base: None,
         };
         let statement = self.statement(name, manifest.digest, predicate);
-        self.attach(
-            &repository,
-            manifest,
-            sign_statement(&statement, &self.key).unwrap(),
-        )
-        .await;
+        self.attach_all(&repository, manifest, self.bundles(&statement))
+            .await;
         self.tag(&repository, manifest, version.as_str()).await;
         self.versions.insert(container, (version, manifest.digest));
     }
@@ -248,6 +264,18 @@ impl Synthetic {
             .attach(repository, manifest, attachment)
             .await
             .unwrap();
+    }
+
+    /// Attaches several.
+    pub async fn attach_all(
+        &self,
+        repository: &Repository,
+        manifest: &Descriptor,
+        bundles: Vec<Vec<u8>>,
+    ) {
+        for bundle in bundles {
+            self.attach(repository, manifest, bundle).await;
+        }
     }
 
     /// Gives a manifest one more tag.
@@ -453,12 +481,8 @@ impl Synthetic {
             created: now(),
         };
         let statement = self.statement("front", manifest.digest, predicate);
-        self.attach(
-            &repository,
-            &manifest,
-            sign_statement(&statement, &self.key).unwrap(),
-        )
-        .await;
+        self.attach_all(&repository, &manifest, self.bundles(&statement))
+            .await;
         self.tag(&repository, &manifest, &reference.number.to_string())
             .await;
         (reference.number, manifest.digest)
@@ -506,44 +530,46 @@ impl Synthetic {
         }
         .unwrap();
         let statement = self.statement("front", digest, ledger.clone());
-        let bundle = sign_statement(&statement, &self.key).unwrap();
-        self.publish_ledger(&environment, sequence, bundle).await;
+        let tags = [format!("{environment}-{sequence}"), environment.to_string()];
+        self.publish_document("environments", &tags, self.bundles(&statement))
+            .await;
         self.sequences.insert(environment.clone(), sequence);
         self.ledgers.insert(environment, ledger);
     }
 
-    /// Publishes a ledger document under its sequence, and makes it the current one.
-    pub async fn publish_ledger(
-        &self,
-        environment: &EnvironmentName,
-        sequence: u64,
-        bundle: Vec<u8>,
-    ) {
-        let repository = self.repository("environments");
-        let layer = self
-            .registry
-            .put_blob(&repository, bundle::MEDIA_TYPE, bundle.into())
-            .await
-            .unwrap();
+    /// Publishes a signed document (a ledger, a trust file) under these tags.
+    pub async fn publish_document(&self, name: &str, tags: &[String], bundles: Vec<Vec<u8>>) {
+        let repository = self.repository(name);
+        let mut layers = Vec::new();
+        for bundle in bundles {
+            let stored = self
+                .registry
+                .put_blob(&repository, bundle::MEDIA_TYPE, bundle.into());
+            layers.push(stored.await.unwrap());
+        }
         let artifact = Artifact {
             artifact_type: bundle::MEDIA_TYPE.into(),
-            layers: vec![layer],
+            layers,
             subject: None,
             annotations: BTreeMap::new(),
         };
-        for tag in [format!("{environment}-{sequence}"), environment.to_string()] {
-            let tag = Tag::new(tag).unwrap();
+        for tag in tags {
+            let tag = Tag::new(tag.as_str()).unwrap();
             self.registry
                 .put_artifact(&repository, Some(&tag), &artifact)
                 .await
                 .unwrap();
         }
-        debug_assert!(!OCI_MANIFEST.is_empty());
+    }
+
+    /// The ledger of an environment as it was last published.
+    pub fn ledger(&self, environment: &str) -> Ledger {
+        self.ledgers[environment].clone()
     }
 }
 
 /// The present in whole seconds, as releases round it.
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap()
 }
 
