@@ -210,7 +210,7 @@ impl Local {
     fn open() -> Option<Self> {
         let place = Place::find()?;
         let path = place.paths.definitions(&place.platform()?);
-        let git = Git::new(GitChoice::Auto, [], std::time::Duration::ZERO);
+        let git = Git::new(GitChoice::Auto, [], std::time::Duration::ZERO, None);
         let known = Known::of(&path, &git).ok()?;
         let platform = Platform::parse("platform.yaml", known.platform.as_bytes()).ok()?;
         Some(Self {

@@ -91,7 +91,12 @@ impl Context {
             settings::Git::Program => GitChoice::Program,
             settings::Git::BuiltIn => GitChoice::BuiltIn,
         };
-        Git::new(choice, self.environment.all(), Duration::from_secs(60))
+        Git::new(
+            choice,
+            self.environment.all(),
+            Duration::from_secs(60),
+            self.settings.definitions_signers.value.clone(),
+        )
     }
 
     /// The engine and why it is that one. Nothing is sent yet.

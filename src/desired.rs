@@ -158,40 +158,19 @@ pub fn desired(inputs: &Inputs<'_>) -> Desired {
         ..Desired::default()
     };
     let proxy_runs = inputs.selection.why.contains_key(&inputs.reference.proxy);
-    let some = |names: &[ContainerName]| {
-        let mut hasher = Hasher::new(inputs.secrets);
-        let known = names.iter().filter_map(|name| {
-            let image = inputs.images.get(name)?;
-            let entry = inputs.reference.containers.get(name)?;
-            Some(one(inputs, name, entry, image, proxy_runs, &mut hasher))
-        });
-        known.collect()
-    };
-    desired.containers = in_parts(&inputs.selection.order, some);
+    let mut hasher = Hasher::new(inputs.secrets);
+    let known = inputs.selection.order.iter().filter_map(|name| {
+        let image = inputs.images.get(name)?;
+        let entry = inputs.reference.containers.get(name)?;
+        Some(one(inputs, name, entry, image, proxy_runs, &mut hasher))
+    });
+    desired.containers.extend(known);
     let volumes = desired.containers.iter().flat_map(|container| {
         let mounts = container.body.host_config.mounts.iter();
         mounts.map(|mount| (mount.source.clone(), container.name.clone()))
     });
     desired.volumes = volumes.collect();
     desired
-}
-
-/// Fewer than this are not worth a thread.
-const PART: usize = 1_000;
-
-/// Works on parts of a long list at once, one a core; the order stays.
-fn in_parts<T: Sync, R: Send>(all: &[T], work: impl Fn(&[T]) -> Vec<R> + Sync) -> Vec<R> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if all.len() < 2 * PART || cores == 1 {
-        return work(all);
-    }
-    std::thread::scope(|scope| {
-        let parts = all.chunks(all.len().div_ceil(cores).max(PART));
-        let parts: Vec<_> = parts.map(|part| scope.spawn(|| work(part))).collect();
-        let done = parts.into_iter().map(std::thread::ScopedJoinHandle::join);
-        done.flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
 }
 
 /// Whom these containers need or use.

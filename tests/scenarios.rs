@@ -57,13 +57,26 @@ fn every_row_names_a_test() {
     }
 }
 
+/// All files below a folder, by their paths from the root.
+fn files(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    let below = entries.flat_map(|entry| {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            files(&path)
+        } else {
+            vec![path]
+        }
+    });
+    below.collect()
+}
+
 #[test]
 fn every_scenario_has_a_row() {
     let named: BTreeSet<_> = rows().into_iter().collect();
-    for entry in fs::read_dir(root().join("tests/e2e")).unwrap() {
-        let path = entry.unwrap().path();
-        let file = format!("tests/e2e/{}", path.file_name().unwrap().to_string_lossy());
-        for test in functions(&fs::read_to_string(&path).unwrap()) {
+    for file in files("tests/e2e") {
+        for test in functions(&fs::read_to_string(root().join(&file)).unwrap()) {
             assert!(
                 named.contains(&(file.clone(), test.clone())),
                 "tests/SCENARIOS.md lacks `{test}` of {file}"

@@ -136,9 +136,21 @@ impl Definitions {
             let tree = update.create_updated(&self.repository, &parent.tree()?)?;
             let tree = self.repository.find_tree(tree)?;
             self.repository
-                .commit(None, &who, &who, message, &tree, &[&parent])
+                .commit_create_buffer(&who, &who, message, &tree, &[&parent])
         };
-        create().map(CommitId::from).map_err(local("commit"))
+        let content = create().map_err(local("commit"))?;
+        let content = String::from_utf8_lossy(&content).into_owned();
+        let signature = self.sign_commit(&content)?;
+        let stored = match &signature {
+            Some(signature) => self.repository.commit_signed(&content, signature, None),
+            None => self.store_commit(&content),
+        };
+        stored.map(CommitId::from).map_err(local("commit"))
+    }
+
+    fn store_commit(&self, content: &str) -> std::result::Result<git2::Oid, git2::Error> {
+        let objects = self.repository.odb()?;
+        objects.write(git2::ObjectType::Commit, content.as_bytes())
     }
 
     /// Pushes `commit` to `branch`, never by force. Fails with [`crate::error::Kind::Git`] when

@@ -33,22 +33,25 @@ struct Inner {
     environment: Environment,
     patience: Duration,
     transport: OnceCell<Arc<dyn Transport>>,
+    signers: Option<PathBuf>,
 }
 
 impl Git {
     /// `environment` is the whole environment that git and its helpers get (variables that would
     /// lead git into another repository are taken out); `patience` is how long a server may show
-    /// no sign of life.
+    /// no sign of life; `signers` lists who may sign commits, where only signed ones are taken.
     pub fn new(
         choice: GitChoice,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         patience: Duration,
+        signers: Option<PathBuf>,
     ) -> Self {
         Self(Arc::new(Inner {
             choice,
             environment: Environment(environment.into_iter().collect()),
             patience,
             transport: OnceCell::new(),
+            signers,
         }))
     }
 
@@ -76,6 +79,11 @@ impl Git {
             Err(why) => Err(Error::git(why)
                 .hint("install git 2.30 or newer, or let devenv use the git that is built in")),
         }
+    }
+
+    /// The list of those who may sign commits, where only signed ones are taken.
+    pub(super) fn signers(&self) -> Option<&Path> {
+        self.0.signers.as_deref()
     }
 
     pub(super) fn environment(&self) -> &Environment {

@@ -15,6 +15,7 @@ mod remote;
 pub mod remote_url;
 pub mod repository;
 pub mod reservation;
+mod signature;
 pub mod tag;
 mod text;
 pub mod transport;

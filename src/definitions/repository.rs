@@ -180,9 +180,13 @@ impl Definitions {
             .ok_or_else(|| Error::git(format!("{FOLLOWED} names no branch")))
     }
 
-    /// Follows `branch` from now on, at the commit that was last fetched.
+    /// Follows `branch` from now on, at the commit that was last fetched. Fails with [`Kind::Trust`]
+    /// where only signed commits are taken and this one is not.
     pub fn use_branch(&mut self, branch: &str) -> Result<()> {
         let id = self.existing(branch)?;
+        if let Some(signers) = self.git.signers() {
+            self.check_signature(id, signers)?;
+        }
         let write = || {
             let followed = format!("{ORIGIN}{branch}");
             let repository = &self.repository;

@@ -131,7 +131,7 @@ fn environment(inputs: &Inputs<'_>, name: &ContainerName, run: &RunSpecification
     );
     variables
         .iter()
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| [*name, "=", *value].concat())
         .collect()
 }
 

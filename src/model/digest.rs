@@ -26,24 +26,39 @@ impl Digest {
 
     /// 64 hexadecimal digits in lower case.
     pub fn hex(&self) -> String {
+        self.digits().as_str().to_owned()
+    }
+
+    fn digits(&self) -> Digits {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        let mut text = [0; 64];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
         }
-        text
+        Digits(text)
     }
 
     /// The first 12 hexadecimal digits, for people.
     pub fn short(&self) -> String {
-        self.hex()[..12].to_owned()
+        self.digits().as_str()[..12].to_owned()
+    }
+}
+
+/// Text without an allocation.
+struct Digits([u8; 64]);
+
+impl Digits {
+    fn as_str(&self) -> &str {
+        // They are ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        f.write_str("sha256:")?;
+        f.write_str(self.digits().as_str())
     }
 }
 

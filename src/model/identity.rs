@@ -39,23 +39,35 @@ pub struct Identity {
 impl Identity {
     /// Name of the network that all containers join.
     pub fn network(&self) -> String {
-        format!("devenv-{}-{}", self.platform, self.instance)
+        self.beside(&[])
     }
 
     /// Name of the network whose aliases are the absent names. It sorts behind [`Self::network`]:
     /// the engine publishes ports on the first network by name.
     pub fn absent_network(&self) -> String {
-        format!("{}-absent", self.network())
+        self.beside(&["-absent"])
+    }
+
+    fn beside(&self, more: &[&str]) -> String {
+        let network = [
+            "devenv-",
+            self.platform.as_str(),
+            "-",
+            self.instance.as_str(),
+        ];
+        let mut name = network.concat();
+        name.extend(more.iter().copied());
+        name
     }
 
     /// A container's name on the engine.
     pub fn object(&self, container: &ContainerName) -> String {
-        format!("{}-{container}", self.network())
+        self.beside(&["-", container.as_str()])
     }
 
     /// A volume's name on the engine. The dot keeps `a-b` + `c` apart from `a` + `b-c`.
     pub fn volume(&self, container: &ContainerName, volume: &VolumeName) -> String {
-        format!("{}.{volume}", self.object(container))
+        self.beside(&["-", container.as_str(), ".", volume.as_str()])
     }
 
     /// The labels that every object carries.

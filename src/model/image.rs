@@ -33,7 +33,7 @@ impl Repository {
 
     /// `repository@sha256:…`
     pub fn at(&self, digest: &Digest) -> String {
-        format!("{}@{digest}", self.text)
+        [&self.text, "@sha256:", &digest.hex()].concat()
     }
 
     /// `repository:tag`

@@ -116,7 +116,7 @@ impl World {
         let variables = self.environment.iter();
         let variables =
             variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        Git::new(self.choice, variables, patience)
+        Git::new(self.choice, variables, patience, None)
     }
 
     pub(crate) fn place(&self, name: &str) -> PathBuf {

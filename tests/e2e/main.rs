@@ -19,6 +19,7 @@ mod real;
 mod red_team;
 mod releasing;
 mod running;
+mod signers;
 
 /// A health check that passes at once.
 pub const HEALTHY: &str = "health: { command: [/probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s }\n";

@@ -2,6 +2,7 @@
 //! at fault) and its own words, and beside each its honest twin is accepted.
 
 mod builds;
+mod cosign;
 mod engines;
 mod keys;
 mod ledgers;
