@@ -88,7 +88,7 @@ pub struct Running {
     pub version: String,
     /// `reference` or `local`.
     pub source: String,
-    /// As in `status`.
+    /// As in `status`; `completed` where it exited with 0.
     pub state: &'static str,
     /// Where its routes are reached.
     pub urls: Vec<String>,
@@ -247,7 +247,10 @@ fn running(status: &ContainerStatus) -> Running {
     Running {
         version: status.version.clone(),
         source: status.source.clone(),
-        state: status.state,
+        state: match (status.state, status.exit_code) {
+            ("exited", Some(0)) => "completed",
+            (state, _) => state,
+        },
         urls: status.urls.clone(),
     }
 }

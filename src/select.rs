@@ -187,7 +187,7 @@ fn in_start_order(
     let mut waiting = Waiting::new(places, &others);
     let mut order = Vec::with_capacity(others.len() + 1);
     while order.len() < others.len() {
-        let next = waiting.next(&others).ok_or_else(|| {
+        let next = waiting.next().ok_or_else(|| {
             Error::trust(format!(
                 "reference {}: `needs` go in a circle",
                 reference.number
@@ -210,6 +210,8 @@ struct Waiting {
     /// Who needs (`true`) or uses each of them.
     followers: Vec<Vec<(usize, bool)>>,
     free: BTreeSet<usize>,
+    /// Those that wait for `uses` only.
+    in_use: BTreeSet<usize>,
 }
 
 impl Waiting {
@@ -230,10 +232,12 @@ impl Waiting {
                 *(if needed { needs } else { uses }) += 1;
             }
         }
-        let free = names.iter().filter(|at| blockers[**at] == (0, 0)).copied();
+        let (free, in_use): (BTreeSet<usize>, _) =
+            (names.iter().filter(|at| blockers[**at].0 == 0)).partition(|at| blockers[**at].1 == 0);
         Self {
             placed: vec![false; waits.len()],
-            free: free.collect(),
+            free,
+            in_use,
             blockers,
             followers,
         }
@@ -241,20 +245,18 @@ impl Waiting {
 
     /// All that wait for nobody; else one that waits for `uses` only, best one that others use:
     /// there the circle is cut. `None` where `needs` go in a circle.
-    fn next(&mut self, names: &[usize]) -> Option<BTreeSet<usize>> {
+    fn next(&mut self) -> Option<BTreeSet<usize>> {
         if !self.free.is_empty() {
             return Some(std::mem::take(&mut self.free));
         }
-        let is_used = |at: &usize| {
-            let mut followers = self.followers[*at].iter();
+        let is_used = |at: &&usize| {
+            let mut followers = self.followers[**at].iter();
             followers.any(|(other, needed)| !needed && !self.placed[*other])
         };
-        let mut candidates = names
-            .iter()
-            .copied()
-            .filter(|at| !self.placed[*at] && self.blockers[*at].0 == 0);
-        let used = candidates.clone().find(is_used);
-        Some(BTreeSet::from([used.or_else(|| candidates.next())?]))
+        let used = self.in_use.iter().find(is_used);
+        let cut = used.or_else(|| self.in_use.first()).copied()?;
+        self.in_use.remove(&cut);
+        Some(BTreeSet::from([cut]))
     }
 
     fn place(&mut self, place: usize) {
@@ -262,8 +264,14 @@ impl Waiting {
         for (follower, needed) in std::mem::take(&mut self.followers[place]) {
             let (needs, uses) = &mut self.blockers[follower];
             *(if needed { &mut *needs } else { &mut *uses }) -= 1;
-            if (*needs, *uses) == (0, 0) && !self.placed[follower] {
-                self.free.insert(follower);
+            match (*needs, *uses) {
+                _ if self.placed[follower] => {}
+                (0, 0) => {
+                    self.in_use.remove(&follower);
+                    self.free.insert(follower);
+                }
+                (0, _) => drop(self.in_use.insert(follower)),
+                _ => {}
             }
         }
     }

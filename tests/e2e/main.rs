@@ -9,6 +9,7 @@ mod support;
 mod architectures;
 mod completing;
 mod converging;
+mod current_engine;
 mod faults;
 mod initialising;
 mod looking;

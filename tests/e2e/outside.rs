@@ -5,14 +5,14 @@ use std::process::{Child, Command, Stdio};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::support::real_engine::tar;
-use crate::support::second_engine::SecondEngine;
+use crate::support::second_engine::{Kind, SecondEngine};
 use crate::support::synthetic::Synthetic;
 use crate::support::workstation::{Workstation, finished, free_port};
 use crate::{app, service};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_said_and_the_next_up_completes() {
-    let Some(engine) = SecondEngine::start(60) else {
+    let Some(engine) = SecondEngine::start(Kind::Own, 60) else {
         return;
     };
     let mut platform = Synthetic::define(&[("billing", &service(""))]);

@@ -10,6 +10,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::real_engine::unique;
+use super::registry::tests;
+
+/// Which engine it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The machine's own program, on the slowest and plainest storage.
+    Own,
+    /// The current release, which keeps images with containerd (`tests/peers` brings it).
+    Current,
+}
 
 /// Its processes, mount and bridge go when it is dropped.
 pub struct SecondEngine {
@@ -21,7 +31,7 @@ pub struct SecondEngine {
 impl SecondEngine {
     /// With so many megabytes for images and containers. `None` where that takes more rights than
     /// the test has, which is a failure in CI.
-    pub fn start(megabytes: u32) -> Option<Self> {
+    pub fn start(kind: Kind, megabytes: u32) -> Option<Self> {
         if !is_root() || !cfg!(target_os = "linux") {
             assert!(
                 std::env::var_os("CI").is_none(),
@@ -40,17 +50,19 @@ impl SecondEngine {
         let data = engine.data().display().to_string();
         run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", &data]);
         run("ip", &["link", "add", &engine.bridge, "type", "bridge"]);
-        let address = format!("10.213.{}.1/24", std::process::id() % 250);
+        let network = u8::from_str_radix(&engine.bridge[2..4], 16).unwrap();
+        let address = format!("10.213.{network}.1/24");
         run("ip", &["address", "add", &address, "dev", &engine.bridge]);
         run("ip", &["link", "set", &engine.bridge, "up"]);
         let log = std::fs::File::create(engine.folder.path().join("log")).unwrap();
         let configuration = engine.folder.path().join("daemon.json");
         std::fs::write(&configuration, "{}").unwrap();
-        let daemon = Command::new("dockerd")
+        let mut daemon = kind.daemon();
+        let daemon = daemon
             .arg("--config-file")
             .arg(configuration)
             .args(["--host", &engine.host(), "--bridge", &engine.bridge])
-            .args(["--data-root", &data, "--storage-driver", "vfs"])
+            .args(["--data-root", &data])
             .args(["--iptables=false", "--ip-masq=false"])
             .arg("--exec-root")
             .arg(engine.folder.path().join("run"))
@@ -123,6 +135,30 @@ impl Drop for SecondEngine {
         let data = self.data().display().to_string();
         quietly("umount", &["--recursive", "--lazy", &data]);
         quietly("ip", &["link", "delete", &self.bridge]);
+    }
+}
+
+impl Kind {
+    fn daemon(self) -> Command {
+        if self == Self::Own {
+            let mut daemon = Command::new("dockerd");
+            daemon.args(["--storage-driver", "vfs"]);
+            return daemon;
+        }
+        let peers = Command::new(tests().join("peers"))
+            .env("PEERS_ENGINE", "1")
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        assert!(peers.status.success(), "tests/peers failed");
+        let bin = PathBuf::from(String::from_utf8(peers.stdout).unwrap().trim());
+        let mut daemon = Command::new(bin.join("dockerd28"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(bin).chain(std::env::split_paths(&path));
+        daemon
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .args(["--feature", "containerd-snapshotter=true"]);
+        daemon
     }
 }
 

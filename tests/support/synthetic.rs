@@ -562,6 +562,11 @@ impl Synthetic {
         }
     }
 
+    /// The digest of the newest version of a container.
+    pub fn published(&self, name: &str) -> Option<Digest> {
+        self.versions.get(name).map(|(_, digest)| *digest)
+    }
+
     /// The ledger of an environment as it was last published.
     pub fn ledger(&self, environment: &str) -> Ledger {
         self.ledgers[environment].clone()
