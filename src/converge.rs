@@ -70,6 +70,25 @@ impl Goal<'_> {
         engine: &E,
         mut observation: Observation,
     ) -> Result<Planned> {
+        let (mut desired, mut ports, mut moved) = self.desired(&observation)?;
+        let is_enough = moved.is_empty() && observation.is_settled(&desired);
+        if !(observation.is_whole || is_enough) {
+            observation.widen(engine, self.identity).await?;
+            (desired, ports, moved) = self.desired(&observation)?;
+        }
+        observation.complete(engine, &desired).await?;
+        let plan = difference::difference(&desired, &observation.observed);
+        Ok(Planned {
+            desired,
+            observation,
+            plan,
+            ports,
+            moved,
+        })
+    }
+
+    /// What should be there, with the host ports that are free, and those that moved.
+    fn desired(&self, observation: &Observation) -> Result<(Desired, Ports, Vec<Moved>)> {
         let wanted: Vec<(ContainerName, Publish)> = self
             .selection
             .order
@@ -90,7 +109,7 @@ impl Goal<'_> {
             })
             .collect();
         let address = self.profile.publish_address;
-        let mut holder = |port| holders::holder(&observation, self.identity, address, port);
+        let mut holder = |port| holders::holder(observation, self.identity, address, port);
         let (ports, moved) = ports::assign(
             &wanted,
             self.chosen_ports,
@@ -108,15 +127,7 @@ impl Goal<'_> {
             ports: &ports,
             secrets: self.secrets,
         });
-        observation.complete(engine, &desired).await?;
-        let plan = difference::difference(&desired, &observation.observed);
-        Ok(Planned {
-            desired,
-            observation,
-            plan,
-            ports,
-            moved,
-        })
+        Ok((desired, ports, moved))
     }
 
     /// Walks the plan, and makes a new one when the engine changed meanwhile. The watch is pumped

@@ -3,7 +3,7 @@
 mod body;
 pub mod ports;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::container::Until;
 use crate::model::create_body::CreateBody;
@@ -159,12 +159,17 @@ pub fn desired(inputs: &Inputs<'_>) -> Desired {
     };
     let proxy_runs = inputs.selection.why.contains_key(&inputs.reference.proxy);
     let mut hasher = Hasher::new(inputs.secrets);
-    let known = inputs.selection.order.iter().filter_map(|name| {
-        let image = inputs.images.get(name)?;
-        let entry = inputs.reference.containers.get(name)?;
+    // Both in the order of names, which is far quicker than in any other.
+    let known: HashMap<&ContainerName, (&ReferenceContainer, &Image)> = inputs
+        .images
+        .iter()
+        .filter_map(|(name, image)| Some((name, (inputs.reference.containers.get(name)?, image))))
+        .collect();
+    let selected = inputs.selection.order.iter().filter_map(|name| {
+        let (entry, image) = known.get(name)?;
         Some(one(inputs, name, entry, image, proxy_runs, &mut hasher))
     });
-    desired.containers.extend(known);
+    desired.containers.extend(selected);
     let volumes = desired.containers.iter().flat_map(|container| {
         let mounts = container.body.host_config.mounts.iter();
         mounts.map(|mount| (mount.source.clone(), container.name.clone()))
@@ -224,9 +229,9 @@ fn one(
         })
         .collect();
     let spec = hasher.spec(&body, &secrets);
-    body.labels.insert(identity::SPEC.to_owned(), spec.clone());
+    body.labels.insert(identity::SPEC.into(), spec.clone());
     body.labels.insert(
-        identity::REFERENCE.to_owned(),
+        identity::REFERENCE.into(),
         inputs.reference.number.to_string(),
     );
     DesiredContainer {

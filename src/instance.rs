@@ -8,8 +8,6 @@ pub use fetch::{Fetched, fetch};
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join;
-
 use crate::apply::{self, Failure, Watch};
 use crate::context::{Context, OpenPlatform};
 use crate::converge::observe::Observation;
@@ -59,13 +57,18 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     let registry = context.registry();
     let preparation = Preparation::new(context, open, registry.as_ref());
     let (environment, choice) = prepare::choice(open, record.as_ref(), wish);
-    let observe = Observation::take(&engine, &identity);
-    let (observation, chosen) = join(observe, preparation.choose(&choice)).await;
-    let (chosen, observation) = (chosen?, observation?);
+    // Apart, so that neither waits for what the other computes.
+    let observing = (engine.clone(), identity.clone());
+    let observing =
+        tokio::spawn(async move { Observation::take(&observing.0, &observing.1).await });
+    let chosen = preparation.choose(&choice).await?;
+    let observation = observing
+        .await
+        .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
     for warning in &chosen.warnings {
         context.ui.warn(warning);
     }
-    let next = remembered(open, record, wish, environment, &chosen);
+    let next = remembered(open, record.clone(), wish, environment, &chosen);
     let selection = selection(&chosen, &next)?;
     let images = gather::images(&preparation, &chosen, &selection).await?;
     let secrets = gather::secrets(context, open, &chosen, &selection, &next, owner.key).await?;
@@ -86,6 +89,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         context,
         open,
         wish,
+        before: record,
         engine: &engine,
         registry: registry.as_ref(),
         goal,
@@ -176,6 +180,8 @@ struct Bringing<'a> {
     context: &'a Context,
     open: &'a OpenPlatform,
     wish: &'a Wish,
+    /// What the instance remembered until now.
+    before: Option<InstanceRecord>,
     engine: &'a Docker,
     registry: Option<&'a Registry>,
     goal: Goal<'a>,
@@ -203,7 +209,9 @@ impl Bringing<'_> {
         }
         let paths = &self.context.paths;
         record.remember(&planned.ports);
-        record.save(paths, &self.open.name, &self.context.instance)?;
+        if self.before.as_ref() != Some(&record) {
+            record.save(paths, &self.open.name, &self.context.instance)?;
+        }
         let first = planned.ports.clone();
         let done = self.converge(planned).await?;
         if done.0.ports != first {

@@ -37,7 +37,10 @@ async fn container(engine: &RealEngine, object: &str, image: Digest, labels: Lab
     let mut body = CreateBody {
         cmd: Some(vec!["/probe".to_owned(), "sleep".to_owned()]),
         image: image.to_string(),
-        labels,
+        labels: labels
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect(),
         ..CreateBody::default()
     };
     "none".clone_into(&mut body.host_config.network_mode);

@@ -47,7 +47,9 @@ trait Harness {
         let mut body = CreateBody {
             cmd: Some(command.map(ToString::to_string).collect()),
             image: self.image().to_string(),
-            labels: self.labels(),
+            labels: (self.labels().into_iter())
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
             ..CreateBody::default()
         };
         body.host_config.network_mode = "none".into();

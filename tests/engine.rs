@@ -35,7 +35,7 @@ async fn run(engine: &RealEngine, words: &[&str], secrets: &[(String, Secret)]) 
     let mut body = CreateBody {
         cmd: Some(words.map(ToString::to_string).collect()),
         image: engine.image.to_string(),
-        labels: [("devenv.owner".to_owned(), engine.owner.clone())].into(),
+        labels: [("devenv.owner".into(), engine.owner.clone())].into(),
         ..CreateBody::default()
     };
     body.host_config.network_mode = "none".into();
@@ -87,7 +87,7 @@ async fn a_build_gives_the_id_and_the_lines() {
         dockerfile: "x/Dockerfile".to_owned(),
         args: [("WORD".to_owned(), "a b".to_owned())].into(),
         tag: Some(tag.clone()),
-        labels: [("devenv.owner".to_owned(), engine.owner.clone())].into(),
+        labels: [("devenv.owner".into(), engine.owner.clone())].into(),
         no_network: true,
         ..BuildOptions::default()
     };
@@ -142,7 +142,7 @@ async fn a_failed_build_shows_its_last_lines() {
     );
     let options = BuildOptions {
         dockerfile: "Dockerfile".to_owned(),
-        labels: [("devenv.owner".to_owned(), engine.owner.clone())].into(),
+        labels: [("devenv.owner".into(), engine.owner.clone())].into(),
         no_cache: true,
         ..BuildOptions::default()
     };

@@ -115,7 +115,7 @@ async fn containers_play_what_they_are_told() {
     );
     let mut events = engine.events("", None).await.unwrap();
     let mut labelled = body();
-    labelled.labels.insert(String::new(), String::new());
+    labelled.labels.insert("".into(), String::new());
     let id = engine.create("a", &labelled, &[]).await.unwrap();
     engine.start(&id).await.unwrap();
     let mut seen = Vec::new();

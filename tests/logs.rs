@@ -50,7 +50,10 @@ async fn run(engine: &RealEngine, words: &[&str]) -> String {
     let mut body = CreateBody {
         cmd: Some(words.map(ToString::to_string).collect()),
         image: engine.image.to_string(),
-        labels,
+        labels: labels
+            .into_iter()
+            .map(|(name, value)| (name.into(), value))
+            .collect(),
         ..CreateBody::default()
     };
     "none".clone_into(&mut body.host_config.network_mode);

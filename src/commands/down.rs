@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::apply::{self, Options, Watch};
-use crate::commands::{status, up};
+use crate::commands::up;
 use crate::complete;
 use crate::context::{Context, OpenPlatform};
 use crate::converge::observe::Observation;
@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::model::identity::Identity;
 use crate::plan::Plan;
 use crate::plan::removal;
+use crate::running;
 use crate::state::InstanceRecord;
 use crate::ui::progress::Progress;
 
@@ -40,7 +41,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
         return up::less(context, &open, &arguments.names, arguments.dry_run).await;
     }
     let (engine, _) = context.engine()?;
-    let identity = status::identity(context, &open)?;
+    let identity = running::identity(context, &open)?;
     let _lock = context.lock(&open.name).await?;
     let observation = Observation::take(&engine, &identity).await?;
     let dependencies = dependencies(context, &open).await?;
@@ -88,7 +89,7 @@ async fn dependencies(context: &Context, open: &OpenPlatform) -> Result<Dependen
     let Some(record) = InstanceRecord::load(&context.paths, &open.name, &context.instance)? else {
         return Ok(Dependencies::new());
     };
-    let reference = status::cached_reference(context, open, &record).await;
+    let reference = running::cached_reference(context, open, &record).await;
     Ok(reference
         .map(|it| desired::dependencies(&it, it.containers.keys()))
         .unwrap_or_default())

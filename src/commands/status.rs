@@ -1,16 +1,17 @@
 //! `devenv status`
 
 use clap::Args;
-use futures_util::future::join;
 
 use crate::context::{Context, OpenPlatform};
-use crate::engine::Engine;
 use crate::engine::docker::Docker;
-use crate::error::Result;
+use crate::engine::{Engine, Fault};
+use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::model::host_profile::HostProfile;
+use crate::model::identity;
+use crate::model::observed::ObservedContainer;
 use crate::plan::Observed;
-pub use crate::running::{cached_reference, identity};
+use crate::running;
 use crate::state::InstanceRecord;
 use crate::status::{self, ContainerStatus, EngineStatus, Status};
 use crate::ui::Ui;
@@ -22,9 +23,10 @@ pub struct Arguments {}
 
 /// Prints the instance's status; exit code 0 whatever the state is.
 pub async fn run(context: &Context, _: Arguments) -> Result<Exit> {
-    let open = context.open()?;
     let (engine, _) = context.engine()?;
-    let status = of(context, &open, &engine).await?;
+    let listed = list(context, &engine);
+    let open = context.open()?;
+    let status = with(context, &open, &engine, listed).await?;
     context.ui.json(&status);
     show(&context.ui, &status);
     Ok(Exit::Done)
@@ -32,17 +34,35 @@ pub async fn run(context: &Context, _: Arguments) -> Result<Exit> {
 
 /// Looks at an instance; the reference comes from the cache alone.
 pub async fn of(context: &Context, open: &OpenPlatform, engine: &Docker) -> Result<Status> {
-    let identity = identity(context, open)?;
+    with(context, open, engine, list(context, engine)).await
+}
+
+type Listed = tokio::task::JoinHandle<Result<Vec<ObservedContainer>, Fault>>;
+
+/// Asks the engine for the instance's containers, while other things are read. Networks and volumes
+/// are not shown: only a part of an `Observation` is asked for.
+fn list(context: &Context, engine: &Docker) -> Listed {
+    let label = format!("{}={}", identity::INSTANCE, context.instance);
+    let engine = engine.clone();
+    tokio::spawn(async move { engine.containers_with(&label).await })
+}
+
+async fn with(
+    context: &Context,
+    open: &OpenPlatform,
+    engine: &Docker,
+    listed: Listed,
+) -> Result<Status> {
+    let identity = running::identity(context, open)?;
     let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
-    let reference = async {
-        match &record {
-            Some(record) => cached_reference(context, open, record).await,
-            None => None,
-        }
+    let reference = match &record {
+        Some(record) => running::cached_reference(context, open, record).await,
+        None => None,
     };
-    // Networks and volumes are not shown: only half of an `Observation` is asked for.
-    let (everything, reference) = join(engine.containers(), reference).await;
-    let observed = Observed::collect(&identity, &everything?, Vec::new(), &[])?;
+    let listed = listed
+        .await
+        .map_err(|error| Error::bug("the engine could not be asked").because(error))?;
+    let observed = Observed::collect(&identity, &listed?, Vec::new(), &[])?;
     let engine = EngineStatus {
         profile: HostProfile::linux()?.name,
         version: engine.version(),

@@ -22,16 +22,18 @@ const AT_ONCE: usize = 16;
 pub struct Observation {
     /// What belongs to the instance.
     pub observed: Observed,
-    /// All containers, of everybody: they hold ports.
+    /// The containers that were looked at: they hold ports.
     pub everything: Vec<ObservedContainer>,
+    /// Whether these are everybody's, or the instance's alone.
+    pub is_whole: bool,
 }
 
 impl Observation {
-    /// Three lists at once.
+    /// What carries the instance's label: three lists at once.
     pub async fn take<E: Engine>(engine: &E, identity: &Identity) -> Result<Self> {
         let label = format!("{}={}", identity::INSTANCE, identity.instance);
         let lists = try_join3(
-            engine.containers(),
+            engine.containers_with(&label),
             engine.networks(&label),
             engine.volumes(&label),
         );
@@ -40,6 +42,26 @@ impl Observation {
         Ok(Self {
             observed,
             everything,
+            is_whole: false,
+        })
+    }
+
+    /// Looks at everybody's containers too: before anything is created, its names and ports must be
+    /// nobody else's.
+    pub async fn widen<E: Engine>(&mut self, engine: &E, identity: &Identity) -> Result<()> {
+        self.everything = engine.containers().await?;
+        self.is_whole = true;
+        let found = Observed::collect(identity, &self.everything, Vec::new(), &[])?;
+        self.observed.containers = found.containers;
+        Ok(())
+    }
+
+    /// Whether all that is desired is there, as desired, and up.
+    pub fn is_settled(&self, desired: &Desired) -> bool {
+        let drift = Drift::new(desired, &self.observed);
+        desired.containers.iter().all(|container| {
+            let current = self.observed.current(&container.name, &container.object);
+            current.is_some_and(|current| drift.of(container, current).is_none())
         })
     }
 

@@ -1,5 +1,6 @@
 //! One container's create body, and the hash that tells whether it changed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ring::hmac;
@@ -96,18 +97,27 @@ impl<'a> Hasher<'a> {
     }
 }
 
-fn labels(inputs: &Inputs<'_>, name: &ContainerName, image: &Image) -> BTreeMap<String, String> {
-    let mut labels = inputs.identity.labels();
-    labels.insert(identity::CONTAINER.to_owned(), name.to_string());
-    labels.insert(
-        identity::SOURCE.to_owned(),
-        image.source.as_str().to_owned(),
-    );
-    labels.insert(identity::DIGEST.to_owned(), image.digest.to_string());
-    if *name != inputs.reference.proxy {
-        labels.insert(identity::VERSION.to_owned(), image.version.clone());
-    }
+fn labels(
+    inputs: &Inputs<'_>,
+    name: &ContainerName,
+    image: &Image,
+) -> BTreeMap<Cow<'static, str>, String> {
+    let identity = inputs.identity;
+    let is_proxy = *name == inputs.reference.proxy;
+    let labels = [
+        (identity::CONTAINER, name.as_str().to_owned()),
+        (identity::DIGEST, image.digest.to_string()),
+        (identity::INSTANCE, identity.instance.as_str().to_owned()),
+        (identity::OWNER, identity.owner.clone()),
+        (identity::PLATFORM, identity.platform.as_str().to_owned()),
+        (identity::SOURCE, image.source.as_str().to_owned()),
+    ];
+    let version = (!is_proxy).then(|| (identity::VERSION, image.version.clone()));
     labels
+        .into_iter()
+        .chain(version)
+        .map(|(name, value)| (Cow::Borrowed(name), value))
+        .collect()
 }
 
 /// The container's own, then the configuration's, then the user's; last what picks the settings.

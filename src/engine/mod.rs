@@ -71,6 +71,11 @@ impl RegistryLogin {
 pub trait Engine: Send + Sync {
     /// All containers, running or not, of everybody.
     fn containers(&self) -> impl Future<Output = Result<Vec<ObservedContainer>, Fault>> + Send;
+    /// Those of the containers that carry `label` (`key=value`): quicker where there are many.
+    fn containers_with(
+        &self,
+        label: &str,
+    ) -> impl Future<Output = Result<Vec<ObservedContainer>, Fault>> + Send;
     /// The networks that carry `label` (`key=value`).
     fn networks(
         &self,

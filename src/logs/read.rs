@@ -144,7 +144,9 @@ async fn detached(
     let mut body = CreateBody {
         cmd: Some(vec!["never-run".to_owned()]),
         image,
-        labels: places::reader_labels(identity),
+        labels: (places::reader_labels(identity).into_iter())
+            .map(|(name, value)| (name.into(), value))
+            .collect(),
         ..CreateBody::default()
     };
     "none".clone_into(&mut body.host_config.network_mode);

@@ -3,6 +3,7 @@
 //! Fields stand in the alphabetical order of their JSON names, so that serialising is canonical.
 //! Source: Docker Engine API v1.41, `POST /containers/create`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ pub struct CreateBody {
     /// The signed `repository@digest`; the executor replaces it by the bound Id.
     pub image: String,
     /// Labels but `devenv.reference` and `devenv.spec` while hashing.
-    pub labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<Cow<'static, str>, String>,
     /// Networks joined from the start.
     pub networking_config: NetworkingBody,
     /// Signal that stops it.

@@ -290,7 +290,9 @@ fn running(desired: &Desired) -> Observed {
         let container = ObservedContainer {
             id: format!("c{at}"),
             object: wanted.object.clone(),
-            labels: wanted.body.labels.clone(),
+            labels: (wanted.body.labels.iter())
+                .map(|(name, value)| (name.to_string(), value.clone()))
+                .collect(),
             image: Some(wanted.image.accepted[0]),
             state: ContainerState::Running,
             health: wanted.has_health.then_some(Health::Healthy),

@@ -118,7 +118,7 @@ async fn what_was_done_by_hand_is_undone() {
                 .unwrap()
                 .body
                 .labels;
-            labels.insert("devenv.spec".to_owned(), "other".to_owned());
+            labels.insert("devenv.spec".into(), "other".to_owned());
         }),
         ("detached", |state, object| {
             let network = state

@@ -374,6 +374,11 @@ impl Engine for FakeEngine {
         self.call(Operation::Containers, "", list).await
     }
 
+    async fn containers_with(&self, label: &str) -> Result<Vec<ObservedContainer>, Fault> {
+        let list = |state: &mut State| Ok(state.containers_by(label));
+        self.call(Operation::Containers, label, list).await
+    }
+
     async fn networks(&self, label: &str) -> Result<Vec<ObservedNetwork>, Fault> {
         let list = |state: &mut State| Ok(state.networks_by(label));
         self.call(Operation::Networks, label, list).await

@@ -127,7 +127,9 @@ impl FakeContainer {
         ObservedContainer {
             id: self.id.clone(),
             object: self.object.clone(),
-            labels: self.body.labels.clone(),
+            labels: (self.body.labels.iter())
+                .map(|(name, value)| (name.to_string(), value.clone()))
+                .collect(),
             image: Some(self.image),
             state: self.state,
             health: self
@@ -199,6 +201,12 @@ impl State {
     fn new_id(&mut self, kind: &str) -> String {
         self.made += 1;
         Digest::of(format!("{kind} {}", self.made).as_bytes()).hex()
+    }
+
+    pub fn containers_by(&self, label: &str) -> Vec<ObservedContainer> {
+        let all = self.containers.iter().map(FakeContainer::listed);
+        all.filter(|container| carries(&container.labels, label))
+            .collect()
     }
 
     pub fn networks_by(&self, label: &str) -> Vec<ObservedNetwork> {
@@ -618,7 +626,9 @@ impl State {
 
     fn tell(&mut self, id: &str, change: ContainerChange) {
         let Ok(container) = self.find(id) else { return };
-        let labels = container.body.labels.clone();
+        let labels: BTreeMap<String, String> = (container.body.labels.iter())
+            .map(|(name, value)| (name.to_string(), value.clone()))
+            .collect();
         let event = ContainerEvent {
             id: container.id.clone(),
             change,

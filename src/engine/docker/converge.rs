@@ -24,11 +24,12 @@ use crate::model::secret::Secret;
 
 impl Engine for Docker {
     async fn containers(&self) -> Result<Vec<ObservedContainer>, Fault> {
-        let options = ListContainersOptionsBuilder::default().all(true).build();
-        let rows = self
-            .short(self.client.list_containers(Some(options)))
-            .await?;
-        Ok(rows.into_iter().map(convert::listed).collect())
+        self.list(ListContainersOptionsBuilder::default()).await
+    }
+
+    async fn containers_with(&self, label: &str) -> Result<Vec<ObservedContainer>, Fault> {
+        self.list(ListContainersOptionsBuilder::default().filters(&by_label(label)))
+            .await
     }
 
     async fn networks(&self, label: &str) -> Result<Vec<ObservedNetwork>, Fault> {
@@ -230,6 +231,19 @@ fn absent_is_fine(answer: Result<(), Fault>) -> Result<(), Fault> {
     match answer {
         Err(fault) if fault.kind == FaultKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+impl Docker {
+    async fn list(
+        &self,
+        options: ListContainersOptionsBuilder,
+    ) -> Result<Vec<ObservedContainer>, Fault> {
+        let options = options.all(true).build();
+        let rows = self
+            .short(self.client.list_containers(Some(options)))
+            .await?;
+        Ok(rows.into_iter().map(convert::listed).collect())
     }
 }
 

@@ -258,7 +258,9 @@ impl Engine {
         let container = ObservedContainer {
             id: self.new_id("c"),
             object: wanted.object.clone(),
-            labels: wanted.body.labels.clone(),
+            labels: (wanted.body.labels.iter())
+                .map(|(name, value)| (name.to_string(), value.clone()))
+                .collect(),
             image: Some(wanted.image.accepted[0]),
             state: ContainerState::Created,
             health: None,
