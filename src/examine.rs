@@ -1,7 +1,5 @@
 //! Who signed what, when, from which commit, and every check of it in words.
 
-use std::str::FromStr;
-
 use serde::Serialize;
 
 use crate::definitions::{CommitId, Definitions};
@@ -9,20 +7,10 @@ use crate::error::{Error, Result};
 use crate::evidence::{VerifiedImage, VerifiedReference, Wanted};
 use crate::model::digest::Digest;
 use crate::model::name::{ContainerName, EnvironmentName, Version};
+use crate::model::released::Released;
 use crate::prepare::{Choice, Preparation};
 use crate::registry::{Registry, Tag};
 use crate::trust::policy::{Check, ExpectedBuild, ExpectedReference};
-
-/// What is to be verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    /// `NAME:VERSION`
-    Build(ContainerName, Version),
-    /// `N`
-    Reference(u64),
-    /// An environment's name.
-    Environment(EnvironmentName),
-}
 
 /// What was found, all of it verified.
 #[derive(Debug, Clone, Serialize)]
@@ -48,23 +36,6 @@ pub struct Fact {
     pub value: String,
 }
 
-impl FromStr for Subject {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some((name, version)) = text.split_once(':') {
-            return Ok(Self::Build(
-                ContainerName::new(name)?,
-                Version::new(version)?,
-            ));
-        }
-        match text.parse() {
-            Ok(number) => Ok(Self::Reference(number)),
-            Err(_) => EnvironmentName::new(text).map(Self::Environment),
-        }
-    }
-}
-
 /// Looks at what a platform's registry or this machine's cache has.
 pub struct Examination<'a> {
     /// Reads and verifies.
@@ -77,15 +48,15 @@ pub struct Examination<'a> {
 
 impl Examination<'_> {
     /// Verifies one thing. Fails with [`crate::error::Kind::Trust`], with all checks as details.
-    pub async fn of(&self, subject: &Subject) -> Result<Report> {
+    pub async fn of(&self, subject: &Released) -> Result<Report> {
         match subject {
-            Subject::Build(container, version) => self.version(container, version).await,
-            Subject::Reference(number) => {
+            Released::Build(container, version) => self.version(container, version).await,
+            Released::Reference(number) => {
                 let choice = Choice::Number(*number);
                 let chosen = self.preparation.choose(&choice).await?;
                 Ok(self.reference(&chosen.verified))
             }
-            Subject::Environment(environment) => self.ledger(environment).await,
+            Released::Environment(environment) => self.ledger(environment).await,
         }
     }
 
@@ -262,18 +233,4 @@ fn fact(name: &'static str, value: impl std::fmt::Display) -> Fact {
 
 fn in_words(checks: &[Check]) -> Vec<String> {
     checks.iter().map(ToString::to_string).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn three_forms() {
-        let parse = |text: &str| text.parse::<Subject>();
-        assert!(matches!(parse("billing:1.4.2"), Ok(Subject::Build(..))));
-        assert_eq!(parse("42"), Ok(Subject::Reference(42)));
-        assert!(matches!(parse("production"), Ok(Subject::Environment(_))));
-        assert!(parse("Billing:1").is_err() && parse("a:").is_err() && parse("").is_err());
-    }
 }

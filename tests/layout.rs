@@ -38,6 +38,7 @@ const ORDER: &[&str] = &[
     "context",
     "secrets",
     "prepare",
+    "examine",
     "running",
     "clean",
     "instance",

@@ -22,6 +22,7 @@ pub mod predicate;
 pub mod public_key;
 pub mod quantity;
 pub mod reference;
+pub mod released;
 pub mod run_specification;
 pub mod secret;
 pub mod statement;

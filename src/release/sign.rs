@@ -8,11 +8,11 @@ use super::document::Document;
 use crate::error::{Error, Result};
 use crate::evidence::ledger::{sequence_of, sequence_tag};
 use crate::evidence::succession::versions;
-use crate::examine::Subject;
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
 use crate::model::name::{ContainerName, EnvironmentName, Version};
 use crate::model::predicate::Predicate;
+use crate::model::released::Released;
 use crate::model::trust_file::TrustFile;
 use crate::registry::{MANIFEST_LIMIT, Tag};
 use crate::state;
@@ -26,7 +26,7 @@ use crate::trust::policy::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signable {
     /// A version, a reference or a ledger.
-    Release(Subject),
+    Release(Released),
     /// The next trust file.
     Trust,
 }
@@ -111,15 +111,15 @@ impl Desk<'_> {
     async fn signed_by_others(&self, checkout: &Checkout, wanted: &Signable) -> Result<Found> {
         let platform = &checkout.catalogue.platform;
         match wanted {
-            Signable::Release(Subject::Build(name, version)) => {
+            Signable::Release(Released::Build(name, version)) => {
                 let repository = platform.repository(name.as_str())?;
                 self.build_to_sign(&repository, name, version).await
             }
-            Signable::Release(Subject::Reference(number)) => {
+            Signable::Release(Released::Reference(number)) => {
                 let repository = platform.repository(platform.proxy.as_str())?;
                 self.reference_to_sign(checkout, &repository, *number).await
             }
-            Signable::Release(Subject::Environment(environment)) => {
+            Signable::Release(Released::Environment(environment)) => {
                 let repository = platform.environments_repository()?;
                 self.ledger_to_sign(&repository, environment).await
             }
@@ -318,10 +318,10 @@ mod tests {
     fn four_forms() {
         let parse = |text: &str| text.parse::<Signable>();
         assert_eq!(parse("trust"), Ok(Signable::Trust));
-        assert_eq!(parse("42"), Ok(Signable::Release(Subject::Reference(42))));
+        assert_eq!(parse("42"), Ok(Signable::Release(Released::Reference(42))));
         assert!(matches!(
             parse("billing:1.4.2"),
-            Ok(Signable::Release(Subject::Build(..)))
+            Ok(Signable::Release(Released::Build(..)))
         ));
         assert!(parse("Billing").is_err());
     }

@@ -4,8 +4,9 @@ use clap::Args;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::examine::{Examination, Subject};
+use crate::examine::Examination;
 use crate::exit::Exit;
+use crate::model::released::Released;
 use crate::prepare::Preparation;
 
 /// Show who signed what, when, from which commit
@@ -15,7 +16,7 @@ use crate::prepare::Preparation;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// NAME:VERSION, a reference's number, or an environment
-    subject: Subject,
+    subject: Released,
 }
 
 /// Verifies and prints.

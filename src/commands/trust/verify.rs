@@ -4,8 +4,9 @@ use clap::Args;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::examine::{Examination, Report, Subject};
+use crate::examine::{Examination, Report};
 use crate::exit::Exit;
+use crate::model::released::Released;
 use crate::prepare::Preparation;
 
 /// Explain every check of what would run here
@@ -16,7 +17,7 @@ use crate::prepare::Preparation;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// NAME:VERSION, a reference's number, or an environment
-    subject: Option<Subject>,
+    subject: Option<Released>,
 }
 
 /// Verifies and prints.
