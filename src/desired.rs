@@ -3,8 +3,9 @@
 mod body;
 pub mod ports;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::by_name::ByName;
 use crate::model::container::Until;
 use crate::model::create_body::CreateBody;
 use crate::model::digest::Digest;
@@ -95,8 +96,8 @@ pub struct Desired {
     pub absent_network: String,
     /// Labels of networks and volumes.
     pub labels: BTreeMap<String, String>,
-    /// Volumes: engine's name → container.
-    pub volumes: BTreeMap<String, ContainerName>,
+    /// Volumes by the engine's names, in the order of their containers.
+    pub volumes: Vec<String>,
     /// In start order.
     pub containers: Vec<DesiredContainer>,
     /// Those of the containers that should not run.
@@ -160,7 +161,7 @@ pub fn desired(inputs: &Inputs<'_>) -> Desired {
     let proxy_runs = inputs.selection.why.contains_key(&inputs.reference.proxy);
     let mut hasher = Hasher::new(inputs.secrets);
     // Both in the order of names, which is far quicker than in any other.
-    let known: HashMap<&ContainerName, (&ReferenceContainer, &Image)> = inputs
+    let known: ByName<&ContainerName, (&ReferenceContainer, &Image)> = inputs
         .images
         .iter()
         .filter_map(|(name, image)| Some((name, (inputs.reference.containers.get(name)?, image))))
@@ -172,7 +173,7 @@ pub fn desired(inputs: &Inputs<'_>) -> Desired {
     desired.containers.extend(selected);
     let volumes = desired.containers.iter().flat_map(|container| {
         let mounts = container.body.host_config.mounts.iter();
-        mounts.map(|mount| (mount.source.clone(), container.name.clone()))
+        mounts.map(|mount| mount.source.clone())
     });
     desired.volumes = volumes.collect();
     desired

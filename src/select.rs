@@ -1,8 +1,9 @@
 //! Which containers run: those asked for, what they need, and the proxy. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::error::{Error, Result};
+use crate::model::by_name::ByName;
 use crate::model::name::ContainerName;
 use crate::model::nearest::nearest;
 use crate::model::reference::{Reference, ReferenceContainer};
@@ -107,7 +108,7 @@ struct Places<'a> {
     names: Vec<&'a ContainerName>,
     entries: Vec<&'a ReferenceContainer>,
     needs: Vec<Vec<usize>>,
-    index: HashMap<&'a ContainerName, usize>,
+    index: ByName<&'a ContainerName, usize>,
 }
 
 impl<'a> Places<'a> {

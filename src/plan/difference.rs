@@ -1,12 +1,13 @@
 //! Desired − observed → a plan. Pure and deterministic.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::drift::Drift;
 use super::removal;
 use super::room::Room;
 use super::{Cause, Network, Observed, Plan, Step};
 use crate::desired::{Desired, DesiredContainer};
+use crate::model::by_name::ByName;
 use crate::model::container::Until;
 use crate::model::name::ContainerName;
 use crate::model::observed::{ContainerState, Health, ObservedContainer};
@@ -19,10 +20,10 @@ pub fn difference(desired: &Desired, observed: &Observed) -> Plan {
         drift: Drift::new(desired, observed),
         plan: Plan::default(),
         networks: BTreeMap::new(),
-        volumes: HashMap::new(),
+        volumes: ByName::default(),
         room: Room::default(),
-        started: HashMap::new(),
-        waits: HashMap::new(),
+        started: ByName::default(),
+        waits: ByName::default(),
         index: desired
             .containers
             .iter()
@@ -50,11 +51,11 @@ struct Planner<'a> {
     drift: Drift<'a>,
     plan: Plan,
     networks: BTreeMap<Network, usize>,
-    volumes: HashMap<&'a str, usize>,
+    volumes: ByName<&'a str, usize>,
     room: Room,
-    started: HashMap<&'a ContainerName, usize>,
-    waits: HashMap<(&'a ContainerName, Until), usize>,
-    index: HashMap<&'a ContainerName, &'a DesiredContainer>,
+    started: ByName<&'a ContainerName, usize>,
+    waits: ByName<(&'a ContainerName, Until), usize>,
+    index: ByName<&'a ContainerName, &'a DesiredContainer>,
 }
 
 /// What has to happen to a container besides its creation.
@@ -90,7 +91,7 @@ impl<'a> Planner<'a> {
     }
 
     fn volumes(&mut self) {
-        for name in self.desired.volumes.keys() {
+        for name in &self.desired.volumes {
             if !self.observed.volumes.contains(name) {
                 let step = Step::CreateVolume(name.clone());
                 let step = self.plan.push(step, Cause::Missing, []);

@@ -307,7 +307,7 @@ fn running(desired: &Desired) -> Observed {
     Observed {
         containers: containers.collect(),
         networks: vec![network],
-        volumes: desired.volumes.keys().cloned().collect(),
+        volumes: desired.volumes.iter().cloned().collect(),
         ..Observed::default()
     }
 }

@@ -37,21 +37,21 @@ fn cold() {
     assert_snapshot!(World::asking_for(&["billing"]).plan(&Engine::default()), @r"
      1. create network                                    it is not there
      2. create network for absent names                   it is not there
-     3. create volume devenv-acme-default-billing.logs    it is not there
-     4. create volume devenv-acme-default-customers.logs  it is not there
-     5. create volume devenv-acme-default-ledger-db.data  it is not there
+     3. create volume devenv-acme-default-customers.logs  it is not there
+     4. create volume devenv-acme-default-ledger-db.data  it is not there
+     5. create volume devenv-acme-default-billing.logs    it is not there
      6. pull customers                                    its image is not on this engine
      7. bind customers                                    it is about to be created  (after 6)
-     8. create customers                                  it is not there  (after 1, 4, 7)
+     8. create customers                                  it is not there  (after 1, 3, 7)
      9. pull ledger-db                                    its image is not on this engine
     10. bind ledger-db                                    it is about to be created  (after 9)
-    11. create ledger-db                                  it is not there  (after 1, 5, 10)
+    11. create ledger-db                                  it is not there  (after 1, 4, 10)
     12. pull migration                                    its image is not on this engine
     13. bind migration                                    it is about to be created  (after 12)
     14. create migration                                  it is not there  (after 1, 13)
     15. pull billing                                      its image is not on this engine
     16. bind billing                                      it is about to be created  (after 15)
-    17. create billing                                    it is not there  (after 1, 3, 16)
+    17. create billing                                    it is not there  (after 1, 5, 16)
     18. connect billing                                   it is not there  (after 2, 17)
     19. pull front                                        its image is not on this engine
     20. bind front                                        it is about to be created  (after 19)
