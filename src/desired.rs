@@ -44,6 +44,8 @@ pub struct Image {
 pub enum Source {
     /// Production's signed reference.
     Reference,
+    /// A proposal on this machine, which nobody signed.
+    Local,
 }
 
 impl Source {
@@ -51,6 +53,7 @@ impl Source {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reference => "reference",
+            Self::Local => "local",
         }
     }
 }

@@ -6,7 +6,7 @@ mod gather;
 
 pub use fetch::{Fetched, fetch};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{self, Failure, Watch};
 use crate::context::{Context, OpenPlatform};
@@ -20,6 +20,7 @@ use crate::model::host_profile::HostProfile;
 use crate::model::identity::Identity;
 use crate::model::name::{ContainerName, EnvironmentName};
 use crate::prepare::{self, Chosen, Preparation, Wish};
+use crate::proposals::Locals;
 use crate::ready::{Ready, Waiting};
 use crate::registry::Registry;
 use crate::select::{self, Request, Selection};
@@ -61,7 +62,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     let observing = (engine.clone(), identity.clone());
     let observing =
         tokio::spawn(async move { Observation::take(&observing.0, &observing.1).await });
-    let chosen = preparation.choose(&choice).await?;
+    let mut chosen = preparation.choose(&choice).await?;
     let observation = observing
         .await
         .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
@@ -69,8 +70,9 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         context.ui.warn(warning);
     }
     let next = remembered(open, record.clone(), wish, environment, &chosen);
+    let locals = Locals::of(context, open, &engine, &next, &mut chosen).await?;
     let selection = selection(&chosen, &next)?;
-    let images = gather::images(&preparation, &chosen, &selection).await?;
+    let images = gather::images(&preparation, &chosen, &locals, &selection).await?;
     let secrets = gather::secrets(context, open, &chosen, &selection, &next, owner.key).await?;
     let reference = &chosen.verified.reference;
     let goal = Goal {
@@ -134,6 +136,7 @@ fn remembered(
         reference,
         pinned: false,
         configuration: open.platform.workstation.configuration.clone(),
+        local: BTreeSet::new(),
         ports: BTreeMap::new(),
     });
     next.environment = environment;
@@ -150,6 +153,18 @@ fn remembered(
     next.without.extend(wish.without.iter().cloned());
     next.without.retain(|name| !wish.names.contains(name));
     next.asked.retain(|name| !wish.less.contains(name));
+    let named = wish
+        .names
+        .iter()
+        .filter_map(|name| ContainerName::new(name.as_str()).ok());
+    match wish.local {
+        Some(true) => next.local.extend(named),
+        Some(false) => {
+            let named: BTreeSet<_> = named.collect();
+            next.local.retain(|name| !named.contains(name));
+        }
+        None => {}
+    }
     for list in [&mut next.asked, &mut next.without] {
         list.sort();
         list.dedup();

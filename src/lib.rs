@@ -11,7 +11,8 @@
 //! the user asked for to one verified reference, [`instance`] from there to a page; [`examine`]
 //! explains what was verified.
 //!
-//! [`release`] is production's side, on [`build`]. [`commands`] is the command line, one file a
+//! [`proposals`] are a developer's own changes, built and run here. [`release`] is production's side,
+//! on [`build`]. [`commands`] is the command line, one file a
 //! command; only [`ui`] prints. [`context`] carries [`settings`], [`paths`] and the clock.
 //! `tests/layout.rs` holds the direction of imports.
 
@@ -41,6 +42,7 @@ pub mod paths;
 pub mod plan;
 pub mod prepare;
 pub mod probe;
+pub mod proposals;
 pub mod ready;
 pub mod registry;
 pub mod release;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::model::digest::Digest;
-use crate::model::name::{EnvironmentName, InstanceName, PlatformName};
+use crate::model::name::{ContainerName, EnvironmentName, FileName, InstanceName, PlatformName};
 use crate::settings::Environment;
 
 /// The four folders, and what is where in them.
@@ -76,6 +76,25 @@ impl Paths {
             .join("definitions.git")
     }
 
+    /// The work tree of a proposal.
+    pub fn worktree(&self, platform: &PlatformName, container: &ContainerName) -> PathBuf {
+        self.data
+            .join("platforms")
+            .join(platform.as_str())
+            .join("proposals")
+            .join(container.as_str())
+    }
+
+    /// What is kept of proposals.
+    pub fn proposals(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("proposals").join(platform.as_str())
+    }
+
+    /// What is kept of one proposal.
+    pub fn proposal(&self, platform: &PlatformName, container: &ContainerName) -> PathBuf {
+        self.proposals(platform).join(format!("{container}.json"))
+    }
+
     /// The folder of platforms.
     pub fn platforms(&self) -> PathBuf {
         self.data.join("platforms")
@@ -90,6 +109,14 @@ impl Paths {
     /// The folder of [`Self::content`], in folders by the digest's first two digits.
     pub fn contents(&self) -> PathBuf {
         self.cache.join("content")
+    }
+
+    /// An artifact that production received, for local builds.
+    pub fn artifact(&self, digest: &Digest, name: &FileName) -> PathBuf {
+        self.cache
+            .join("artifacts")
+            .join(digest.hex())
+            .join(name.as_str())
     }
 
     /// What was seen beside content: unverified hints, by kind and key.

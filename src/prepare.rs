@@ -41,6 +41,8 @@ pub struct Wish {
     pub ports: BTreeMap<u16, u16>,
     /// Whether the proxy runs, where that is to change.
     pub proxy: Option<bool>,
+    /// Whether `names` run from their proposals from now on, or from the reference again.
+    pub local: Option<bool>,
     /// Whether only the plan is wanted.
     pub dry_run: bool,
     /// Whether to return once everything is started.

@@ -1,6 +1,6 @@
 //! What an instance remembers, whose objects it makes, and the lock that makes commands take turns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
@@ -41,6 +41,9 @@ pub struct InstanceRecord {
     pub pinned: bool,
     /// Which settings its images use.
     pub configuration: ConfigurationName,
+    /// Containers that run from a proposal.
+    #[serde(default)]
+    pub local: BTreeSet<ContainerName>,
     /// Host ports by container and `host:container` as published.
     #[serde(default)]
     pub ports: BTreeMap<ContainerName, Vec<PortRecord>>,
@@ -278,7 +281,8 @@ fn temporary(path: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile> {
     Ok(file)
 }
 
-fn create_parent(path: &Path) -> Result<&Path> {
+/// Makes the folder that a file is to be in.
+pub fn create_parent(path: &Path) -> Result<&Path> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(folder).at(Kind::Usage, "create", folder)?;
     Ok(folder)

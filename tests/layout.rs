@@ -39,6 +39,7 @@ const ORDER: &[&str] = &[
     "secrets",
     "prepare",
     "examine",
+    "proposals",
     "running",
     "clean",
     "instance",

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use super::{Context, Event, Failure, Reporter, wait_until};
-use crate::desired::{Desired, DesiredContainer, Image};
+use crate::desired::{Desired, DesiredContainer, Image, Source};
 use crate::engine::{Engine, Fault, FaultKind};
 use crate::error::Error;
 use crate::model::digest::Digest;
@@ -234,8 +234,10 @@ impl<'a> Runtime<'a> {
                     engine: own,
                 });
             }
-            // Only spares the image from `docker image prune`.
-            done(context.engine.tag(id, &repository, &image.version).await)?;
+            // Only spares the image from `docker image prune`; a local one has its own name.
+            if image.source == Source::Reference {
+                done(context.engine.tag(id, &repository, &image.version).await)?;
+            }
             self.known(|known| known.images.insert(name.clone(), *id));
             return Ok(());
         }

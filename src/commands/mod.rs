@@ -1,9 +1,13 @@
 //! The command line: one command, one file with its arguments, its help and its function.
 
+pub mod abandon;
+pub mod build;
 pub mod clean;
 pub mod completions;
 pub mod config;
+pub mod diff;
 pub mod down;
+pub mod edit;
 pub mod exec;
 pub mod history;
 pub mod init;
@@ -11,6 +15,7 @@ pub mod list;
 pub mod logs;
 pub mod open;
 pub mod pause;
+pub mod proposals;
 pub mod pull;
 pub mod release;
 pub mod restart;
@@ -103,6 +108,11 @@ enum Command {
     History(history::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
+    Edit(edit::Arguments),
+    Build(build::Arguments),
+    Diff(diff::Arguments),
+    Proposals(proposals::Arguments),
+    Abandon(abandon::Arguments),
     Trust(trust::Arguments),
     Release(release::Arguments),
     Pause(pause::Arguments),
@@ -155,6 +165,11 @@ impl Cli {
             Command::History(arguments) => history::run(&context, arguments).await,
             Command::Config(arguments) => config::run(&context, &arguments),
             Command::Completions(arguments) => completions::run(&context, &arguments),
+            Command::Edit(arguments) => edit::run(&context, &arguments),
+            Command::Build(arguments) => build::run(&context, arguments).await,
+            Command::Diff(arguments) => diff::run(&context, &arguments).await,
+            Command::Proposals(arguments) => proposals::run(&context, &arguments),
+            Command::Abandon(arguments) => abandon::run(&context, &arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
             Command::Release(arguments) => release::run(&context, arguments).await,
             Command::Pause(arguments) => pause::run(&context, arguments).await,

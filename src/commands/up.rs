@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::commands::status;
 use crate::complete;
 use crate::context::{Context, OpenPlatform};
+use crate::desired::{Image, Source};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::instance::{self, Outcome};
@@ -51,6 +52,12 @@ pub struct Arguments {
     /// Publish a port elsewhere on this machine (repeatable)
     #[arg(long, value_name = "PORT=HOSTPORT", value_parser = port)]
     port: Vec<(u16, u16)>,
+    /// Run the named containers from their proposals (`devenv edit`), until `--release`
+    #[arg(long, requires = "names", conflicts_with = "release")]
+    local: bool,
+    /// Run the named containers as production released them again
+    #[arg(long, requires = "names")]
+    release: bool,
     /// Run without the proxy, until `--proxy` brings it back
     #[arg(long, conflicts_with = "proxy")]
     no_proxy: bool,
@@ -91,6 +98,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
         dry_run: arguments.dry_run,
         no_wait: arguments.no_wait,
         timeout: arguments.timeout.duration(),
+        local: (arguments.local || arguments.release).then_some(arguments.local),
         less: Vec::new(),
     };
     finish(context, &open, &wish).await
@@ -131,6 +139,16 @@ async fn finish(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<E
     Ok(Exit::Done)
 }
 
+/// The version; in yellow what nobody released.
+fn version(image: &Image) -> Cell {
+    match image.source {
+        Source::Reference => Cell::from(image.version.clone()),
+        Source::Local => Cell::painted(format!("LOCAL {}", image.version), |style, text| {
+            style.yellow(text)
+        }),
+    }
+}
+
 fn show_plan(ui: &Ui, outcome: &Outcome) {
     let reference = &outcome.chosen.verified.reference;
     let rows: Vec<Vec<Cell>> = outcome
@@ -146,7 +164,7 @@ fn show_plan(ui: &Ui, outcome: &Outcome) {
             };
             vec![
                 Cell::from(name.as_str()),
-                Cell::from(verified.image.version.clone()),
+                version(&verified.image),
                 Cell::from(verified.image.digest.short()),
                 Cell::from(verified.signers.join(", ")),
                 Cell::from(verified.commit.chars().take(10).collect::<String>()),
@@ -194,7 +212,7 @@ fn show(ui: &Ui, outcome: &Outcome) {
             let urls = urls::urls(reference, name, port);
             vec![
                 Cell::from(name.as_str()),
-                Cell::from(outcome.images[name].image.version.clone()),
+                version(&outcome.images[name].image),
                 Cell::painted(state, |style, text| style.green(text)),
                 Cell::painted(urls.join("  "), |style, text| style.cyan(text)),
             ]

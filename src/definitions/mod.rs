@@ -20,6 +20,7 @@ pub mod tag;
 mod text;
 pub mod transport;
 pub mod tree;
+mod worktree;
 
 pub use catalogue::{Changed, FileChange};
 pub use commit::{Author, Change, Pushed};

@@ -17,6 +17,7 @@ use crate::model::identity::Identity;
 use crate::model::name::ContainerName;
 use crate::plan::{Observed, Plan, Step, images};
 use crate::prepare::{self, Chosen, Preparation, Wish};
+use crate::proposals::Locals;
 use crate::registry::Registry;
 use crate::select::{self, Request, Selection};
 use crate::state::{InstanceRecord, Owner};
@@ -45,7 +46,7 @@ pub async fn fetch(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         context.ui.warn(warning);
     }
     let selection = select::select(&chosen.verified.reference, &request(wish, record.as_ref())?)?;
-    let images = gather::images(&preparation, &chosen, &selection).await?;
+    let images = gather::images(&preparation, &chosen, &Locals::default(), &selection).await?;
     let (engine, _) = context.engine()?;
     let fetching = Fetching {
         context,

@@ -16,6 +16,7 @@ use crate::model::overrides::Overrides;
 use crate::model::secret::Secret;
 use crate::plan::{Plan, Step};
 use crate::prepare::{Chosen, Preparation};
+use crate::proposals::Locals;
 use crate::registry::Registry;
 use crate::secrets;
 use crate::select::Selection;
@@ -24,10 +25,11 @@ use crate::state::InstanceRecord;
 /// Images that are verified at the same time.
 const AT_ONCE: usize = 16;
 
-/// Verifies the images of the selected containers.
+/// Verifies the images of the selected containers; those of proposals are nobody's to verify.
 pub(super) async fn images(
     preparation: &Preparation<'_>,
     chosen: &Chosen,
+    locals: &Locals,
     selection: &Selection,
 ) -> Result<BTreeMap<ContainerName, VerifiedImage>> {
     let verifier = preparation.verifier();
@@ -35,6 +37,9 @@ pub(super) async fn images(
     let verify = |name: &ContainerName| {
         let name = name.clone();
         async move {
+            if let Some(image) = locals.images.get(&name) {
+                return Ok((name, image.clone()));
+            }
             let entry = &reference.containers[&name];
             let (Some(version), Some(digest)) = (&entry.version, entry.digest) else {
                 return Ok((name, chosen.verified.proxy.clone()));

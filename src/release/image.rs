@@ -185,7 +185,7 @@ impl Recipe {
     }
 
     /// Those that the Dockerfile declares: the builder warns of others.
-    fn arguments(&self, version: &str) -> BTreeMap<String, String> {
+    pub(super) fn arguments(&self, version: &str) -> BTreeMap<String, String> {
         let bases = self.bases.iter().map(|base| {
             (
                 argument_of(&base.container),

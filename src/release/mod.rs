@@ -15,6 +15,7 @@ mod document;
 mod image;
 pub mod key;
 pub mod ledger;
+pub mod local;
 mod proxy_image;
 mod publish;
 mod published;

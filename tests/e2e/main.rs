@@ -15,6 +15,7 @@ mod initialising;
 mod looking;
 mod options;
 mod outside;
+mod proposing;
 mod readiness;
 mod real;
 mod red_team;

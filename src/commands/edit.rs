@@ -1,0 +1,143 @@
+//! `devenv edit`
+
+use std::path::Path;
+use std::process::Command;
+
+use clap::Args;
+
+use crate::complete;
+use crate::context::{Context, OpenPlatform};
+use crate::error::{Error, Kind, PathContext, Result};
+use crate::exit::Exit;
+use crate::model::name::ContainerName;
+use crate::proposals::Proposal;
+
+/// Change a container's definition, on this machine
+///
+/// Makes a work tree of the definitions for this proposal, or takes up the one that is there, and
+/// opens `container.yaml` in your editor (VISUAL, EDITOR); what you save is checked. Then
+/// `devenv build NAME` builds it and `devenv up NAME --local` runs it among production's containers.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The container
+    #[arg(add = complete::names())]
+    name: ContainerName,
+    /// Begin a container that does not exist yet
+    #[arg(long)]
+    new: bool,
+    /// Begin it with the files of this one
+    #[arg(long, value_name = "NAME", requires = "new", add = complete::names())]
+    like: Option<ContainerName>,
+    /// Only print the folder
+    #[arg(long)]
+    print: bool,
+}
+
+/// Begins or goes on.
+pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
+    let open = context.open()?;
+    let name = &arguments.name;
+    let proposal = match Proposal::find(context, &open, name)? {
+        Some(proposal) => proposal,
+        None => begin(context, &open, arguments)?,
+    };
+    let tree = context.paths.worktree(&open.name, name);
+    let folder = tree.join("containers").join(name.as_str());
+    let mut editors = ["VISUAL", "EDITOR"].iter();
+    let editor = editors.find_map(|name| context.environment.get(name));
+    let editor = editor.filter(|_| !arguments.print && context.ui.is_interactive());
+    if let Some(editor) = editor {
+        start(editor, &folder.join("container.yaml"))?;
+    }
+    context.ui.json(&serde_json::json!({
+        "container": name, "folder": folder, "base": proposal.base,
+    }));
+    context.ui.data(&folder.display().to_string());
+    let definitions = context.definitions(&open.name)?;
+    let commit = proposal.snapshot(context, &open, &definitions)?;
+    definitions.catalogue(commit)?;
+    context.ui.note(&format!(
+        "it holds together; next: `devenv diff {name}`, `devenv up {name} --local`"
+    ));
+    Ok(Exit::Done)
+}
+
+fn begin(context: &Context, open: &OpenPlatform, arguments: &Arguments) -> Result<Proposal> {
+    let name = &arguments.name;
+    let known = open.containers.iter().any(|it| it.name == *name);
+    if known && arguments.new {
+        return Err(Error::usage(format!("`{name}` exists already"))
+            .hint(format!("`devenv edit {name}` changes it")));
+    }
+    if !known && !arguments.new {
+        let names = open.containers.iter().map(|it| it.name.as_str());
+        let error = Error::usage(format!("no container is called `{name}`"));
+        return Err(match crate::model::nearest::nearest(name.as_str(), names) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("`devenv edit --new {name}` begins it")),
+        });
+    }
+    let like = arguments.like.as_ref();
+    if let Some(like) = like.filter(|like| !open.containers.iter().any(|it| it.name == **like)) {
+        return Err(Error::usage(format!("no container is called `{like}`")));
+    }
+    let proposal = Proposal::begin(context, open, name)?;
+    if arguments.new {
+        let containers = context.paths.worktree(&open.name, name).join("containers");
+        let folder = containers.join(name.as_str());
+        match like {
+            Some(like) => copy(&containers.join(like.as_str()), &folder)?,
+            None => first_files(&folder)?,
+        }
+    }
+    Ok(proposal)
+}
+
+/// What a container begins with: the shortest definition that holds together.
+fn first_files(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).at(Kind::Usage, "create", folder)?;
+    for (name, text) in [
+        (
+            "container.yaml",
+            "description: What it is for\nroutes: []\n",
+        ),
+        ("Dockerfile", "ARG BASE_TOMCAT\nFROM ${BASE_TOMCAT}\n"),
+    ] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).at(Kind::Usage, "write", &path)?;
+    }
+    Ok(())
+}
+
+/// Copies plain files and folders.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).at(Kind::Usage, "create", to)?;
+    for entry in std::fs::read_dir(from).at(Kind::Usage, "read", from)? {
+        let entry = entry.at(Kind::Usage, "read", from)?;
+        let kind = entry.file_type().at(Kind::Usage, "read", &entry.path())?;
+        let target = to.join(entry.file_name());
+        if kind.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), &target).at(Kind::Usage, "write", &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs the editor, which may be a command with arguments, to its end.
+fn start(editor: &str, file: &Path) -> Result<()> {
+    let mut words = editor.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    let failed = |why: String| Error::usage(format!("the editor `{program}` {why}"));
+    let status = Command::new(program)
+        .args(words)
+        .arg(file)
+        .status()
+        .map_err(|error| failed("cannot be started".to_owned()).because(error))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(failed(format!("ended with {status}")))
+    }
+}

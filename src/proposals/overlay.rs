@@ -1,0 +1,126 @@
+//! Production's reference with proposals laid over it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Bench, Proposal};
+use crate::context::{Context, OpenPlatform};
+use crate::desired::{Image, Source};
+use crate::engine::docker::Docker;
+use crate::error::{Error, Result};
+use crate::evidence::VerifiedImage;
+use crate::model::image::Repository;
+use crate::model::name::{ContainerName, Version};
+use crate::model::reference::{Reference, ReferenceContainer};
+use crate::model::run_specification::{ResolvedNeed, RunSpecification};
+use crate::prepare::Chosen;
+use crate::release::local::{Built, Local};
+use crate::state::InstanceRecord;
+
+/// The images of containers that run from proposals.
+#[derive(Debug, Clone, Default)]
+pub struct Locals {
+    /// By container; the proxy among them where routes differ.
+    pub images: BTreeMap<ContainerName, VerifiedImage>,
+}
+
+impl Locals {
+    /// Builds what the instance runs from proposals, and lays it over the reference: image and run
+    /// specification both. Where routes differ, the proxy is built for them too.
+    pub async fn of(
+        context: &Context,
+        open: &OpenPlatform,
+        engine: &Docker,
+        record: &InstanceRecord,
+        chosen: &mut Chosen,
+    ) -> Result<Self> {
+        let mut locals = Self::default();
+        let reference = &mut chosen.verified.reference;
+        let mut rerouted = None;
+        for name in &record.local {
+            let mut proposal = Proposal::of(context, open, name)?;
+            let local = proposal.build(context, open, engine, false).await?;
+            let entry = entry(&local, reference)?;
+            let before = reference.containers.insert(name.clone(), entry);
+            let routes = &reference.containers[name].routes;
+            if before.as_ref().map(|it| &it.routes) != Some(routes) {
+                rerouted = Some(proposal);
+            }
+            locals.insert(name, local.built, &local.repository, context.now());
+            context.ui.warn(&format!(
+                "{name} is LOCAL ({}): built here from your proposal, signed by nobody",
+                local.built.version()
+            ));
+        }
+        if let Some(mut proposal) = rerouted.filter(|_| record.proxy) {
+            let mut bench = Bench::open(context, open)?;
+            let desk = bench.desk(open, context);
+            let before = proposal.proxy;
+            let (built, repository) = desk.build_local_proxy(engine, reference, before).await?;
+            proposal.proxy = Some(built);
+            proposal.save(context, open)?;
+            let proxy = reference.proxy.clone();
+            locals.insert(&proxy, built, &repository, context.now());
+            context.ui.warn(&format!(
+                "{proxy} is LOCAL too ({}): the proposal changes routes",
+                built.version()
+            ));
+        }
+        Ok(locals)
+    }
+
+    fn insert(
+        &mut self,
+        name: &ContainerName,
+        built: Built,
+        repository: &Repository,
+        now: Timestamp,
+    ) {
+        let image = Image {
+            repository: repository.clone(),
+            digest: built.image,
+            accepted: vec![built.image],
+            architectures: Vec::new(),
+            version: built.version(),
+            source: Source::Local,
+        };
+        let image = VerifiedImage {
+            image,
+            signers: Vec::new(),
+            commit: String::new(),
+            built: now,
+        };
+        self.images.insert(name.clone(), image);
+    }
+}
+
+/// What a reference would say of it.
+fn entry(local: &Local, reference: &Reference) -> Result<ReferenceContainer> {
+    let definition = &local.definition;
+    let run = RunSpecification::resolve(definition, &local.platform.defaults);
+    let mut needs = Vec::new();
+    for need in &definition.needs {
+        let there = reference.containers.get(&need.container).ok_or_else(|| {
+            Error::definitions(format!(
+                "the proposal needs {}, which is not in reference {}",
+                need.container, reference.number
+            ))
+        })?;
+        needs.push(ResolvedNeed {
+            container: need.container.clone(),
+            until: need.until.unwrap_or_else(|| there.run.default_until()),
+        });
+    }
+    let known = |other: &&ContainerName| reference.containers.contains_key(*other);
+    Ok(ReferenceContainer {
+        version: Some(Version::new(local.built.version()).map_err(Error::bug)?),
+        repository: local.repository.clone(),
+        digest: Some(local.built.image),
+        description: definition.description.clone(),
+        needs,
+        uses: definition.uses.iter().filter(known).cloned().collect(),
+        routes: definition.routes.clone(),
+        run,
+    })
+}
