@@ -58,10 +58,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     let registry = context.registry();
     let preparation = Preparation::new(context, open, registry.as_ref());
     let (environment, choice) = prepare::choice(open, record.as_ref(), wish);
-    // Apart, so that neither waits for what the other computes.
-    let observing = (engine.clone(), identity.clone());
-    let observing =
-        tokio::spawn(async move { Observation::take(&observing.0, &observing.1).await });
+    let observing = observing(&engine, &identity);
     let mut chosen = preparation.choose(&choice).await?;
     let observation = observing
         .await
@@ -70,7 +67,8 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         context.ui.warn(warning);
     }
     let next = remembered(open, record.clone(), wish, environment, &chosen);
-    let locals = Locals::of(context, open, &engine, &next, &mut chosen).await?;
+    let build = !wish.dry_run && registry.is_some();
+    let locals = Locals::of(context, open, &engine, &next, &mut chosen, build).await?;
     let selection = selection(&chosen, &next)?;
     let images = gather::images(&preparation, &chosen, &locals, &selection).await?;
     let secrets = gather::secrets(context, open, &chosen, &selection, &next, owner.key).await?;
@@ -105,6 +103,12 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         planned,
         ready,
     })
+}
+
+/// Looks at the engine apart, so that neither waits for what the other computes.
+fn observing(engine: &Docker, identity: &Identity) -> tokio::task::JoinHandle<Result<Observation>> {
+    let (engine, identity) = (engine.clone(), identity.clone());
+    tokio::spawn(async move { Observation::take(&engine, &identity).await })
 }
 
 /// Commands on one instance take turns; one that only plans does not wait.

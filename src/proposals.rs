@@ -12,7 +12,7 @@ use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::model::name::ContainerName;
 use crate::release::Desk;
-use crate::release::local::{Built, Local, Order};
+use crate::release::local::{Built, Local, Order, repository};
 use crate::state;
 use crate::ui::release::ReleaseProgress;
 
@@ -143,6 +143,30 @@ impl Proposal {
         self.built = Some(local.built);
         self.save(context, open)?;
         Ok(local)
+    }
+}
+
+impl Proposal {
+    /// What was built of it last, without building: for plans, and without a network.
+    pub fn as_built(&self, context: &Context, open: &OpenPlatform) -> Result<Local> {
+        let name = &self.container;
+        let built = self.built.ok_or_else(|| {
+            Error::usage(format!("the proposal about {name} was never built"))
+                .hint(format!("`devenv build {name}` does so"))
+        })?;
+        let definitions = context.definitions(&open.name)?;
+        let commit = self.snapshot(context, open, &definitions)?;
+        let mut catalogue = definitions.catalogue(commit)?;
+        let definition = catalogue.definitions.remove(name).ok_or_else(|| {
+            Error::definitions(format!("the proposal has no containers/{name} any more"))
+        })?;
+        Ok(Local {
+            built,
+            repository: repository(name)?,
+            definition,
+            platform: catalogue.platform,
+            unchanged: true,
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::model::name::{ContainerName, Version};
 use crate::model::reference::{Reference, ReferenceContainer};
 use crate::model::run_specification::{ResolvedNeed, RunSpecification};
 use crate::prepare::Chosen;
-use crate::release::local::{Built, Local};
+use crate::release::local::{Built, Local, repository};
 use crate::state::InstanceRecord;
 
 /// The images of containers that run from proposals.
@@ -27,20 +27,26 @@ pub struct Locals {
 
 impl Locals {
     /// Builds what the instance runs from proposals, and lays it over the reference: image and run
-    /// specification both. Where routes differ, the proxy is built for them too.
+    /// specification both. Where routes differ, the proxy is built for them too. Without `build`,
+    /// what was built last stands for it.
     pub async fn of(
         context: &Context,
         open: &OpenPlatform,
         engine: &Docker,
         record: &InstanceRecord,
         chosen: &mut Chosen,
+        build: bool,
     ) -> Result<Self> {
         let mut locals = Self::default();
         let reference = &mut chosen.verified.reference;
         let mut rerouted = None;
         for name in &record.local {
             let mut proposal = Proposal::of(context, open, name)?;
-            let local = proposal.build(context, open, engine, false).await?;
+            let local = if build {
+                proposal.build(context, open, engine, false).await?
+            } else {
+                proposal.as_built(context, open)?
+            };
             let entry = entry(&local, reference)?;
             let before = reference.containers.insert(name.clone(), entry);
             let routes = &reference.containers[name].routes;
@@ -54,14 +60,21 @@ impl Locals {
             ));
         }
         if let Some(mut proposal) = rerouted.filter(|_| record.proxy) {
+            if !build {
+                let text = "a plan cannot show the proxy for routes that were never built";
+                let built = proposal.proxy.ok_or_else(|| Error::usage(text))?;
+                let proxy = reference.proxy.clone();
+                locals.insert(&proxy, built, &repository(&proxy)?, context.now());
+                return Ok(locals);
+            }
             let mut bench = Bench::open(context, open)?;
             let desk = bench.desk(open, context);
             let before = proposal.proxy;
-            let (built, repository) = desk.build_local_proxy(engine, reference, before).await?;
+            let (built, place) = desk.build_local_proxy(engine, reference, before).await?;
             proposal.proxy = Some(built);
             proposal.save(context, open)?;
             let proxy = reference.proxy.clone();
-            locals.insert(&proxy, built, &repository, context.now());
+            locals.insert(&proxy, built, &place, context.now());
             context.ui.warn(&format!(
                 "{proxy} is LOCAL too ({}): the proposal changes routes",
                 built.version()

@@ -226,7 +226,8 @@ impl Desk<'_> {
     }
 }
 
-fn repository(container: &ContainerName) -> Result<Repository> {
+/// Where a container's local images are named.
+pub fn repository(container: &ContainerName) -> Result<Repository> {
     format!("{REPOSITORY}/{container}")
         .parse()
         .map_err(Error::bug)
