@@ -9,9 +9,9 @@ use crate::support::synthetic::Synthetic;
 use crate::support::workstation::{Workstation, docker};
 
 /// The Id of an image that would do harm, with a label that has it removed after the test.
-fn evil_image(platform: &Synthetic) -> String {
+pub(super) fn evil_image(prefix: &str) -> String {
     let layer = tar(&[("probe", 0o755, &probe_program()), ("evil", 0o644, b"")]);
-    let label = format!("LABEL devenv-test.prefix={}", platform.prefix);
+    let label = format!("LABEL devenv-test.prefix={prefix}");
     let mut import = Command::new("docker")
         .args(["import", "--change", &label, "-"])
         .stdin(Stdio::piped())
@@ -50,7 +50,7 @@ async fn runs_the_signed_one(platform: &Synthetic, evil: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_tagged_locally_as_ours() {
     let platform = released().await;
-    let evil = evil_image(&platform);
+    let evil = evil_image(&platform.prefix);
     let published = platform.repository("billing").tagged("1.0");
     docker(&["tag", &evil, &published]);
     docker(&["tag", &evil, "localhost/devenv/acme/billing:1.0"]);
@@ -61,7 +61,7 @@ async fn an_image_tagged_locally_as_ours() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_loaded_under_the_wanted_name() {
     let platform = released().await;
-    let evil = evil_image(&platform);
+    let evil = evil_image(&platform.prefix);
     let published = platform.repository("billing").tagged("1.0");
     docker(&["tag", &evil, &published]);
     let file = platform.folder.path().join("evil.tar");
@@ -77,7 +77,7 @@ async fn a_container_exchanged_for_one_of_another_image() {
     let platform = released().await;
     let workstation = Workstation::initialised(&platform.url());
     workstation.run(&["up", "billing", "--no-proxy"]).ok();
-    let evil = evil_image(&platform);
+    let evil = evil_image(&platform.prefix);
     let object = workstation.object("billing");
     let labels = docker(&[
         "inspect",

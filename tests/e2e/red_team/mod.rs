@@ -8,6 +8,7 @@ mod keys;
 mod ledgers;
 mod references;
 mod registries;
+mod releases;
 mod trust_files;
 
 use devenv::model::digest::Digest;
