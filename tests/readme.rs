@@ -57,7 +57,11 @@ fn every_command_of_the_readme_is_one() {
         seen += 1;
         let parsed = Cli::command().try_get_matches_from(&words);
         if let Err(error) = parsed {
-            let fine = [ErrorKind::MissingRequiredArgument, ErrorKind::DisplayHelp];
+            let fine = [
+                ErrorKind::MissingRequiredArgument,
+                ErrorKind::DisplayHelp,
+                ErrorKind::DisplayVersion,
+            ];
             let placeholder = words
                 .iter()
                 .any(|word| word.chars().all(char::is_uppercase));
