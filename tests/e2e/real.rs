@@ -1,11 +1,14 @@
 //! The real platform: Apache, Tomcat and PostgreSQL, released by devenv's own release commands.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use devenv::model::digest::Digest;
 
 use crate::support::registry::{address, tests};
 use crate::support::workstation::{Workstation, docker, free_port};
@@ -215,4 +218,74 @@ fn cosign_accepts_what_release_signed() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+/// Path, kind, mode, owner and content of everything in a layer, without the times.
+fn contents(layer: &[u8]) -> BTreeMap<String, String> {
+    let mut archive = tar::Archive::new(layer);
+    let entries = archive.entries().unwrap().map(|entry| {
+        let mut entry = entry.unwrap();
+        let header = entry.header();
+        let told = format!(
+            "{:?} {:o} {}:{} {:?}",
+            header.entry_type(),
+            header.mode().unwrap(),
+            header.uid().unwrap(),
+            header.gid().unwrap(),
+            entry.link_name().unwrap()
+        );
+        let path = entry.path().unwrap().display().to_string();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        (path, format!("{told} {}", Digest::of(&bytes)))
+    });
+    entries.collect()
+}
+
+/// The layers of an image, first to last.
+fn layers(image: &str) -> Vec<BTreeMap<String, String>> {
+    let output = Command::new("docker")
+        .args(["save", image])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(output.stdout.as_slice())
+        .entries()
+        .unwrap()
+    {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().display().to_string();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        files.insert(path, bytes);
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    let names = manifest[0]["Layers"].as_array().unwrap().iter();
+    names
+        .map(|name| contents(&files[name.as_str().unwrap()]))
+        .collect()
+}
+
+#[test]
+fn a_developers_build_of_productions_commit_has_productions_content() {
+    let workstation = developer();
+    let verified = workstation
+        .run(&["trust", "verify", "billing:1.4.2", "--json"])
+        .ok();
+    let digest = verified.json()[0]["digest"].as_str().unwrap().to_owned();
+    let repositories = std::fs::read_to_string(platform().join("repositories")).unwrap();
+    let published = format!("{}/acme/billing@{digest}", repositories.trim());
+    docker(&["pull", "--quiet", &published]);
+    workstation.run(&["edit", "billing", "--print"]).ok();
+    let built = workstation.run(&["build", "billing", "--no-cache"]).ok();
+    let (ours, theirs) = (layers(built.stdout.trim()), layers(&published));
+    assert!(theirs.len() > 4, "{} layers", theirs.len());
+    assert!(theirs.iter().any(|layer| {
+        layer
+            .keys()
+            .any(|path| path.ends_with("webapps/billing.war"))
+    }));
+    assert_eq!(ours, theirs);
+    workstation.run(&["abandon", "billing", "--yes"]).ok();
 }
