@@ -143,7 +143,7 @@ impl Kind {
 }
 
 /// Whether this machine and this user can have what a test needs; not having it is a failure in CI.
-pub(super) fn may_start(what: &str) -> bool {
+pub fn may_start(what: &str) -> bool {
     let id = Command::new("id").arg("-u").output();
     let root = id.is_ok_and(|it| it.stdout.starts_with(b"0\n"));
     if root && cfg!(target_os = "linux") {
@@ -158,7 +158,7 @@ pub(super) fn may_start(what: &str) -> bool {
 }
 
 /// Installs Debian's package where the program is missing.
-pub(super) fn installed(program: &str, package: &str) {
+pub fn installed(program: &str, package: &str) {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     if folders.into_iter().any(|it| it.join(program).is_file()) {
@@ -189,12 +189,12 @@ pub(super) fn remove_containers(host: &str) {
     }
 }
 
-pub(super) fn run(program: &str, arguments: &[&str]) {
+pub fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {errors}");
 }
 
-pub(super) fn quietly(program: &str, arguments: &[&str]) {
+pub fn quietly(program: &str, arguments: &[&str]) {
     let _ = Command::new(program).args(arguments).output();
 }
