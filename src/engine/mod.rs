@@ -5,6 +5,7 @@ pub mod docker;
 pub mod endpoint;
 pub mod fault;
 pub mod host;
+pub mod ssh;
 pub mod terminal;
 
 use std::future::Future;
