@@ -2,6 +2,7 @@
 
 mod explain;
 mod fetch;
+mod forwarding;
 mod gather;
 
 pub use fetch::{Fetched, fetch};
@@ -16,7 +17,8 @@ use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::evidence::VerifiedImage;
-use crate::model::host_profile::HostProfile;
+use crate::hosts;
+use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::{ContainerName, EnvironmentName};
 use crate::prepare::{self, Chosen, Preparation, Wish};
@@ -28,6 +30,7 @@ use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
 use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
+use forwarding::Forwarding;
 
 /// What became of it.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct Outcome {
     pub images: BTreeMap<ContainerName, VerifiedImage>,
     /// The reference that decided.
     pub chosen: Chosen,
+    /// Where it was done.
+    pub host: Host,
     /// What was done, or would be.
     pub planned: Planned,
     /// How each container is known to be ready; empty without waiting.
@@ -47,14 +52,10 @@ pub struct Outcome {
 /// Brings the instance to what is wished.
 pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<Outcome> {
     let owner = Owner::load(&context.paths)?;
-    let identity = Identity {
-        owner: owner.id.clone(),
-        platform: open.name.clone(),
-        instance: context.instance.clone(),
-    };
+    let identity = identity(context, open, &owner);
     let _lock = lock(context, open, wish).await?;
     let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
-    let (engine, _) = context.engine()?;
+    let (engine, engine_choice) = context.engine()?;
     let registry = context.registry();
     let preparation = Preparation::new(context, open, registry.as_ref());
     let (environment, choice) = prepare::choice(open, record.as_ref(), wish);
@@ -63,6 +64,8 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     let observation = observing
         .await
         .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
+    let host = hosts::host(context, &engine, &engine_choice).await?;
+    let forwarding = Forwarding::new(context, open, &host, &engine_choice);
     for warning in &chosen.warnings {
         context.ui.warn(warning);
     }
@@ -79,11 +82,12 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         images: &gather::for_engine(&images),
         identity: &identity,
         configuration: &next.configuration,
-        profile: &HostProfile::linux()?,
+        host: &host,
         overrides: &gather::overrides(context, open)?,
         secrets: &secrets,
         chosen_ports: &wish.ports,
         remembered_ports: &next.remembered(),
+        forwarded_ports: &forwarding.ports()?,
     };
     let bringing = Bringing {
         context,
@@ -93,6 +97,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         engine: &engine,
         registry: registry.as_ref(),
         goal,
+        forwarding,
     };
     bringing.ask()?;
     let (planned, ready) = bringing.carry_out(observation, next.clone()).await?;
@@ -100,9 +105,18 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         selection,
         images,
         chosen,
+        host,
         planned,
         ready,
     })
+}
+
+fn identity(context: &Context, open: &OpenPlatform, owner: &Owner) -> Identity {
+    Identity {
+        owner: owner.id.clone(),
+        platform: open.name.clone(),
+        instance: context.instance.clone(),
+    }
 }
 
 /// Looks at the engine apart, so that neither waits for what the other computes.
@@ -204,6 +218,8 @@ struct Bringing<'a> {
     engine: &'a Docker,
     registry: Option<&'a Registry>,
     goal: Goal<'a>,
+    /// How ports get to this machine.
+    forwarding: Forwarding<'a>,
 }
 
 type Done = (Planned, BTreeMap<ContainerName, Ready>);
@@ -234,10 +250,21 @@ impl Bringing<'_> {
         let first = planned.ports.clone();
         let done = self.converge(planned).await?;
         if done.0.ports != first {
+            gather::say_what_moved(self.context, &done.0);
             record.remember(&done.0.ports);
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
         Ok(done)
+    }
+
+    /// Nothing is to be done but to look whether ports still get to this machine.
+    async fn stays(&self, planned: &Planned) -> Result<()> {
+        let mended = self.forwarding.settle(&planned.ports).await?;
+        if self.wish.no_wait {
+            return Ok(());
+        }
+        let reference = self.goal.reference;
+        self.forwarding.prove(reference, planned, mended).await
     }
 
     async fn converge(&self, planned: Planned) -> Result<Done> {
@@ -248,12 +275,13 @@ impl Bringing<'_> {
             watch: &watch,
             identity: goal.identity,
             reference: goal.reference,
-            address: goal.profile.publish_address,
+            address: goal.host.address(),
             limit: wish.timeout,
         };
         if planned.plan.is_empty()
             && let Some(ready) = waiting.already(&planned)
         {
+            self.stays(&planned).await?;
             return Ok((planned, ready));
         }
         let mirrors = &self.context.settings.registry_mirrors.value;
@@ -276,11 +304,15 @@ impl Bringing<'_> {
             let planned = goal
                 .converge(self.engine, &progress, &options, &watch, planned)
                 .await?;
-            let ready = if wish.no_wait {
-                BTreeMap::new()
-            } else {
-                waiting.all(&planned).await?
-            };
+            let forwarding = &self.forwarding;
+            let settled = forwarding.settle(&planned.ports).await;
+            settled.map_err(Failure::Other)?;
+            let mut ready = BTreeMap::new();
+            if !wish.no_wait {
+                ready = waiting.all(&planned).await?;
+                let proven = forwarding.prove(goal.reference, &planned, true).await;
+                proven.map_err(Failure::Other)?;
+            }
             Ok((planned, ready))
         };
         let result: Result<_, Failure> = tokio::select! {

@@ -4,16 +4,17 @@ use clap::Args;
 
 use crate::context::{Context, OpenPlatform};
 use crate::engine::docker::Docker;
-use crate::engine::{Engine, Fault};
+use crate::engine::{Choice, Engine, Fault};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::model::host_profile::HostProfile;
+use crate::forward;
+use crate::hosts;
 use crate::model::identity;
 use crate::model::observed::ObservedContainer;
 use crate::plan::Observed;
 use crate::running;
 use crate::state::InstanceRecord;
-use crate::status::{self, ContainerStatus, EngineStatus, Status};
+use crate::status::{self, ContainerStatus, EngineStatus, ForwarderStatus, Status};
 use crate::ui::Ui;
 use crate::ui::table::{Cell, table};
 
@@ -23,18 +24,23 @@ pub struct Arguments {}
 
 /// Prints the instance's status; exit code 0 whatever the state is.
 pub async fn run(context: &Context, _: Arguments) -> Result<Exit> {
-    let (engine, _) = context.engine()?;
+    let (engine, choice) = context.engine()?;
     let listed = list(context, &engine);
     let open = context.open()?;
-    let status = with(context, &open, &engine, listed).await?;
+    let status = with(context, &open, &engine, &choice, listed).await?;
     context.ui.json(&status);
     show(&context.ui, &status);
     Ok(Exit::Done)
 }
 
 /// Looks at an instance; the reference comes from the cache alone.
-pub async fn of(context: &Context, open: &OpenPlatform, engine: &Docker) -> Result<Status> {
-    with(context, open, engine, list(context, engine)).await
+pub async fn of(
+    context: &Context,
+    open: &OpenPlatform,
+    engine: &Docker,
+    choice: &Choice,
+) -> Result<Status> {
+    with(context, open, engine, choice, list(context, engine)).await
 }
 
 type Listed = tokio::task::JoinHandle<Result<Vec<ObservedContainer>, Fault>>;
@@ -51,6 +57,7 @@ async fn with(
     context: &Context,
     open: &OpenPlatform,
     engine: &Docker,
+    choice: &Choice,
     listed: Listed,
 ) -> Result<Status> {
     let identity = running::identity(context, open)?;
@@ -63,17 +70,30 @@ async fn with(
         .await
         .map_err(|error| Error::bug("the engine could not be asked").because(error))?;
     let observed = Observed::collect(&identity, &listed?, Vec::new(), &[])?;
+    let host = hosts::host(context, engine, choice).await?;
     let engine = EngineStatus {
-        profile: HostProfile::linux()?.name,
+        profile: host.profile.name.clone(),
         version: engine.version(),
+        forwarder: forwarder(context, open)?,
     };
     Ok(status::status(
         &identity,
-        engine,
+        (&host, engine),
         record.as_ref(),
         reference.as_ref(),
         &observed,
     ))
+}
+
+/// The forwarder that runs for the instance.
+fn forwarder(context: &Context, open: &OpenPlatform) -> Result<Option<ForwarderStatus>> {
+    let files = forward::Files::new(&context.paths, &open.name, &context.instance);
+    Ok(files.serving()?.map(|serving| ForwarderStatus {
+        pid: serving.pid,
+        ports: serving.wanted.ports,
+        to: serving.wanted.to,
+        through: serving.wanted.through.map(|it| it.host),
+    }))
 }
 
 /// Prints a status for people.
@@ -101,6 +121,17 @@ pub fn show(ui: &Ui, status: &Status) {
         &["NAME", "KIND", "VERSION", "STATE", "HEALTH", "URL"],
         &rows,
     ));
+    if let Some(forwarder) = &status.engine.forwarder {
+        let ports: Vec<String> = forwarder.ports.iter().map(ToString::to_string).collect();
+        let through = forwarder.through.as_ref();
+        let through = through.map_or_else(String::new, |it| format!(" through ssh to {it}"));
+        ui.data(&format!(
+            "forwarder: localhost → {}{through}, port {} (process {})",
+            forwarder.to,
+            ports.join(" "),
+            forwarder.pid
+        ));
+    }
 }
 
 fn row(container: &ContainerStatus) -> Vec<Cell> {
