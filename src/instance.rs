@@ -28,6 +28,7 @@ use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
 use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
+pub(crate) use gather::overrides;
 
 /// What became of it.
 #[derive(Debug)]

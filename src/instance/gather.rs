@@ -90,7 +90,7 @@ pub(super) async fn secrets(
 }
 
 /// The user's own changes, if there are any.
-pub(super) fn overrides(context: &Context, open: &OpenPlatform) -> Result<Overrides> {
+pub(crate) fn overrides(context: &Context, open: &OpenPlatform) -> Result<Overrides> {
     let path = context.paths.overrides(&open.name);
     match std::fs::read(&path) {
         Ok(text) => Overrides::parse(&path.display().to_string(), &text),

@@ -113,7 +113,7 @@ fn a_wrong_certificate_is_no_missing_image() {
         refused.stderr
     );
     assert!(refused.stderr.contains("certificate"), "{}", refused.stderr);
-    refused.says("registry_ca");
+    refused.says("extra_ca");
 
     let settings = format!("registry_ca: {}\n", certificate.display());
     workstation.write("config/settings.yaml", &settings);
