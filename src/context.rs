@@ -1,5 +1,7 @@
 //! What every command is given: settings, paths, clock, environment and the user interface.
 
+mod company;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +15,6 @@ use crate::error::{Error, Kind, PathContext, Result};
 use crate::model::mirrors::Mirrors;
 use crate::model::name::{InstanceName, PlatformName};
 use crate::model::platform::Platform;
-use crate::model::proxies::Proxies;
 use crate::model::trust_file::TrustFile;
 use crate::paths::Paths;
 use crate::registry::{Options, Registry};
@@ -94,7 +95,7 @@ impl Context {
         };
         Git::new(
             choice,
-            self.environment.all(),
+            self.git_environment(),
             Duration::from_secs(60),
             self.settings.definitions_signers.value.clone(),
         )
@@ -114,27 +115,6 @@ impl Context {
             home: self.environment.home.clone(),
         })?;
         Ok((Docker::new(&choice.endpoint)?, choice))
-    }
-
-    /// The proxies that builds are told of: docker's own for this engine, else the environment's
-    /// as far as a container can reach them.
-    pub fn build_proxies(&self) -> Result<Proxies> {
-        let get = |name: &str| self.environment.get(name).map(ToOwned::to_owned);
-        let own = Proxies::of_environment(get).beyond_loopback();
-        let Some(folder) = self.environment.docker_config() else {
-            return Ok(own);
-        };
-        let path = folder.join("config.json");
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(own),
-            Err(error) => return Err(error).at(Kind::Usage, "read", &path),
-        };
-        let host = self.engine().map(|(_, choice)| choice.endpoint.to_string());
-        let docker = Proxies::of_docker(&text, &host.unwrap_or_default());
-        docker.map(|docker| docker.or(own)).map_err(|wrong| {
-            Error::usage(format!("{} cannot be read", path.display())).because(Error::usage(wrong))
-        })
     }
 
     /// The platforms that were initialised here.

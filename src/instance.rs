@@ -226,6 +226,7 @@ impl Bringing<'_> {
     ) -> Result<Done> {
         let planned = self.goal.plan(self.engine, observation).await?;
         gather::say_what_moved(self.context, &planned);
+        gather::say_what_it_takes(self.context, &self.goal, &planned);
         if self.wish.dry_run {
             return Ok((planned, BTreeMap::new()));
         }

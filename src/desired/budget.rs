@@ -62,11 +62,10 @@ pub fn rounded(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::testing;
-
     #[test]
     fn sums_with_overrides() {
-        let mut reference = testing::reference();
+        let text = include_bytes!("../../tests/executor/reference.yaml");
+        let mut reference = Reference::parse("reference.yaml", text).unwrap();
         let names: Vec<ContainerName> = reference.containers.keys().take(2).cloned().collect();
         let set = |reference: &mut Reference, name: &ContainerName, memory: Option<u64>| {
             let run = &mut reference.containers.get_mut(name).unwrap().run;

@@ -53,10 +53,13 @@ pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
             Mending::Object(leftover) => objects.push(leftover),
             Mending::Lock {
                 platform, instance, ..
-            } => match state::remove_dead_lock(&context.paths, &platform, &instance)? {
-                true => mended.done.push(text),
-                false => mended.left.push(format!("{text}: it is in use by now")),
-            },
+            } => {
+                if state::remove_dead_lock(&context.paths, &platform, &instance)? {
+                    mended.done.push(text);
+                } else {
+                    mended.left.push(format!("{text}: it is in use by now"));
+                }
+            }
         }
     }
     if objects.is_empty() {

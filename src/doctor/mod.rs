@@ -5,6 +5,7 @@ mod architecture;
 mod clock;
 mod engine;
 mod finding;
+mod host;
 mod leftovers;
 mod mending;
 mod names;
@@ -19,7 +20,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{LocalBoxFuture, join_all};
+use futures_util::future::{LocalBoxFuture, join_all, ready};
 
 use crate::context::Context;
 use crate::error::Kind;
@@ -41,7 +42,7 @@ struct Check {
 }
 
 /// All of them, in the order in which they are shown.
-const CHECKS: [Check; 15] = [
+const CHECKS: [Check; 17] = [
     Check {
         name: "engine",
         why: "every container runs on it",
@@ -53,6 +54,12 @@ const CHECKS: [Check; 15] = [
         why: "API and image store decide what the engine can do, and how fast",
         kind: Kind::Engine,
         look: |world| engine::version(world).boxed_local(),
+    },
+    Check {
+        name: "host",
+        why: "it decides where published ports appear and what containers can see of this machine",
+        kind: Kind::Engine,
+        look: |world| host::kind(world).boxed_local(),
     },
     Check {
         name: "clock",
@@ -77,6 +84,12 @@ const CHECKS: [Check; 15] = [
         why: "the page is reached by them; a taken one moves to another number",
         kind: Kind::Engine,
         look: |world| ports::look(world).boxed_local(),
+    },
+    Check {
+        name: "shares",
+        why: "logs are mirrored into a folder of yours only where the engine sees it",
+        kind: Kind::Engine,
+        look: |world| host::shares(world).boxed_local(),
     },
     Check {
         name: "registry",
@@ -106,7 +119,7 @@ const CHECKS: [Check; 15] = [
         name: "keys",
         why: "a release counts only when enough valid keys signed it",
         kind: Kind::Trust,
-        look: |world| trust::keys(world).boxed_local(),
+        look: |world| ready(trust::keys(world)).boxed_local(),
     },
     Check {
         name: "ledger",
@@ -124,7 +137,7 @@ const CHECKS: [Check; 15] = [
         name: "proxies",
         why: "a company's proxy must carry what goes out, and nothing else",
         kind: Kind::Usage,
-        look: |world| proxies::look(world).boxed_local(),
+        look: |world| ready(proxies::look(world)).boxed_local(),
     },
     Check {
         name: "leftovers",

@@ -19,7 +19,7 @@ struct Facts {
 }
 
 /// Looks.
-pub(super) async fn look(world: &World<'_>) -> Vec<Observation> {
+pub(super) fn look(world: &World<'_>) -> Vec<Observation> {
     let environment = &world.context.environment;
     let get = |name: &str| environment.get(name).map(ToOwned::to_owned);
     let builds = match world.context.build_proxies() {

@@ -7,6 +7,7 @@ use super::world::World;
 use crate::desired::budget::{Budget, rounded};
 use crate::engine::Endpoint;
 use crate::engine::docker::EngineInfo;
+use crate::model::name::ContainerName;
 
 /// Less free disk than this, in bytes, is not enough for one more image.
 const LITTLE: u64 = 2 << 30;
@@ -55,7 +56,8 @@ fn judge(info: &EngineInfo, budget: &Budget) -> Vec<Observation> {
         )),
     });
     if !budget.unlimited.is_empty() {
-        let names: Vec<&str> = budget.unlimited.iter().map(|it| it.as_str()).collect();
+        let names = budget.unlimited.iter();
+        let names: Vec<&str> = names.map(ContainerName::as_str).collect();
         let text = format!("without a limit, so not in that sum: {}", names.join(", "));
         seen.push(Observation::ok(text));
     }
@@ -117,8 +119,8 @@ mod tests {
 
     fn judged(memory: u64, cpus: u32, budget: &Budget) -> Vec<Verdict> {
         let info = EngineInfo {
-            memory,
             cpus,
+            memory,
             ..EngineInfo::default()
         };
         let seen = judge(&info, budget);

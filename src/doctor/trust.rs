@@ -15,7 +15,7 @@ const KEY_SOON: i64 = 30;
 const LEDGER_SOON: i64 = 7;
 
 /// Of the pinned trust file.
-pub(super) async fn keys(world: &World<'_>) -> Vec<Observation> {
+pub(super) fn keys(world: &World<'_>) -> Vec<Observation> {
     match world.open() {
         Ok(open) => judge_keys(&open.trust, world.context.now()),
         Err(skipped) => vec![skipped],

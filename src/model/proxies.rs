@@ -98,11 +98,14 @@ struct DockerConfig {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct DockerProxies {
-    http_proxy: Option<String>,
-    https_proxy: Option<String>,
-    no_proxy: Option<String>,
+    #[serde(rename = "httpProxy")]
+    http: Option<String>,
+    #[serde(rename = "httpsProxy")]
+    https: Option<String>,
+    #[serde(rename = "noProxy")]
+    except: Option<String>,
 }
 
 impl Proxies {
@@ -127,9 +130,9 @@ impl Proxies {
         };
         let set = |text: &Option<String>| text.clone().filter(|it| !it.is_empty());
         Ok(Self {
-            http: set(&found.http_proxy).map(Proxy::new),
-            https: set(&found.https_proxy).map(Proxy::new),
-            except: set(&found.no_proxy),
+            http: set(&found.http).map(Proxy::new),
+            https: set(&found.https).map(Proxy::new),
+            except: set(&found.except),
         })
     }
 

@@ -7,10 +7,12 @@
 pub mod company;
 pub mod fake_engine;
 pub mod fake_state;
+pub mod forward_proxy;
 pub mod real_engine;
 pub mod registry;
 pub mod registry_proxy;
 pub mod second_engine;
 pub mod socket_proxy;
 pub mod synthetic;
+pub mod tls_server;
 pub mod workstation;
