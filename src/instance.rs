@@ -2,6 +2,7 @@
 
 mod explain;
 mod fetch;
+mod forwarding;
 mod gather;
 
 pub use fetch::{Fetched, fetch};
@@ -28,7 +29,11 @@ use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
 use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
+<<<<<<< HEAD
 pub(crate) use gather::overrides;
+=======
+use forwarding::Forwarding;
+>>>>>>> refs/heads/profiles
 
 /// What became of it.
 #[derive(Debug)]
@@ -65,6 +70,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         .await
         .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
     let host = hosts::host(context, &engine, &engine_choice).await?;
+    let forwarding = Forwarding::new(context, open, &host, &engine_choice);
     for warning in &chosen.warnings {
         context.ui.warn(warning);
     }
@@ -86,7 +92,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         secrets: &secrets,
         chosen_ports: &wish.ports,
         remembered_ports: &next.remembered(),
-        forwarded_ports: &BTreeSet::new(),
+        forwarded_ports: &forwarding.ports()?,
     };
     let bringing = Bringing {
         context,
@@ -96,6 +102,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         engine: &engine,
         registry: registry.as_ref(),
         goal,
+        forwarding,
     };
     bringing.ask()?;
     let (planned, ready) = bringing.carry_out(observation, next.clone()).await?;
@@ -207,6 +214,8 @@ struct Bringing<'a> {
     engine: &'a Docker,
     registry: Option<&'a Registry>,
     goal: Goal<'a>,
+    /// How ports get to this machine.
+    forwarding: Forwarding<'a>,
 }
 
 type Done = (Planned, BTreeMap<ContainerName, Ready>);
@@ -238,6 +247,7 @@ impl Bringing<'_> {
         let first = planned.ports.clone();
         let done = self.converge(planned).await?;
         if done.0.ports != first {
+            gather::say_what_moved(self.context, &done.0);
             record.remember(&done.0.ports);
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
@@ -258,6 +268,12 @@ impl Bringing<'_> {
         if planned.plan.is_empty()
             && let Some(ready) = waiting.already(&planned)
         {
+            let mended = self.forwarding.settle(&planned.ports).await?;
+            if !wish.no_wait {
+                self.forwarding
+                    .prove(goal.reference, &planned, mended)
+                    .await?;
+            }
             return Ok((planned, ready));
         }
         let mirrors = &self.context.settings.registry_mirrors.value;
@@ -280,11 +296,15 @@ impl Bringing<'_> {
             let planned = goal
                 .converge(self.engine, &progress, &options, &watch, planned)
                 .await?;
-            let ready = if wish.no_wait {
-                BTreeMap::new()
-            } else {
-                waiting.all(&planned).await?
-            };
+            let forwarding = &self.forwarding;
+            let settled = forwarding.settle(&planned.ports).await;
+            settled.map_err(Failure::Other)?;
+            let mut ready = BTreeMap::new();
+            if !wish.no_wait {
+                ready = waiting.all(&planned).await?;
+                let proven = forwarding.prove(goal.reference, &planned, true).await;
+                proven.map_err(Failure::Other)?;
+            }
             Ok((planned, ready))
         };
         let result: Result<_, Failure> = tokio::select! {

@@ -191,6 +191,11 @@ impl Paths {
             .join(format!("{environment}.json"))
     }
 
+    /// What forwarders of a platform's instances are told, and tell.
+    pub fn forwarders(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("forwarders").join(platform.as_str())
+    }
+
     /// What releases in progress remember.
     pub fn releases(&self, platform: &PlatformName) -> PathBuf {
         self.state.join("releases").join(platform.as_str())

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod down;
 pub mod edit;
 pub mod exec;
+pub mod forward;
 pub mod history;
 pub mod init;
 pub mod list;
@@ -124,6 +125,8 @@ enum Command {
     Config(config::Arguments),
     Completions(completions::Arguments),
     Release(release::Arguments),
+    #[command(hide = true)]
+    Forward(forward::Arguments),
 }
 
 impl Cli {
@@ -175,6 +178,7 @@ impl Cli {
             Command::Doctor(arguments) => doctor::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
             Command::Release(arguments) => release::run(&context, arguments).await,
+            Command::Forward(arguments) => forward::run(&context, arguments).await,
             Command::Pause(arguments) => pause::run(&context, arguments).await,
             Command::Resume(arguments) => resume::run(&context, arguments).await,
             Command::Restart(arguments) => restart::run(&context, arguments).await,

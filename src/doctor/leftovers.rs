@@ -12,14 +12,19 @@ use crate::clean::{Leftover, Survey, leftovers};
 use crate::engine::Engine as _;
 use crate::error::Result;
 use crate::model::identity;
-use crate::model::name::PlatformName;
-use crate::state::{self, Owner};
+use crate::forward::Files;
+use crate::model::name::{InstanceName, PlatformName};
+use crate::state::{self, InstanceRecord, Owner};
 
 /// What was found.
 #[derive(Debug, Default)]
 struct Found {
     objects: Vec<Leftover>,
     locks: Vec<Mending>,
+    /// Forwarders of instances that run nothing.
+    idle: Vec<Mending>,
+    /// Instances whose forwarder ended without being told to.
+    unforwarded: Vec<InstanceName>,
     /// Operations of production's that were not finished.
     releases: Vec<String>,
     /// Work trees that no proposal remembers.
@@ -128,6 +133,7 @@ fn own_folders(world: &World<'_>) -> Result<Found> {
                 instance,
             });
         }
+        forwarders(world, &platform, &mut found)?;
         found.releases.extend(unfinished(world, &platform));
         let trees = paths.worktrees(&platform);
         let without_record = |tree: &PathBuf| {
@@ -140,6 +146,28 @@ fn own_folders(world: &World<'_>) -> Result<Found> {
             .extend(entries(&trees).into_iter().filter(without_record));
     }
     Ok(found)
+}
+
+/// Whether each forwarder that is wanted is there, and each that is there is wanted.
+fn forwarders(world: &World<'_>, platform: &PlatformName, found: &mut Found) -> Result<()> {
+    let paths = &world.context.paths;
+    for path in entries(&paths.forwarders(platform)) {
+        let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        let instance = name.strip_suffix(".json").map(InstanceName::new);
+        let Some(Ok(instance)) = instance else {
+            continue;
+        };
+        let record = InstanceRecord::load(paths, platform, &instance)?;
+        if !record.is_some_and(|it| it.all || !it.asked.is_empty()) {
+            found.idle.push(Mending::Forwarder {
+                platform: platform.clone(),
+                instance,
+            });
+        } else if Files::new(paths, platform, &instance).serving()?.is_none() {
+            found.unforwarded.push(instance);
+        }
+    }
+    Ok(())
 }
 
 /// Operations whose process is gone, by their own names.
@@ -179,6 +207,17 @@ fn judge(found: Found) -> Vec<Observation> {
             let text = format!("a lock of the instance {instance}, which nothing remembers");
             seen.push(Observation::warn(text).advise(fix).mend(lock));
         }
+    }
+    for idle in found.idle {
+        if let Mending::Forwarder { instance, .. } = &idle {
+            let text = format!("the forwarder of the instance {instance}, which runs nothing");
+            seen.push(Observation::warn(text).advise(fix).mend(idle));
+        }
+    }
+    for instance in found.unforwarded {
+        let text = format!("the forwarder of the instance {instance} ended: its ports lead nowhere");
+        let advice = format!("`devenv up --instance {instance}` starts another");
+        seen.push(Observation::warn(text).advise(advice));
     }
     for release in found.releases {
         let text = format!("the release operation `{release}` was not finished");
@@ -268,14 +307,15 @@ mod tests {
                     name: "v".to_owned(),
                 },
             ],
-            locks: Vec::new(),
+            unforwarded: vec![InstanceName::new("x").unwrap()],
             releases: vec!["reference".to_owned()],
             worktrees: vec![PathBuf::from("/w")],
+            ..Found::default()
         };
         let seen = judge(found);
         assert!(seen.iter().all(|it| it.verdict == Verdict::Warn));
         let mended: Vec<bool> = seen.iter().map(|it| it.mending.is_some()).collect();
-        assert_eq!(mended, [true, false, false, false]);
+        assert_eq!(mended, [true, false, false, false, false]);
         assert_eq!(judge(Found::default())[0].verdict, Verdict::Ok);
     }
 }

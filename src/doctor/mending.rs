@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::clean::{self, Leftover};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::forward::{Files, Forwarder};
 use crate::model::name::{InstanceName, PlatformName};
 use crate::state;
 
@@ -23,6 +24,13 @@ pub enum Mending {
         /// The file.
         path: PathBuf,
     },
+    /// The forwarder of an instance that runs nothing, or what one left.
+    Forwarder {
+        /// Its platform.
+        platform: PlatformName,
+        /// Its name.
+        instance: InstanceName,
+    },
 }
 
 impl fmt::Display for Mending {
@@ -30,6 +38,9 @@ impl fmt::Display for Mending {
         match self {
             Self::Object(leftover) => write!(f, "remove the {} {leftover}", leftover.kind()),
             Self::Lock { path, .. } => write!(f, "remove the lock {}", path.display()),
+            Self::Forwarder { instance, .. } => {
+                write!(f, "end the forwarder of the instance {instance}")
+            }
         }
     }
 }
@@ -51,6 +62,11 @@ pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
         let text = mending.to_string();
         match mending {
             Mending::Object(leftover) => objects.push(leftover),
+            Mending::Forwarder { platform, instance } => {
+                let files = Files::new(&context.paths, &platform, &instance);
+                Forwarder::new(files).stop().await?;
+                mended.done.push(text);
+            }
             Mending::Lock {
                 platform, instance, ..
             } => {

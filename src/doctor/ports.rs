@@ -1,6 +1,6 @@
 //! The host ports that the instance publishes: its own, free, or somebody else's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::finding::Observation;
 use super::host::host;
@@ -8,6 +8,7 @@ use super::world::{Demand, World};
 use crate::converge::holders::Holders;
 use crate::converge::observe::Observation as Engine;
 use crate::engine::Engine as _;
+use crate::forward::{Files, Forwarder};
 use crate::model::name::ContainerName;
 use crate::plan::Observed;
 use crate::running;
@@ -44,11 +45,13 @@ async fn ports(world: &World<'_>, demand: &Demand) -> Result<Vec<Port>, Observat
         is_whole: true,
     };
     let identity = running::identity(world.context, open).map_err(|it| Observation::error(&it))?;
+    let files = Files::new(&world.context.paths, &open.name, &world.context.instance);
+    let forwarded = Forwarder::new(files).ports();
     let holders = Holders {
         observation: &observation,
         identity: &identity,
         host: &host(world).await?,
-        forwarded: &BTreeSet::new(),
+        forwarded: &forwarded.unwrap_or_default(),
         refused: &BTreeMap::new(),
     };
     let remembered = demand.record.remembered();
