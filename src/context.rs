@@ -1,5 +1,7 @@
 //! What every command is given: settings, paths, clock, environment and the user interface.
 
+mod company;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -78,7 +80,7 @@ impl Context {
             Registry::new(Options {
                 mirrors: mirrors.clone(),
                 docker_config: self.environment.docker_config(),
-                ca_file: self.settings.registry_ca.value.clone(),
+                ca_file: self.settings.extra_ca.value.clone(),
                 ..Options::default()
             })
         })
@@ -93,7 +95,7 @@ impl Context {
         };
         Git::new(
             choice,
-            self.environment.all(),
+            self.git_environment(),
             Duration::from_secs(60),
             self.settings.definitions_signers.value.clone(),
         )

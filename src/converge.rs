@@ -1,6 +1,6 @@
 //! Observe, plan, apply, and again when the engine changed meanwhile.
 
-mod holders;
+pub mod holders;
 pub mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,7 @@
 //! From a reference and a selection to the objects that should be on the engine. Pure.
 
 mod body;
+pub mod budget;
 pub mod ports;
 
 use std::collections::{BTreeMap, BTreeSet};

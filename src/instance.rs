@@ -30,7 +30,11 @@ use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
 use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
+<<<<<<< HEAD
+pub(crate) use gather::overrides;
+=======
 use forwarding::Forwarding;
+>>>>>>> refs/heads/profiles
 
 /// What became of it.
 #[derive(Debug)]
@@ -239,6 +243,7 @@ impl Bringing<'_> {
     ) -> Result<Done> {
         let planned = self.goal.plan(self.engine, observation).await?;
         gather::say_what_moved(self.context, &planned);
+        gather::say_what_it_takes(self.context, &self.goal, &planned);
         if self.wish.dry_run {
             return Ok((planned, BTreeMap::new()));
         }

@@ -28,6 +28,7 @@ pub mod context;
 pub mod converge;
 pub mod definitions;
 pub mod desired;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod evidence;

@@ -7,6 +7,15 @@ use crate::model::digest::Digest;
 use crate::model::name::{ContainerName, EnvironmentName, FileName, InstanceName, PlatformName};
 use crate::settings::Environment;
 
+/// Where systems keep the certificate authorities that they trust, as one PEM file: Debian, Fedora,
+/// SUSE, and Alpine or macOS.
+pub const AUTHORITIES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
 /// The four folders, and what is where in them.
 #[derive(Debug, Clone)]
 pub struct Paths {
@@ -88,11 +97,15 @@ impl Paths {
 
     /// The work tree of a proposal.
     pub fn worktree(&self, platform: &PlatformName, container: &ContainerName) -> PathBuf {
+        self.worktrees(platform).join(container.as_str())
+    }
+
+    /// The folder of the work trees of proposals.
+    pub fn worktrees(&self, platform: &PlatformName) -> PathBuf {
         self.data
             .join("platforms")
             .join(platform.as_str())
             .join("proposals")
-            .join(container.as_str())
     }
 
     /// What is kept of proposals.
@@ -132,6 +145,12 @@ impl Paths {
     /// What was seen beside content: unverified hints, by kind and key.
     pub fn hint(&self, kind: &str, key: &str) -> PathBuf {
         self.cache.join(kind).join(format!("{key}.json"))
+    }
+
+    /// The system's certificate authorities with one more, for git.
+    pub fn authorities(&self, digest: &Digest) -> PathBuf {
+        let name = format!("{}.pem", &digest.hex()[..16]);
+        self.cache.join("authorities").join(name)
     }
 
     /// The cache folder.

@@ -3,6 +3,8 @@
 
 mod overlay;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,7 @@ use crate::definitions::{CommitId, Definitions};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::model::name::ContainerName;
+use crate::model::secret::Secret;
 use crate::release::Desk;
 use crate::release::local::{Built, Local, Order, repository};
 use crate::state;
@@ -175,6 +178,7 @@ struct Bench<'a> {
     definitions: Definitions,
     registry: crate::registry::Registry,
     cache: crate::cache::Cache,
+    proxies: BTreeMap<String, Secret>,
     progress: ReleaseProgress<'a>,
 }
 
@@ -186,6 +190,7 @@ impl<'a> Bench<'a> {
                 Error::usage("a local build looks for its bases in the registry, not offline")
             })?,
             cache: context.cache(),
+            proxies: context.build_arguments()?,
             progress: ReleaseProgress::new(&context.ui),
         })
     }
@@ -198,6 +203,7 @@ impl<'a> Bench<'a> {
             cache: &self.cache,
             paths: &context.paths,
             clock: Timestamp::now,
+            proxies: self.proxies.clone(),
             reporter: &self.progress,
         }
     }

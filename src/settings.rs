@@ -119,7 +119,8 @@ struct File {
     publish_address: Option<IpAddr>,
     forward: Option<bool>,
     git: Option<Git>,
-    registry_ca: Option<PathBuf>,
+    #[serde(alias = "registry_ca")]
+    extra_ca: Option<PathBuf>,
     concurrency: Option<usize>,
     ledger_grace_days: Option<u32>,
     registry_mirrors: BTreeMap<String, String>,
@@ -176,8 +177,8 @@ pub struct Settings {
     pub forward: Setting<bool>,
     /// Which git talks to servers.
     pub git: Setting<Git>,
-    /// One more certificate authority for registries (a PEM file).
-    pub registry_ca: Setting<Option<PathBuf>>,
+    /// One more certificate authority for registries, git servers and forges (a PEM file).
+    pub extra_ca: Setting<Option<PathBuf>>,
     /// Engine calls in flight at most.
     pub concurrency: Setting<usize>,
     /// How long after its expiry a ledger that was not seen before is taken; `ledger_grace_days`.
@@ -237,7 +238,7 @@ impl Settings {
             publish_address: layer(None, file.publish_address.map(Some), None, &path),
             forward: layer(true, file.forward, None, &path),
             git: layer(Git::Auto, file.git, None, &path),
-            registry_ca: layer(None, file.registry_ca.map(Some), None, &path),
+            extra_ca: layer(None, file.extra_ca.map(Some), None, &path),
             concurrency: layer(default_concurrency(), file.concurrency, None, &path),
             ledger_grace: layer(
                 GRACE,

@@ -212,22 +212,86 @@ impl Lock {
     ) -> Result<Self> {
         let path = paths.lock(platform, instance);
         create_parent(&path)?;
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .at(Kind::Usage, "open", &path)?;
-        if file.try_lock().is_ok() {
-            return Ok(Self { _file: file });
+        let mut waiting = Some(waiting);
+        loop {
+            let file = open_lock(&path)?;
+            let file = if file.try_lock().is_ok() {
+                file
+            } else {
+                if let Some(waiting) = waiting.take() {
+                    waiting();
+                }
+                let waited = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+                waited
+                    .map_err(|error| Error::bug("the lock's thread ended").because(error))?
+                    .at(Kind::Usage, "lock", &path)?
+            };
+            // It may have been a dead one, removed while we waited.
+            if is_still_at(&file, &path) {
+                return Ok(Self { _file: file });
+            }
         }
-        waiting();
-        let waited = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
-        let file = waited
-            .map_err(|error| Error::bug("the lock's thread ended").because(error))?
-            .at(Kind::Usage, "lock", &path)?;
-        Ok(Self { _file: file })
     }
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .at(Kind::Usage, "open", path)
+}
+
+/// Whether an open file is the one that the path names.
+#[cfg(unix)]
+fn is_still_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(open), Ok(named)) = (file.metadata(), path.metadata()) else {
+        return false;
+    };
+    (open.dev(), open.ino()) == (named.dev(), named.ino())
+}
+
+/// Elsewhere an open file is not removed.
+#[cfg(not(unix))]
+fn is_still_at(_: &File, _: &Path) -> bool {
+    true
+}
+
+/// Instances with a lock that nobody holds and no record: a command died, or the instance is gone.
+pub fn dead_locks(paths: &Paths, platform: &PlatformName) -> Result<Vec<InstanceName>> {
+    let known = instances(paths, platform)?;
+    let folder = paths.instances(platform);
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return Ok(Vec::new());
+    };
+    let mut dead: Vec<InstanceName> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| InstanceName::new(name.strip_suffix(".lock")?).ok())
+        .filter(|name| !known.contains(name))
+        .filter(|name| {
+            let file = File::open(paths.lock(platform, name));
+            file.is_ok_and(|file| file.try_lock().is_ok())
+        })
+        .collect();
+    dead.sort();
+    Ok(dead)
+}
+
+/// Removes such a lock; `false` where it came to life meanwhile.
+pub fn remove_dead_lock(
+    paths: &Paths,
+    platform: &PlatformName,
+    instance: &InstanceName,
+) -> Result<bool> {
+    let path = paths.lock(platform, instance);
+    let file = open_lock(&path)?;
+    if file.try_lock().is_err() || paths.instance(platform, instance).exists() {
+        return Ok(false);
+    }
+    std::fs::remove_file(&path).at(Kind::Usage, "remove", &path)?;
+    Ok(true)
 }
 
 /// Reads a JSON file of devenv's own; absent is `None`.
@@ -286,4 +350,41 @@ pub fn create_parent(path: &Path) -> Result<&Path> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(folder).at(Kind::Usage, "create", folder)?;
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Environment;
+
+    #[tokio::test]
+    async fn a_dead_lock_is_found_and_removed_and_a_live_one_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        let variables = [("DEVENV_HOME".to_owned(), home.path().into())];
+        let paths = Paths::locate(&Environment::from_variables(variables)).unwrap();
+        let acme = PlatformName::new("acme").unwrap();
+        let name = InstanceName::new("gone").unwrap();
+        let lock = Lock::take(&paths, &acme, &name, || {}).await.unwrap();
+        assert_eq!(dead_locks(&paths, &acme).unwrap(), []);
+        assert!(!remove_dead_lock(&paths, &acme, &name).unwrap());
+        drop(lock);
+        assert_eq!(
+            dead_locks(&paths, &acme).unwrap(),
+            std::slice::from_ref(&name)
+        );
+        // Whoever waits for a file that is removed takes the next one.
+        let path = paths.lock(&acme, &name);
+        let held = open_lock(&path).unwrap();
+        held.try_lock().unwrap();
+        let waiter = tokio::spawn({
+            let (paths, acme, name) = (paths.clone(), acme.clone(), name.clone());
+            async move { Lock::take(&paths, &acme, &name, || {}).await }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        std::fs::remove_file(&path).unwrap();
+        drop(held);
+        let _taken = waiter.await.unwrap().unwrap();
+        assert!(path.is_file());
+        assert!(open_lock(&path).unwrap().try_lock().is_err());
+    }
 }

@@ -103,7 +103,7 @@ fn settings(settings: &Settings) -> Vec<ShownSetting> {
         }),
         shown("forward", &settings.forward, |it| Some(it.to_string())),
         shown("git", &settings.git, |it| Some(it.to_string())),
-        shown("registry_ca", &settings.registry_ca, |it| {
+        shown("extra_ca", &settings.extra_ca, |it| {
             it.as_ref().map(|path| path.display().to_string())
         }),
         shown("concurrency", &settings.concurrency, |it| {

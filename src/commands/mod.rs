@@ -6,6 +6,7 @@ pub mod clean;
 pub mod completions;
 pub mod config;
 pub mod diff;
+pub mod doctor;
 pub mod down;
 pub mod edit;
 pub mod exec;
@@ -118,6 +119,7 @@ enum Command {
     Diff(diff::Arguments),
     Proposals(proposals::Arguments),
     Abandon(abandon::Arguments),
+    Doctor(doctor::Arguments),
     Trust(trust::Arguments),
     Clean(clean::Arguments),
     Config(config::Arguments),
@@ -173,6 +175,7 @@ impl Cli {
             Command::Diff(arguments) => diff::run(&context, &arguments).await,
             Command::Proposals(arguments) => proposals::run(&context, &arguments),
             Command::Abandon(arguments) => abandon::run(&context, &arguments).await,
+            Command::Doctor(arguments) => doctor::run(&context, arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
             Command::Release(arguments) => release::run(&context, arguments).await,
             Command::Forward(arguments) => forward::run(&context, arguments).await,

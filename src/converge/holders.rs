@@ -10,23 +10,23 @@ use crate::model::host_profile::Host;
 use crate::model::identity::{self, Identity};
 
 /// What is known of ports before the engine is asked to bind them.
-pub(super) struct Holders<'a> {
+pub struct Holders<'a> {
     /// The containers of everybody, or of the instance alone.
-    pub(super) observation: &'a Observation,
+    pub observation: &'a Observation,
     /// Whose ports are free to take.
-    pub(super) identity: &'a Identity,
+    pub identity: &'a Identity,
     /// Where ports are.
-    pub(super) host: &'a Host,
+    pub host: &'a Host,
     /// Ports that the instance's own forwarder holds.
-    pub(super) forwarded: &'a BTreeSet<u16>,
+    pub forwarded: &'a BTreeSet<u16>,
     /// Ports that the engine did not give, and its words.
-    pub(super) refused: &'a BTreeMap<u16, String>,
+    pub refused: &'a BTreeMap<u16, String>,
 }
 
 impl Holders<'_> {
     /// Why a port cannot be had, as it is said of a port (`taken by nginx`); `None` when it is free
     /// or held by this instance itself.
-    pub(super) fn of(&self, port: u16) -> Option<String> {
+    pub fn of(&self, port: u16) -> Option<String> {
         let lowest = self.host.profile.lowest_port;
         if port < lowest {
             let kind = &self.host.profile.name;

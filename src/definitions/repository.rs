@@ -142,6 +142,11 @@ impl Definitions {
         RemoteUrl::parse(remote.url().unwrap_or_default())
     }
 
+    /// Asks the server which branch it shows first.
+    pub async fn default_branch(&self) -> Result<String> {
+        self.remote()?.default_branch().await
+    }
+
     /// Where the clone lies.
     pub fn path(&self) -> &Path {
         &self.path

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::context::{Context, OpenPlatform};
-use crate::converge::Planned;
+use crate::converge::{Goal, Planned};
+use crate::desired::budget::Budget;
 use crate::desired::{Image, Secrets};
 use crate::engine::RegistryLogin;
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::evidence::{VerifiedImage, Wanted};
+use crate::hosts;
 use crate::model::mirrors::Mirrors;
 use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName};
 use crate::model::overrides::Overrides;
@@ -90,7 +92,7 @@ pub(super) async fn secrets(
 }
 
 /// The user's own changes, if there are any.
-pub(super) fn overrides(context: &Context, open: &OpenPlatform) -> Result<Overrides> {
+pub(crate) fn overrides(context: &Context, open: &OpenPlatform) -> Result<Overrides> {
     let path = context.paths.overrides(&open.name);
     match std::fs::read(&path) {
         Ok(text) => Overrides::parse(&path.display().to_string(), &text),
@@ -168,6 +170,25 @@ pub(super) fn say_what_moved(context: &Context, planned: &Planned) {
         context.ui.warn(&format!(
             "port {} is {}; {} is published on {} instead (`--port {}=PORT` chooses another)",
             moved.wanted, moved.why, moved.container, moved.given, moved.wanted
+        ));
+    }
+}
+
+/// Warns where more memory is declared than there is; only when something is about to be created.
+pub(super) fn say_what_it_takes(context: &Context, goal: &Goal<'_>, planned: &Planned) {
+    let creates = |step: &Step| matches!(step, Step::Create(_));
+    if !planned.plan.nodes.iter().any(|node| creates(&node.step)) {
+        return;
+    }
+    let Ok((_, choice)) = context.engine() else {
+        return;
+    };
+    // Asked within a day, with what kind of host it is.
+    let memory = hosts::remembered(&context.paths, &choice.endpoint).map_or(0, |it| it.memory);
+    let budget = Budget::of(goal.reference, &goal.selection.order, goal.overrides);
+    if let Some(text) = budget.exceeds(memory) {
+        context.ui.warn(&format!(
+            "{text}: the kernel will kill what does not fit (exit code 137)"
         ));
     }
 }

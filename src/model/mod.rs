@@ -20,6 +20,7 @@ pub mod observed;
 pub mod overrides;
 pub mod platform;
 pub mod predicate;
+pub mod proxies;
 pub mod public_key;
 pub mod quantity;
 pub mod reference;

@@ -83,7 +83,17 @@ impl Fault {
         )
     }
 
-    fn hint(&self) -> Option<String> {
+    /// That the registry of a repository said nothing in time.
+    pub fn timed_out(repository: &crate::model::image::Repository) -> Self {
+        Self::Unreachable {
+            host: repository.host().to_owned(),
+            lost: Lost::TimedOut,
+            text: String::new(),
+        }
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unauthorized { host, .. } => Some(format!("log in with: docker login {host}")),
             Self::Forbidden { host, .. } => Some(format!(
@@ -91,7 +101,7 @@ impl Fault {
             )),
             Self::Certificate { .. } => Some(
                 "if the company has its own certificate authority, name its PEM file as \
-                 `registry_ca` in the settings"
+                 `extra_ca` in the settings"
                     .to_owned(),
             ),
             Self::Unreachable { host, .. } => Some(format!(

@@ -8,12 +8,14 @@
 
 mod auth;
 mod blobs;
+pub mod certificate;
 mod challenge;
 mod client;
 mod content;
 mod credentials;
 mod exchange;
 mod fault;
+mod greeting;
 mod host;
 mod manifests;
 mod referrers;
@@ -34,6 +36,7 @@ pub use content::{
     Manifest, OCI_INDEX, OCI_MANIFEST, Platform, Tag,
 };
 pub use fault::{Fault, Lost};
+pub use greeting::Greeting;
 pub use manifests::{Artifact, MANIFEST_LIMIT};
 pub use referrers::Attachment;
 

@@ -1,7 +1,8 @@
 //! TLS by rustls with ring, for this module alone: no process-wide provider is installed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -16,6 +17,23 @@ use rustls_platform_verifier::Verifier;
 
 use super::fault::Fault;
 
+/// The certificates that servers presented, by name, whatever came of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Presented(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+impl Presented {
+    /// The last one of a server, DER.
+    pub(super) fn of(&self, name: &str) -> Option<Vec<u8>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(name).cloned()
+    }
+
+    fn note(&self, name: &ServerName<'_>, certificate: &CertificateDer<'_>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(name.to_str().into_owned(), certificate.to_vec());
+    }
+}
+
 /// A configuration that trusts nobody, for the client that speaks plain HTTP.
 pub(super) fn nobody() -> Result<ClientConfig, Error> {
     Ok(builder()?
@@ -25,7 +43,11 @@ pub(super) fn nobody() -> Result<ClientConfig, Error> {
 
 /// A configuration with the system's certificate authorities and those of `ca_file` (PEM).
 /// Takes 10–30 ms: it reads the system's store.
-pub(super) fn system(host: &str, ca_file: Option<&Path>) -> Result<ClientConfig, Fault> {
+pub(super) fn system(
+    host: &str,
+    ca_file: Option<&Path>,
+    presented: Presented,
+) -> Result<ClientConfig, Fault> {
     let own = match ca_file {
         Some(path) => read(path)?,
         None => Vec::new(),
@@ -38,7 +60,11 @@ pub(super) fn system(host: &str, ca_file: Option<&Path>) -> Result<ClientConfig,
     Ok(builder()
         .map_err(failed)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(SystemOrOwn { inner, own }))
+        .with_custom_certificate_verifier(Arc::new(SystemOrOwn {
+            inner,
+            own,
+            presented,
+        }))
         .with_no_client_auth())
 }
 
@@ -73,6 +99,7 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
 struct SystemOrOwn {
     inner: Verifier,
     own: Vec<CertificateDer<'static>>,
+    presented: Presented,
 }
 
 impl ServerCertVerifier for SystemOrOwn {
@@ -84,6 +111,7 @@ impl ServerCertVerifier for SystemOrOwn {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        self.presented.note(name, end_entity);
         let verdict = self
             .inner
             .verify_server_cert(end_entity, intermediates, name, ocsp, now);

@@ -16,6 +16,8 @@ use super::tls;
 pub(super) struct Transport {
     ca_file: Option<PathBuf>,
     connect_timeout: Duration,
+    /// What servers showed of themselves.
+    pub(super) presented: tls::Presented,
     plain: OnceCell<Client>,
     tls: OnceCell<(Client, Client)>,
 }
@@ -25,6 +27,7 @@ impl Transport {
         Self {
             ca_file,
             connect_timeout,
+            presented: tls::Presented::default(),
             plain: OnceCell::new(),
             tls: OnceCell::new(),
         }
@@ -47,7 +50,8 @@ impl Transport {
         }
         let build = async || {
             let (ca_file, name) = (self.ca_file.clone(), host.clone());
-            let load = move || tls::system(&name, ca_file.as_deref());
+            let presented = self.presented.clone();
+            let load = move || tls::system(&name, ca_file.as_deref(), presented);
             let config = tokio::task::spawn_blocking(load)
                 .await
                 .map_err(|error| failed(&error))??;

@@ -17,6 +17,7 @@ use crate::model::container::{Definition, Kind};
 use crate::model::digest::Digest;
 use crate::model::name::ContainerName;
 use crate::model::predicate::Base;
+use crate::model::secret::Secret;
 
 /// The Dockerfile of a definition.
 const DOCKERFILE: &str = "Dockerfile";
@@ -110,6 +111,7 @@ impl Desk<'_> {
         let options = BuildOptions {
             dockerfile: DOCKERFILE.to_owned(),
             args: recipe.arguments(naming.version),
+            proxies: recipe.undeclared(&self.proxies),
             labels: self.labels(&recipe.container, naming),
             no_cache,
             logins,
@@ -196,6 +198,16 @@ impl Recipe {
             .chain([("VERSION".to_owned(), version.to_owned())])
             .filter(|(name, _)| self.dockerfile.arguments.contains(name))
             .collect()
+    }
+}
+
+impl Recipe {
+    /// Those that the Dockerfile does not declare: what it declares, the builder writes into the
+    /// image's history, with a password in it.
+    fn undeclared(&self, proxies: &BTreeMap<String, Secret>) -> BTreeMap<String, Secret> {
+        let mut proxies = proxies.clone();
+        proxies.retain(|name, _| !self.dockerfile.arguments.contains(name));
+        proxies
     }
 }
 

@@ -26,6 +26,7 @@ pub mod sign;
 pub mod succession;
 mod survey;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -38,6 +39,7 @@ use crate::error::{Error, Result};
 use crate::evidence::{Source, Verifier};
 use crate::model::difference::Difference;
 use crate::model::image::Repository;
+use crate::model::secret::Secret;
 use crate::model::trust_file::{TrustFile, TrustedKey};
 use crate::paths::Paths;
 use crate::registry::Registry;
@@ -74,6 +76,8 @@ pub struct Desk<'a> {
     pub paths: &'a Paths,
     /// The present.
     pub clock: fn() -> Timestamp,
+    /// Proxy variables for builds, by name.
+    pub proxies: BTreeMap<String, Secret>,
     /// Who is told.
     pub reporter: &'a dyn Reporter,
 }

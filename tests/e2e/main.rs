@@ -7,9 +7,11 @@
 mod support;
 
 mod architectures;
+mod company_network;
 mod completing;
 mod converging;
 mod current_engine;
+mod doctoring;
 mod faults;
 mod forwarding;
 mod initialising;

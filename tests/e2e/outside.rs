@@ -1,13 +1,12 @@
 //! Faults of what devenv stands on: a full disk, a certificate that proves nothing.
 
-use std::process::{Child, Command, Stdio};
-
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::support::real_engine::tar;
 use crate::support::second_engine::{Kind, SecondEngine};
 use crate::support::synthetic::Synthetic;
-use crate::support::workstation::{Workstation, finished, free_port};
+use crate::support::tls_server::{TlsServer, bridge_address};
+use crate::support::workstation::{Workstation, finished};
 use crate::{app, service};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,64 +37,11 @@ async fn a_full_disk_is_said_and_the_next_up_completes() {
     up().ok();
 }
 
-/// A server that shows this certificate, until dropped.
-struct Shown(Child);
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_wrong_certificate_is_no_missing_image() {
-    let folder = tempfile::tempdir().unwrap();
-    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
-    // Not loopback, where registries may do without a certificate: the engine's own bridge.
-    let address = crate::support::workstation::docker(&[
-        "network",
-        "inspect",
-        "bridge",
-        "--format",
-        "{{(index .IPAM.Config 0).Subnet}}",
-    ]);
-    let address = address.replace(".0/16", ".1").replace(".0/24", ".1");
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=somebody",
-        ])
-        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-addext", &format!("subjectAltName=IP:{address}")])
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    let port = free_port();
-    let server = Command::new("openssl")
-        .args(["s_server", "-quiet", "-www", "-accept", &port.to_string()])
-        .arg("-key")
-        .arg(&key)
-        .arg("-cert")
-        .arg(&certificate)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let _server = Shown(server.unwrap());
+    let address = bridge_address();
+    let server = TlsServer::start(&format!("IP:{address}"), 2);
+    let port = server.port;
     let mut platform = Synthetic::define(&[("billing", &app(""))]);
     let path = platform.work().join("platform.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -113,9 +59,9 @@ fn a_wrong_certificate_is_no_missing_image() {
         refused.stderr
     );
     assert!(refused.stderr.contains("certificate"), "{}", refused.stderr);
-    refused.says("registry_ca");
+    refused.says("extra_ca");
 
-    let settings = format!("registry_ca: {}\n", certificate.display());
+    let settings = format!("registry_ca: {}\n", server.certificate().display());
     workstation.write("config/settings.yaml", &settings);
     let known = workstation.run(&["up", "billing", "--no-proxy"]);
     assert!(!known.stderr.contains("certificate"), "{}", known.stderr);

@@ -63,6 +63,12 @@ int main(int count, char **words) {
     fputs(words[3], file);
     return fclose(file);
   }
+  if (!strcmp(verb, "keep")) {
+    FILE *file = fopen(word, "w");
+    if (!file || count < 4) return 1;
+    fputs(getenv(words[3]) ? getenv(words[3]) : "(none)", file);
+    return fclose(file);
+  }
   if (!strcmp(verb, "tty")) return printf("%s\n", isatty(1) ? "terminal" : "none") < 0;
   if (!strcmp(verb, "eat"))
     for (;;) {

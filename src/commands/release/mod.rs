@@ -10,6 +10,7 @@ pub mod sign;
 pub mod trust;
 pub mod verify;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -125,6 +126,7 @@ struct Office<'a> {
     definitions: Definitions,
     registry: Registry,
     cache: Cache,
+    proxies: BTreeMap<String, Secret>,
     progress: ReleaseProgress<'a>,
     context: &'a Context,
 }
@@ -139,6 +141,7 @@ impl<'a> Office<'a> {
                 .registry_itself()
                 .ok_or_else(|| Error::usage("releasing needs the network"))?,
             cache: context.cache(),
+            proxies: context.build_arguments()?,
             progress: ReleaseProgress::new(&context.ui),
             context,
         })
@@ -152,6 +155,7 @@ impl<'a> Office<'a> {
             cache: &self.cache,
             paths: &self.context.paths,
             clock: Timestamp::now,
+            proxies: self.proxies.clone(),
             reporter: &self.progress,
         }
     }

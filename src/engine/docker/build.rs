@@ -14,6 +14,7 @@ use super::{Docker, Labels, convert};
 use crate::engine::RegistryLogin;
 use crate::error::Error;
 use crate::model::digest::Digest;
+use crate::model::secret::Secret;
 
 /// How many lines of output an error keeps.
 const LAST_LINES: usize = 20;
@@ -25,6 +26,8 @@ pub struct BuildOptions {
     pub dockerfile: String,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
+    /// More of them, which every builder knows and keeps out of the image's history.
+    pub proxies: BTreeMap<String, Secret>,
     /// `repository:tag` for the result.
     pub tag: Option<String>,
     /// Labels for the result.
@@ -110,6 +113,8 @@ impl Docker {
 }
 
 fn request(options: &BuildOptions) -> BuildImageOptions {
+    let proxies = options.proxies.iter();
+    let proxies = proxies.map(|(name, value)| (name.clone(), value.expose().to_owned()));
     BuildImageOptions {
         dockerfile: options.dockerfile.clone(),
         t: options.tag.clone(),
@@ -117,7 +122,7 @@ fn request(options: &BuildOptions) -> BuildImageOptions {
         pull: options.pull.then(|| "true".to_owned()),
         rm: true,
         forcerm: true,
-        buildargs: Some(options.args.clone().into_iter().collect()),
+        buildargs: Some(options.args.clone().into_iter().chain(proxies).collect()),
         labels: Some(super::unsorted(&options.labels)),
         networkmode: options.no_network.then(|| "none".to_owned()),
         version: BuilderVersion::BuilderV1,

@@ -106,7 +106,7 @@ async fn the_companys_authority_is_trusted_when_named() {
         assert!(matches!(fault, Fault::Certificate { .. }), "{fault}");
         let error = Error::from(fault);
         assert_eq!(error.exit().code(), 8);
-        assert!(error.hints()[0].contains("registry_ca"));
+        assert!(error.hints()[0].contains("extra_ca"));
     }
     let wrong_name = host.replace("localhost", "127.0.0.1");
     let fault = ask(&wrong_name, Some(&folder.join("ca.crt")))

@@ -1,0 +1,143 @@
+//! Which kind of host the engine is on, and which of this machine's folders it can share.
+
+use super::finding::Observation;
+use super::world::World;
+use crate::error::Result;
+use crate::hosts;
+use crate::model::host_profile::{Events, HealthChecks, Host, Reached};
+
+/// Which kind it is, why, and what to know about it.
+pub(super) async fn kind(world: &World<'_>) -> Vec<Observation> {
+    let host = match host(world).await {
+        Ok(host) => host,
+        Err(seen) => return vec![seen],
+    };
+    judge_kind(&host)
+}
+
+/// The host of the engine, unless the engine does not answer.
+pub(super) async fn host(world: &World<'_>) -> Result<Host, Observation> {
+    world.engine_facts().await?;
+    let (engine, choice) = world.engine.as_ref().map_err(Observation::error)?;
+    let host = hosts::host(world.context, engine, choice).await;
+    host.map_err(|error| Observation::error(&error))
+}
+
+fn judge_kind(host: &Host) -> Vec<Observation> {
+    let profile = &host.profile;
+    let mut seen = vec![Observation::ok(format!(
+        "{}: {} ({})",
+        profile.name, profile.description, host.why
+    ))];
+    let address = host.publish_address;
+    seen.push(match host.reached {
+        Reached::Here => Observation::ok(format!("ports are published at {address}, here")),
+        Reached::At(at) => Observation::ok(format!("ports are reached at {at}")),
+        Reached::Forwarded(at) => Observation::ok(format!(
+            "ports are at {at}: devenv forwards this machine's own numbers to it"
+        )),
+        Reached::Tunnelled(at) => Observation::ok(format!(
+            "ports are at {at} over there: devenv forwards this machine's own numbers to it through ssh"
+        )),
+        Reached::Elsewhere(at) => Observation::warn(format!(
+            "ports are at {at} over there, where this machine does not reach them"
+        ))
+        .advise("let devenv forward them: `forward: true` in settings.yaml"),
+    });
+    // They are true of every such host: known, not wrong.
+    seen.extend(profile.warnings.iter().map(Observation::ok));
+    if profile.events == Events::Poll {
+        let text = "its events do not always arrive: devenv reads its lists instead";
+        seen.push(Observation::ok(text));
+    }
+    if profile.health_checks == HealthChecks::Unreliable {
+        let text = "it does not run health checks everywhere";
+        seen.push(Observation::ok(text));
+    }
+    seen
+}
+
+/// Whether the folders that the host can share are there. Nothing is started for it.
+pub(super) async fn shares(world: &World<'_>) -> Vec<Observation> {
+    let host = match host(world).await {
+        Ok(host) => host,
+        Err(seen) => return vec![seen],
+    };
+    let home = world.context.environment.home.clone();
+    let home = home.map(|it| it.display().to_string());
+    judge_shares(&host, home.as_deref())
+}
+
+fn judge_shares(host: &Host, home: Option<&str>) -> Vec<Observation> {
+    let profile = &host.profile;
+    if profile.shares.is_empty() {
+        return vec![Observation::ok(
+            "the engine sees no folder of this machine: volumes stay with it, logs are copied out",
+        )];
+    }
+    let Some(home) = home else {
+        return vec![Observation::skipped("the home folder is unknown")];
+    };
+    let mut seen = vec![match profile.translate(home, home) {
+        Some(there) if there == home => Observation::ok(format!("{home} can be shared")),
+        Some(there) => Observation::ok(format!("{home} can be shared, as {there} over there")),
+        None => Observation::warn(format!("{home} cannot be shared with this engine")).advise(
+            "keep what containers are to see in a folder that can be, or use named volumes",
+        ),
+    }];
+    let files = profile.filesystem;
+    let lacks: Vec<&str> = [
+        (files.chown, "changes of owner do not hold"),
+        (files.inotify, "changes wake no watcher"),
+        (files.mmap, "files cannot be mapped, so databases die"),
+    ]
+    .into_iter()
+    .filter_map(|(can, lacks)| (!can).then_some(lacks))
+    .collect();
+    if !lacks.is_empty() {
+        let text = format!("in shared folders {}", lacks.join(", "));
+        seen.push(Observation::ok(text));
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+    use crate::model::host_profile::built_in;
+
+    fn host(name: &str, forward: bool) -> Host {
+        let profile = built_in(name).unwrap().unwrap();
+        let engine = Some("192.168.59.103".parse().unwrap());
+        Host::new(profile, "a test".to_owned(), engine, None, forward).unwrap()
+    }
+
+    #[test]
+    fn the_kind_is_told_with_its_reasons() {
+        let seen = judge_kind(&host("linux", true));
+        assert!(seen.iter().all(|it| it.verdict == Verdict::Ok), "{seen:?}");
+        assert!(seen[0].seen.starts_with("linux: ") && seen[0].seen.ends_with("(a test)"));
+        let seen = judge_kind(&host("boot2docker", true));
+        assert!(seen[1].seen.contains("192.168.59.103"), "{}", seen[1].seen);
+        let seen = judge_kind(&host("remote", false));
+        assert_eq!(seen[1].verdict, Verdict::Warn);
+    }
+
+    #[test]
+    fn what_can_be_shared() {
+        let linux = judge_shares(&host("linux", true), Some("/home/x"));
+        assert_eq!((linux.len(), linux[0].verdict), (1, Verdict::Ok));
+        let machine = host("boot2docker", true);
+        let seen = judge_shares(&machine, Some("/Users/x"));
+        assert_eq!(seen[0].verdict, Verdict::Ok);
+        assert!(seen[1].seen.contains("databases die"), "{}", seen[1].seen);
+        assert_eq!(
+            judge_shares(&machine, Some("/home/x"))[0].verdict,
+            Verdict::Warn
+        );
+        assert_eq!(judge_shares(&machine, None)[0].verdict, Verdict::Skipped);
+        let remote = judge_shares(&host("remote", true), Some("/home/x"));
+        assert_eq!(remote[0].verdict, Verdict::Ok);
+    }
+}

@@ -1,0 +1,321 @@
+//! What commands that died left behind: on the engine, and in devenv's own folders.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use futures_util::future::try_join3;
+
+use super::finding::Observation;
+use super::mending::Mending;
+use super::world::World;
+use crate::clean::{Leftover, Survey, leftovers};
+use crate::engine::Engine as _;
+use crate::error::Result;
+use crate::model::identity;
+use crate::forward::Files;
+use crate::model::name::{InstanceName, PlatformName};
+use crate::state::{self, InstanceRecord, Owner};
+
+/// What was found.
+#[derive(Debug, Default)]
+struct Found {
+    objects: Vec<Leftover>,
+    locks: Vec<Mending>,
+    /// Forwarders of instances that run nothing.
+    idle: Vec<Mending>,
+    /// Instances whose forwarder ended without being told to.
+    unforwarded: Vec<InstanceName>,
+    /// Operations of production's that were not finished.
+    releases: Vec<String>,
+    /// Work trees that no proposal remembers.
+    worktrees: Vec<PathBuf>,
+}
+
+/// Looks everywhere.
+pub(super) async fn look(world: &World<'_>) -> Vec<Observation> {
+    let mut found = match own_folders(world) {
+        Ok(found) => found,
+        Err(error) => return vec![Observation::error(&error)],
+    };
+    let mut seen = Vec::new();
+    match on_engine(world).await {
+        Ok(objects) => found.objects = objects,
+        Err(skipped) => seen.push(skipped),
+    }
+    let mut judged = judge(found);
+    judged.extend(seen);
+    judged
+}
+
+async fn on_engine(world: &World<'_>) -> Result<Vec<Leftover>, Observation> {
+    let docker = world.docker()?;
+    let paths = &world.context.paths;
+    // A home that never made anything has no owner yet, and needs none for this question.
+    if !paths.owner().is_file() {
+        return Ok(Vec::new());
+    }
+    let error = |error| Observation::error(&error);
+    let owner = Owner::load(paths).map_err(error)?.id;
+    let label = format!("{}={owner}", identity::OWNER);
+    let lists = try_join3(
+        docker.containers(),
+        docker.networks(&label),
+        docker.volumes(&label),
+    );
+    let silent = |_| Observation::skipped("the engine does not tell what is on it");
+    let (containers, networks, volumes) = lists.await.map_err(silent)?;
+    let mut recorded = BTreeSet::new();
+    for platform in world.context.platforms().map_err(error)? {
+        for instance in state::instances(paths, &platform).map_err(error)? {
+            recorded.insert((platform.to_string(), instance.to_string()));
+        }
+    }
+    let survey = Survey {
+        owner,
+        containers,
+        networks,
+        volumes,
+        recorded,
+        ..Survey::default()
+    };
+    let mut all = forgotten(&survey);
+    for leftover in leftovers(&survey) {
+        if !all.contains(&leftover) {
+            all.push(leftover);
+        }
+    }
+    Ok(all)
+}
+
+/// Containers and networks of instances that nothing remembers.
+fn forgotten(survey: &Survey) -> Vec<Leftover> {
+    let of = |labels: &std::collections::BTreeMap<String, String>, name: &str| {
+        labels.get(name).cloned().unwrap_or_default()
+    };
+    let mut gone = BTreeSet::new();
+    let mut all = Vec::new();
+    for container in &survey.containers {
+        let labels = &container.labels;
+        let instance = (
+            of(labels, identity::PLATFORM),
+            of(labels, identity::INSTANCE),
+        );
+        if of(labels, identity::OWNER) == survey.owner && !survey.recorded.contains(&instance) {
+            all.push(Leftover::Container {
+                id: container.id.clone(),
+                object: container.object.clone(),
+                why: "no instance remembers it",
+            });
+            gone.insert(instance);
+        }
+    }
+    for network in &survey.networks {
+        let labels = &network.labels;
+        if gone.contains(&(
+            of(labels, identity::PLATFORM),
+            of(labels, identity::INSTANCE),
+        )) {
+            let (id, name) = (network.id.clone(), network.name.clone());
+            all.push(Leftover::Network { id, name });
+        }
+    }
+    all
+}
+
+fn own_folders(world: &World<'_>) -> Result<Found> {
+    let mut found = Found::default();
+    let paths = &world.context.paths;
+    for platform in world.context.platforms()? {
+        for instance in state::dead_locks(paths, &platform)? {
+            found.locks.push(Mending::Lock {
+                path: paths.lock(&platform, &instance),
+                platform: platform.clone(),
+                instance,
+            });
+        }
+        forwarders(world, &platform, &mut found)?;
+        found.releases.extend(unfinished(world, &platform));
+        let trees = paths.worktrees(&platform);
+        let without_record = |tree: &PathBuf| {
+            let name = tree.file_name().unwrap_or_default().to_string_lossy();
+            let record = paths.proposals(&platform).join(format!("{name}.json"));
+            tree.is_dir() && !record.is_file()
+        };
+        found
+            .worktrees
+            .extend(entries(&trees).into_iter().filter(without_record));
+    }
+    Ok(found)
+}
+
+/// Whether each forwarder that is wanted is there, and each that is there is wanted.
+fn forwarders(world: &World<'_>, platform: &PlatformName, found: &mut Found) -> Result<()> {
+    let paths = &world.context.paths;
+    for path in entries(&paths.forwarders(platform)) {
+        let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        let instance = name.strip_suffix(".json").map(InstanceName::new);
+        let Some(Ok(instance)) = instance else {
+            continue;
+        };
+        let record = InstanceRecord::load(paths, platform, &instance)?;
+        if !record.is_some_and(|it| it.all || !it.asked.is_empty()) {
+            found.idle.push(Mending::Forwarder {
+                platform: platform.clone(),
+                instance,
+            });
+        } else if Files::new(paths, platform, &instance).serving()?.is_none() {
+            found.unforwarded.push(instance);
+        }
+    }
+    Ok(())
+}
+
+/// Operations whose process is gone, by their own names.
+fn unfinished(world: &World<'_>, platform: &PlatformName) -> Vec<String> {
+    let entries = entries(&world.context.paths.releases(platform));
+    let names = entries.iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        name.strip_suffix(".json").map(ToOwned::to_owned)
+    });
+    names.collect()
+}
+
+fn entries(folder: &std::path::Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = entries.filter_map(|it| Some(it.ok()?.path())).collect();
+    paths.sort();
+    paths
+}
+
+fn judge(found: Found) -> Vec<Observation> {
+    let mut seen = Vec::new();
+    let fix = "`devenv doctor --fix` removes it";
+    for leftover in found.objects {
+        let text = format!("the {} {leftover}: {}", leftover.kind(), leftover.why());
+        seen.push(match leftover {
+            Leftover::Volume { .. } => Observation::warn(text)
+                .advise("`devenv clean --volumes` removes it with the data in it, after asking"),
+            other => Observation::warn(text)
+                .advise(fix)
+                .mend(Mending::Object(other)),
+        });
+    }
+    for lock in found.locks {
+        if let Mending::Lock { instance, .. } = &lock {
+            let text = format!("a lock of the instance {instance}, which nothing remembers");
+            seen.push(Observation::warn(text).advise(fix).mend(lock));
+        }
+    }
+    for idle in found.idle {
+        if let Mending::Forwarder { instance, .. } = &idle {
+            let text = format!("the forwarder of the instance {instance}, which runs nothing");
+            seen.push(Observation::warn(text).advise(fix).mend(idle));
+        }
+    }
+    for instance in found.unforwarded {
+        let text = format!("the forwarder of the instance {instance} ended: its ports lead nowhere");
+        let advice = format!("`devenv up --instance {instance}` starts another");
+        seen.push(Observation::warn(text).advise(advice));
+    }
+    for release in found.releases {
+        let text = format!("the release operation `{release}` was not finished");
+        seen.push(
+            Observation::warn(text).advise("run the same command again: it goes on where it was"),
+        );
+    }
+    for tree in found.worktrees {
+        let text = format!("the work tree {} belongs to no proposal", tree.display());
+        seen.push(
+            Observation::warn(text)
+                .advise("look whether something in it is yours, then remove the folder"),
+        );
+    }
+    if seen.is_empty() {
+        seen.push(Observation::ok("none"));
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::finding::Verdict;
+    use super::*;
+    use crate::model::observed::{ContainerState, ObservedContainer, ObservedNetwork};
+
+    fn labels(owner: &str, instance: &str) -> BTreeMap<String, String> {
+        let pairs = [
+            (identity::OWNER, owner),
+            (identity::PLATFORM, "acme"),
+            (identity::INSTANCE, instance),
+        ];
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    fn container(id: &str, owner: &str, instance: &str) -> ObservedContainer {
+        ObservedContainer {
+            id: id.to_owned(),
+            object: format!("devenv-acme-{instance}-{id}"),
+            labels: labels(owner, instance),
+            image: None,
+            state: ContainerState::Running,
+            health: None,
+            ports: Vec::new(),
+            networks: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            created: 0,
+            status: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_this_owners_objects_of_forgotten_instances() {
+        let network = |id: &str, instance: &str| ObservedNetwork {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            labels: labels("me", instance),
+        };
+        let survey = Survey {
+            owner: "me".to_owned(),
+            containers: vec![
+                container("a", "me", "gone"),
+                container("b", "me", "kept"),
+                container("c", "other", "gone"),
+            ],
+            networks: vec![network("n", "gone"), network("m", "kept")],
+            recorded: [("acme".to_owned(), "kept".to_owned())].into(),
+            ..Survey::default()
+        };
+        let names: Vec<String> = forgotten(&survey).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["devenv-acme-gone-a", "n"]);
+    }
+
+    #[test]
+    fn volumes_and_work_trees_are_never_mended() {
+        let found = Found {
+            objects: vec![
+                Leftover::Network {
+                    id: "1".to_owned(),
+                    name: "n".to_owned(),
+                },
+                Leftover::Volume {
+                    name: "v".to_owned(),
+                },
+            ],
+            unforwarded: vec![InstanceName::new("x").unwrap()],
+            releases: vec!["reference".to_owned()],
+            worktrees: vec![PathBuf::from("/w")],
+            ..Found::default()
+        };
+        let seen = judge(found);
+        assert!(seen.iter().all(|it| it.verdict == Verdict::Warn));
+        let mended: Vec<bool> = seen.iter().map(|it| it.mending.is_some()).collect();
+        assert_eq!(mended, [true, false, false, false, false]);
+        assert_eq!(judge(Found::default())[0].verdict, Verdict::Ok);
+    }
+}

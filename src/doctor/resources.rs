@@ -1,0 +1,154 @@
+//! Memory, processors and disk of the engine against what the instance declares.
+
+use std::path::Path;
+
+use super::finding::Observation;
+use super::world::World;
+use crate::desired::budget::{Budget, rounded};
+use crate::engine::Endpoint;
+use crate::engine::docker::EngineInfo;
+use crate::model::name::ContainerName;
+
+/// Less free disk than this, in bytes, is not enough for one more image.
+const LITTLE: u64 = 2 << 30;
+
+/// Compares.
+pub(super) async fn look(world: &World<'_>) -> Vec<Observation> {
+    let info = match world.engine_facts().await {
+        Ok(facts) => &facts.info,
+        Err(skipped) => return vec![skipped],
+    };
+    let mut seen = match world.demand().await {
+        Ok(demand) => {
+            let names = &demand.selection.order;
+            let budget = Budget::of(&demand.reference, names, &demand.overrides);
+            judge(info, &budget)
+        }
+        Err(why) => vec![
+            Observation::ok(format!(
+                "{} of memory, {} processors",
+                rounded(info.memory),
+                info.cpus
+            )),
+            why,
+        ],
+    };
+    let is_here = world
+        .engine
+        .as_ref()
+        .is_ok_and(|(_, choice)| matches!(choice.endpoint, Endpoint::Unix(_)));
+    let free = is_here.then(|| free_space(Path::new(&info.data_folder)));
+    seen.push(disk(&info.data_folder, free.flatten()));
+    seen
+}
+
+fn judge(info: &EngineInfo, budget: &Budget) -> Vec<Observation> {
+    let mut seen = Vec::new();
+    seen.push(match budget.exceeds(info.memory) {
+        Some(text) => Observation::warn(text).advise(
+            "give the engine more memory, start fewer containers (`devenv down NAME`), or lower \
+             `memory` in your overrides",
+        ),
+        None => Observation::ok(format!(
+            "{} of memory, of which the instance declares {}",
+            rounded(info.memory),
+            rounded(budget.memory)
+        )),
+    });
+    if !budget.unlimited.is_empty() {
+        let names = budget.unlimited.iter();
+        let names: Vec<&str> = names.map(ContainerName::as_str).collect();
+        let text = format!("without a limit, so not in that sum: {}", names.join(", "));
+        seen.push(Observation::ok(text));
+    }
+    let offered = u64::from(info.cpus) * 1_000_000_000;
+    let largest = budget.largest_nano_cpus;
+    seen.push(if info.cpus > 0 && largest > offered {
+        let text = format!(
+            "a container declares {} processors, the engine has {}",
+            processors(largest),
+            info.cpus
+        );
+        let seen = Observation::fail(text);
+        seen.advise("the engine refuses to create it: give the engine more processors")
+    } else {
+        Observation::ok(format!(
+            "{} processors, of which the instance declares {}",
+            info.cpus,
+            processors(budget.nano_cpus)
+        ))
+    });
+    seen
+}
+
+fn processors(nano: u64) -> String {
+    format!(
+        "{}.{}",
+        nano / 1_000_000_000,
+        nano % 1_000_000_000 / 100_000_000
+    )
+}
+
+fn disk(folder: &str, free: Option<u64>) -> Observation {
+    match free {
+        None => Observation::skipped("the engine does not tell how much of its disk is free"),
+        Some(free) if free < LITTLE => {
+            Observation::warn(format!("only {} free in {folder}", rounded(free)))
+                .advise("`devenv clean` removes images that nobody refers to")
+        }
+        Some(free) => Observation::ok(format!("{} free in {folder}", rounded(free))),
+    }
+}
+
+/// Bytes that are free where a folder of this machine is.
+#[cfg(unix)]
+fn free_space(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_space(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    fn judged(memory: u64, cpus: u32, budget: &Budget) -> Vec<Verdict> {
+        let info = EngineInfo {
+            cpus,
+            memory,
+            ..EngineInfo::default()
+        };
+        let seen = judge(&info, budget);
+        seen.iter().map(|it| it.verdict).collect()
+    }
+
+    #[test]
+    fn more_than_there_is() {
+        let budget = Budget {
+            memory: 4 << 30,
+            nano_cpus: 3_000_000_000,
+            largest_nano_cpus: 1_500_000_000,
+            unlimited: Vec::new(),
+        };
+        assert_eq!(judged(8 << 30, 2, &budget), [Verdict::Ok, Verdict::Ok]);
+        assert_eq!(judged(2 << 30, 2, &budget), [Verdict::Warn, Verdict::Ok]);
+        assert_eq!(judged(8 << 30, 1, &budget), [Verdict::Ok, Verdict::Fail]);
+        // An engine that tells nothing is not judged.
+        assert_eq!(judged(0, 0, &budget), [Verdict::Ok, Verdict::Ok]);
+        assert_eq!(processors(1_550_000_000), "1.5");
+    }
+
+    #[test]
+    fn a_full_disk() {
+        assert_eq!(disk("/x", None).verdict, Verdict::Skipped);
+        assert_eq!(disk("/x", Some(1 << 30)).verdict, Verdict::Warn);
+        assert_eq!(disk("/x", Some(20 << 30)).verdict, Verdict::Ok);
+        assert!(free_space(Path::new("/")).is_some());
+        assert!(free_space(Path::new("/no/such/folder")).is_none());
+    }
+}
