@@ -1,7 +1,6 @@
 //! Freezing, thawing and restarting what an instance runs, under its lock.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -9,7 +8,6 @@ use futures_util::future::try_join_all;
 use crate::apply::{self, Failure, Options, Watch};
 use crate::context::{Context, OpenPlatform};
 use crate::desired::Desired;
-use crate::engine::Engine;
 use crate::error::Result;
 use crate::instance;
 use crate::model::container::Until;
@@ -81,7 +79,7 @@ async fn walk(
     }
     let watch = Watch::default();
     let label = apply::event_label(&running.identity);
-    let events = running.engine.events(&label, None).await?;
+    let following = watch.follow(&running.engine, &label).await?;
     let work = async {
         let progress = Progress::new(&context.ui);
         let options = Options {
@@ -106,13 +104,9 @@ async fn walk(
             _ => Ok(BTreeMap::new()),
         }
     };
-    let pump = async {
-        watch.pump(events).await;
-        std::future::pending::<Infallible>().await
-    };
     let result: Result<_, Failure> = tokio::select! {
         result = work => result,
-        never = pump => match never {},
+        never = following => match never {},
     };
     match (result, &running.reference) {
         (Ok(ready), _) => Ok(ready),
