@@ -15,7 +15,7 @@ use crate::converge::{Goal, Planned};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::evidence::VerifiedImage;
-use crate::model::host_profile::HostProfile;
+use crate::hosts;
 use crate::model::identity::Identity;
 use crate::model::name::{ContainerName, EnvironmentName};
 use crate::prepare::{self, Chosen, Preparation, Wish};
@@ -53,7 +53,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     };
     let _lock = lock(context, open, wish).await?;
     let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
-    let (engine, _) = context.engine()?;
+    let (engine, engine_choice) = context.engine()?;
     let registry = context.registry();
     let preparation = Preparation::new(context, open, registry.as_ref());
     let (environment, choice) = prepare::choice(open, record.as_ref(), wish);
@@ -62,6 +62,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     let observation = observing
         .await
         .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
+    let host = hosts::host(context, &engine, &engine_choice).await?;
     for warning in &chosen.warnings {
         context.ui.warn(warning);
     }
@@ -78,11 +79,12 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         images: &gather::for_engine(&images),
         identity: &identity,
         configuration: &next.configuration,
-        profile: &HostProfile::linux()?,
+        host: &host,
         overrides: &gather::overrides(context, open)?,
         secrets: &secrets,
         chosen_ports: &wish.ports,
         remembered_ports: &next.remembered(),
+        forwarded_ports: &BTreeSet::new(),
     };
     let bringing = Bringing {
         context,
@@ -247,7 +249,7 @@ impl Bringing<'_> {
             watch: &watch,
             identity: goal.identity,
             reference: goal.reference,
-            address: goal.profile.publish_address,
+            address: goal.host.address(),
             limit: wish.timeout,
         };
         if planned.plan.is_empty()

@@ -46,6 +46,16 @@ impl Paths {
         self.config.join("settings.yaml")
     }
 
+    /// The user's own host profiles.
+    pub fn profiles(&self) -> PathBuf {
+        self.config.join("profiles")
+    }
+
+    /// What is known of the host of an engine.
+    pub fn host(&self, key: &str) -> PathBuf {
+        self.state.join("hosts").join(format!("{key}.json"))
+    }
+
     /// The pinned trust file of a platform.
     pub fn trust(&self, platform: &PlatformName) -> PathBuf {
         self.config.join("trust").join(format!("{platform}.yaml"))

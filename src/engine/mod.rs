@@ -3,6 +3,7 @@
 mod context;
 pub mod docker;
 pub mod endpoint;
+mod facts;
 pub mod fault;
 pub mod host;
 pub mod terminal;
@@ -23,6 +24,7 @@ use crate::model::secret::Secret;
 
 pub use docker::Docker;
 pub use endpoint::{Endpoint, TlsMaterial};
+pub use facts::facts;
 pub use fault::{Fault, FaultKind};
 pub use host::{Choice, ChosenBy, EngineEnvironment, choose};
 
