@@ -8,7 +8,7 @@ pub use fetch::{Fetched, fetch};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::{self, Failure, Watch};
+use crate::apply::{self, Failure, Reliance, Watch};
 use crate::context::{Context, OpenPlatform};
 use crate::converge::observe::Observation;
 use crate::converge::{Goal, Planned};
@@ -243,7 +243,7 @@ impl Bringing<'_> {
 
     async fn converge(&self, planned: Planned) -> Result<Done> {
         let (goal, wish) = (&self.goal, self.wish);
-        let watch = Watch::default();
+        let watch = Watch::new(Reliance::of(&goal.host.profile));
         let waiting = Waiting {
             engine: self.engine,
             watch: &watch,

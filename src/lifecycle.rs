@@ -1,11 +1,12 @@
 //! Freezing, thawing and restarting what an instance runs, under its lock.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use crate::apply::{self, Failure, Options, Watch};
+use crate::apply::{self, Failure, Options, Reliance, Watch};
 use crate::context::{Context, OpenPlatform};
 use crate::desired::Desired;
 use crate::error::Result;
@@ -77,7 +78,8 @@ async fn walk(
     if plan.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let watch = Watch::default();
+    let host = hosts::host(context, &running.engine, &running.choice).await?;
+    let watch = Watch::new(Reliance::of(&host.profile));
     let label = apply::event_label(&running.identity);
     let following = watch.follow(&running.engine, &label).await?;
     let work = async {
@@ -99,7 +101,7 @@ async fn walk(
         apply::apply(&apply_context, plan).await?;
         match (wait, &running.reference) {
             (Some(limit), Some(reference)) => {
-                ready(context, running, reference, &watch, changed, limit).await
+                ready(running, reference, &watch, host.address(), changed, limit).await
             }
             _ => Ok(BTreeMap::new()),
         }
@@ -119,22 +121,19 @@ async fn walk(
 
 /// Waits as `up` does.
 async fn ready(
-    context: &Context,
     running: &Running,
     reference: &Reference,
     watch: &Watch,
+    address: Option<IpAddr>,
     names: &[ContainerName],
     limit: Duration,
 ) -> Result<BTreeMap<ContainerName, Ready>, Failure> {
-    let host = hosts::host(context, &running.engine, &running.choice)
-        .await
-        .map_err(Failure::Other)?;
     let waiting = Waiting {
         engine: &running.engine,
         watch,
         identity: &running.identity,
         reference,
-        address: host.address(),
+        address,
         limit,
     };
     let ports = running.record.as_ref().map(InstanceRecord::remembered);

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use super::check::OwnCheck;
 use crate::engine::{Engine, Fault, FaultKind};
 use crate::model::container::Until;
+use crate::model::host_profile::{Events, HealthChecks, HostProfile};
 use crate::model::observed::{
     ContainerChange, ContainerDetails, ContainerEvent, ContainerState, Health,
 };
@@ -74,6 +75,16 @@ pub struct Reliance {
     pub events: bool,
     /// It runs health checks; else they are run from here.
     pub health_checks: bool,
+}
+
+impl Reliance {
+    /// What the profile of its host says.
+    pub fn of(profile: &HostProfile) -> Self {
+        Self {
+            events: profile.events == Events::Reliable,
+            health_checks: profile.health_checks == HealthChecks::Reliable,
+        }
+    }
 }
 
 impl Default for Reliance {

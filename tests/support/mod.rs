@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod company;
 pub mod fake_engine;
 pub mod fake_state;
+pub mod podman;
 pub mod real_engine;
 pub mod registry;
 pub mod registry_proxy;
