@@ -1,5 +1,7 @@
 //! Walks a plan on an engine, in parallel where its order allows. Decides nothing.
 
+mod check;
+mod follow;
 mod runtime;
 mod watch;
 
@@ -18,7 +20,7 @@ use crate::model::name::ContainerName;
 use crate::plan::{Observed, Plan, Step};
 
 use runtime::Runtime;
-pub use watch::{Stopped, Watch};
+pub use watch::{Reliance, Stopped, Watch};
 
 /// What the executor tells while it works.
 #[derive(Debug)]

@@ -9,11 +9,10 @@ pub use fetch::{Fetched, fetch};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::{self, Failure, Watch};
+use crate::apply::{self, Failure, Reliance, Watch};
 use crate::context::{Context, OpenPlatform};
 use crate::converge::observe::Observation;
 use crate::converge::{Goal, Planned};
-use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::evidence::VerifiedImage;
@@ -274,7 +273,7 @@ impl Bringing<'_> {
 
     async fn converge(&self, planned: Planned) -> Result<Done> {
         let (goal, wish) = (&self.goal, self.wish);
-        let watch = Watch::default();
+        let watch = Watch::new(Reliance::of(&goal.host.profile));
         let waiting = Waiting {
             engine: self.engine,
             watch: &watch,
@@ -296,14 +295,8 @@ impl Bringing<'_> {
             login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
             mirrors: mirrors.clone(),
         };
-        let events = self
-            .engine
-            .events(&apply::event_label(goal.identity), None)
-            .await?;
-        let pump = async {
-            watch.pump(events).await;
-            std::future::pending::<std::convert::Infallible>().await
-        };
+        let label = apply::event_label(goal.identity);
+        let following = watch.follow(self.engine, &label).await?;
         let work = async {
             let progress = Progress::new(&self.context.ui);
             let planned = goal
@@ -322,7 +315,7 @@ impl Bringing<'_> {
         };
         let result: Result<_, Failure> = tokio::select! {
             result = work => result,
-            never = pump => match never {},
+            never = following => match never {},
         };
         match result {
             Ok(done) => Ok(done),

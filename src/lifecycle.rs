@@ -1,15 +1,14 @@
 //! Freezing, thawing and restarting what an instance runs, under its lock.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use crate::apply::{self, Failure, Options, Watch};
+use crate::apply::{self, Failure, Options, Reliance, Watch};
 use crate::context::{Context, OpenPlatform};
 use crate::desired::Desired;
-use crate::engine::Engine;
 use crate::error::Result;
 use crate::hosts;
 use crate::instance;
@@ -79,9 +78,10 @@ async fn walk(
     if plan.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let watch = Watch::default();
+    let host = hosts::host(context, &running.engine, &running.choice).await?;
+    let watch = Watch::new(Reliance::of(&host.profile));
     let label = apply::event_label(&running.identity);
-    let events = running.engine.events(&label, None).await?;
+    let following = watch.follow(&running.engine, &label).await?;
     let work = async {
         let progress = Progress::new(&context.ui);
         let options = Options {
@@ -101,18 +101,14 @@ async fn walk(
         apply::apply(&apply_context, plan).await?;
         match (wait, &running.reference) {
             (Some(limit), Some(reference)) => {
-                ready(context, running, reference, &watch, changed, limit).await
+                ready(running, reference, &watch, host.address(), changed, limit).await
             }
             _ => Ok(BTreeMap::new()),
         }
     };
-    let pump = async {
-        watch.pump(events).await;
-        std::future::pending::<Infallible>().await
-    };
     let result: Result<_, Failure> = tokio::select! {
         result = work => result,
-        never = pump => match never {},
+        never = following => match never {},
     };
     match (result, &running.reference) {
         (Ok(ready), _) => Ok(ready),
@@ -125,22 +121,19 @@ async fn walk(
 
 /// Waits as `up` does.
 async fn ready(
-    context: &Context,
     running: &Running,
     reference: &Reference,
     watch: &Watch,
+    address: Option<IpAddr>,
     names: &[ContainerName],
     limit: Duration,
 ) -> Result<BTreeMap<ContainerName, Ready>, Failure> {
-    let host = hosts::host(context, &running.engine, &running.choice)
-        .await
-        .map_err(Failure::Other)?;
     let waiting = Waiting {
         engine: &running.engine,
         watch,
         identity: &running.identity,
         reference,
-        address: host.address(),
+        address,
         limit,
     };
     let ports = running.record.as_ref().map(InstanceRecord::remembered);

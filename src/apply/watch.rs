@@ -8,8 +8,10 @@ use std::time::Duration;
 use futures_util::stream::{BoxStream, StreamExt};
 use tokio::sync::{Semaphore, watch};
 
+use super::check::OwnCheck;
 use crate::engine::{Engine, Fault, FaultKind};
 use crate::model::container::Until;
+use crate::model::host_profile::{Events, HealthChecks, HostProfile};
 use crate::model::observed::{
     ContainerChange, ContainerDetails, ContainerEvent, ContainerState, Health,
 };
@@ -21,6 +23,8 @@ pub enum Stopped {
     Exited { code: i64, out_of_memory: bool },
     /// The engine's check gave up on it.
     Unhealthy,
+    /// Its check, run from here, kept failing: last with this exit code and these words.
+    CheckFailed { code: i64, output: String },
     /// It was removed meanwhile.
     Removed,
     /// It took too long.
@@ -41,6 +45,15 @@ impl fmt::Display for Stopped {
             Self::Exited { code: 137, .. } => f.write_str("was killed (exit code 137)"),
             Self::Exited { code, .. } => write!(f, "exited with code {code}"),
             Self::Unhealthy => f.write_str("is unhealthy"),
+            Self::CheckFailed { code, output } if output.is_empty() => {
+                write!(f, "is unhealthy: its check ends with exit code {code}")
+            }
+            Self::CheckFailed { code, output } => {
+                write!(
+                    f,
+                    "is unhealthy: its check ends with exit code {code}: {output}"
+                )
+            }
             Self::Removed => f.write_str("was removed meanwhile"),
             Self::TimedOut { after, until } => {
                 write!(f, "was not {} after {} s", until.as_str(), after.as_secs())
@@ -55,40 +68,99 @@ impl fmt::Display for Stopped {
     }
 }
 
-/// Counts the engine's events by container, so that a wait looks again only when something happened.
-pub struct Watch {
-    counts: Mutex<BTreeMap<String, u64>>,
-    changed: watch::Sender<bool>,
-    looks: Semaphore,
+/// What an engine can be relied upon to do by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reliance {
+    /// It tells what happens to containers; else it is asked again and again.
+    pub events: bool,
+    /// It runs health checks; else they are run from here.
+    pub health_checks: bool,
 }
 
-/// Containers that are looked at at the same time.
-const LOOKS: usize = 4;
-/// How often a container is looked at after the engine's events have ended.
-const POLL: Duration = Duration::from_millis(250);
-/// How often it is looked at in any case: some engines lose events.
-const SAFETY_NET: Duration = Duration::from_secs(5);
-
-impl Default for Watch {
-    fn default() -> Self {
+impl Reliance {
+    /// What the profile of its host says.
+    pub fn of(profile: &HostProfile) -> Self {
         Self {
-            counts: Mutex::default(),
-            changed: watch::Sender::new(true),
-            looks: Semaphore::new(LOOKS),
+            events: profile.events == Events::Reliable,
+            health_checks: profile.health_checks == HealthChecks::Reliable,
         }
     }
 }
 
+impl Default for Reliance {
+    fn default() -> Self {
+        Self {
+            events: true,
+            health_checks: true,
+        }
+    }
+}
+
+/// Counts what happens by container, so that a wait looks again only when something happened.
+pub struct Watch {
+    counts: Mutex<BTreeMap<String, u64>>,
+    pub(super) news: watch::Sender<News>,
+    looks: Semaphore,
+    pub(super) reliance: Reliance,
+}
+
+/// Where it is known from that something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// The engine tells at once.
+    Events,
+    /// Lists are compared.
+    Lists,
+    /// From nowhere.
+    None,
+}
+
+impl News {
+    /// How often a container is looked at in any case: some engines lose events, and a list shows
+    /// no restart.
+    fn look_again(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::Events => 5000,
+            Self::Lists => 1000,
+            Self::None => 250,
+        })
+    }
+}
+
+/// Containers that are looked at at the same time.
+const LOOKS: usize = 4;
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new(Reliance::default())
+    }
+}
+
 impl Watch {
+    /// Of an engine that can be relied upon so far.
+    pub fn new(reliance: Reliance) -> Self {
+        Self {
+            counts: Mutex::default(),
+            news: watch::Sender::new(News::Events),
+            looks: Semaphore::new(LOOKS),
+            reliance,
+        }
+    }
+
     /// Keeps reading events until the stream ends; from then on waits look now and then.
     pub async fn pump(&self, mut events: BoxStream<'static, Result<ContainerEvent, Fault>>) {
         while let Some(Ok(event)) = events.next().await {
             if event.change != ContainerChange::Other {
-                *self.lock().entry(event.id).or_default() += 1;
-                self.changed.send_modify(|_| {});
+                self.happened(event.id);
             }
         }
-        self.changed.send_modify(|alive| *alive = false);
+        self.news.send_modify(|news| *news = News::None);
+    }
+
+    /// Whoever waits for this container looks at it now.
+    pub(super) fn happened(&self, id: String) {
+        *self.lock().entry(id).or_default() += 1;
+        self.news.send_modify(|_| {});
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
@@ -102,9 +174,11 @@ impl Watch {
         id: &str,
         until: Until,
     ) -> Result<(), Stopped> {
-        let mut changes = self.changed.subscribe();
+        let mut changes = self.news.subscribe();
+        let mut check = None;
         loop {
             let count = self.lock().get(id).copied();
+            let news = *changes.borrow_and_update();
             let look = self.looks.acquire().await;
             let details = engine.inspect(id).await;
             drop(look);
@@ -113,16 +187,25 @@ impl Watch {
                     if let Some(verdict) = judge(&details, until) {
                         return verdict;
                     }
+                    if !self.reliance.health_checks && until == Until::Healthy {
+                        check = check.or_else(|| OwnCheck::of(&details));
+                    }
                 }
                 Err(fault) if fault.kind == FaultKind::NotFound => return Err(Stopped::Removed),
                 Err(fault) => return Err(Stopped::Engine(fault)),
             }
-            let alive = *changes.borrow_and_update();
-            let next_look = tokio::time::sleep(if alive { SAFETY_NET } else { POLL });
+            let mut next_look = news.look_again();
+            if let Some(check) = &mut check {
+                if let Some(verdict) = check.run(engine, id).await {
+                    return verdict;
+                }
+                next_look = check.interval();
+            }
+            let next_look = tokio::time::sleep(next_look);
             tokio::pin!(next_look);
-            while self.lock().get(id).copied() == count {
+            while self.lock().get(id).copied() == count && *changes.borrow() == news {
                 tokio::select! {
-                    changed = changes.changed() => if changed.is_err() || !*changes.borrow() { break },
+                    changed = changes.changed() => if changed.is_err() { break },
                     () = &mut next_look => break,
                 }
             }

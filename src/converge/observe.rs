@@ -84,7 +84,7 @@ impl Observation {
             .buffer_unordered(AT_ONCE)
             .try_collect::<Vec<_>>();
         let aliases = stream::iter(on_absent)
-            .map(|container| aliases(engine, container, &desired.absent_network))
+            .map(|container| aliases(engine, container, desired))
             .buffer_unordered(AT_ONCE)
             .try_collect::<Vec<_>>();
         let (images, aliases) = try_join(images, aliases).await?;
@@ -116,21 +116,32 @@ async fn first_present<E: Engine>(
     Ok(None)
 }
 
-/// The names it was given there. The engine adds the short Id by itself.
+/// The names it was given on the network for absent names. Engines add the short Id, the name and
+/// the host name by themselves.
 async fn aliases<E: Engine>(
     engine: &E,
     container: &ObservedContainer,
-    network: &str,
+    desired: &Desired,
 ) -> Result<Option<(String, BTreeSet<String>)>, Fault> {
     let details = match engine.inspect(&container.id).await {
         // Removed since the list: applying will meet that.
         Err(fault) if fault.kind == FaultKind::NotFound => return Ok(None),
         answer => answer?,
     };
-    let names = details.networks.get(network).map(|it| it.aliases.iter());
-    let given = names
-        .into_iter()
-        .flatten()
-        .filter(|name| !container.id.starts_with(name.as_str()) && **name != container.object);
+    let mut all = desired.containers.iter();
+    let wanted = all.find(|it| it.object == container.object);
+    let hostname = wanted.and_then(|it| it.body.hostname.as_ref());
+    let asked_for = |name: &String| {
+        let names = wanted.and_then(|it| it.absent.as_ref());
+        names.is_some_and(|names| names.contains(name))
+    };
+    let by_itself = |name: &String| {
+        container.id.starts_with(name.as_str())
+            || *name == container.object
+            || (Some(name) == hostname && !asked_for(name))
+    };
+    let network = details.networks.get(&desired.absent_network);
+    let names = network.into_iter().flat_map(|it| &it.aliases);
+    let given = names.filter(|name| !by_itself(name));
     Ok(Some((container.id.clone(), given.cloned().collect())))
 }

@@ -142,6 +142,12 @@ pub trait Engine: Send + Sync {
         body: &CreateBody,
         secrets: &[(String, Secret)],
     ) -> impl Future<Output = Result<String, Fault>> + Send;
+    /// Runs a command in a container and gives its exit code and the end of what it printed.
+    fn check(
+        &self,
+        container: &str,
+        command: &[String],
+    ) -> impl Future<Output = Result<(i64, String), Fault>> + Send;
     /// Gives a container another name.
     fn rename(
         &self,

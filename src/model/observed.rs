@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::create_body::HealthcheckBody;
 use super::digest::Digest;
 
 /// A container as a list call shows it.
@@ -115,6 +116,8 @@ pub struct ContainerDetails {
     pub state: ContainerState,
     /// Result of the engine's check.
     pub health: Option<Health>,
+    /// The check, as it was created with or as its image brings it.
+    pub check: Option<HealthcheckBody>,
     /// The last probes, oldest first.
     pub probes: Vec<Probe>,
     /// Whether the kernel killed it for memory.

@@ -18,6 +18,7 @@ mod initialising;
 mod looking;
 mod options;
 mod outside;
+mod pages;
 mod proposing;
 mod readiness;
 mod real;

@@ -22,7 +22,7 @@ use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use tokio::sync::Notify;
 
-use super::fake_state::{FakeContainer, Play, State};
+use super::fake_state::{FakeContainer, Play, State, code};
 
 /// The calls of the trait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,16 +48,19 @@ pub enum Operation {
     Remove,
     Pause,
     Unpause,
+    Check,
     Events,
 }
 
 impl Operation {
     /// Whether it changes the engine.
     pub fn changes(self) -> bool {
-        use Operation::{Architecture, Containers, Events, Image, Inspect, Networks, Volumes};
+        use Operation::{
+            Architecture, Check, Containers, Events, Image, Inspect, Networks, Volumes,
+        };
         !matches!(
             self,
-            Containers | Networks | Volumes | Inspect | Image | Architecture | Events
+            Containers | Networks | Volumes | Inspect | Image | Architecture | Check | Events
         )
     }
 }
@@ -466,6 +469,12 @@ impl Engine for FakeEngine {
     ) -> Result<String, Fault> {
         let act = |state: &mut State| state.create(object, body, secrets);
         self.call(Operation::Create, object, act).await
+    }
+
+    async fn check(&self, container: &str, command: &[String]) -> Result<(i64, String), Fault> {
+        let code = code(command).unwrap_or(0);
+        let act = |state: &mut State| state.find(container).map(|_| (code, String::new()));
+        self.call(Operation::Check, container, act).await
     }
 
     async fn rename(&self, container: &str, object: &str) -> Result<(), Fault> {

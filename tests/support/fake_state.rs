@@ -165,6 +165,7 @@ impl FakeContainer {
             image: Some(self.image),
             state: self.state,
             health: self.health,
+            check: self.body.healthcheck.clone(),
             probes: self.probes.clone(),
             out_of_memory: self.out_of_memory,
             error: String::new(),
@@ -640,14 +641,16 @@ impl State {
     }
 }
 
+/// The exit code that a command names: `… exit 3`.
+pub fn code(command: &[String]) -> Option<i64> {
+    let [.., verb, code] = command else {
+        return None;
+    };
+    (verb == "exit").then(|| code.parse().ok())?
+}
+
 fn by_body(body: &CreateBody) -> Play {
     let soon = Duration::from_millis(20);
-    let code = |command: &[String]| -> Option<i64> {
-        let [.., verb, code] = command else {
-            return None;
-        };
-        (verb == "exit").then(|| code.parse().ok())?
-    };
     let command = body.cmd.as_deref().unwrap_or_default();
     let health = body.healthcheck.as_ref().map(|check| {
         let passes = code(&check.test).unwrap_or(0) == 0;

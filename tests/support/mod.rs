@@ -9,6 +9,7 @@ pub mod company;
 pub mod fake_engine;
 pub mod fake_state;
 pub mod forward_proxy;
+pub mod podman;
 pub mod real_engine;
 pub mod registry;
 pub mod registry_proxy;

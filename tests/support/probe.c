@@ -1,5 +1,6 @@
 /* The one program of the test image: plays a container as its arguments say. */
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,12 +31,48 @@ static int listen_on(int port) {
   }
 }
 
+/* A connection to the container that the path of a request names, /billing/…; -1 where there is none. */
+static int named(const char *request) {
+  char name[64] = "";
+  struct addrinfo hint = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
+  if (sscanf(request, "GET /%63[a-z0-9-]", name) != 1 || getaddrinfo(name, "8080", &hint, &found)) return -1;
+  int server = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(server, found->ai_addr, found->ai_addrlen)) close(server), server = -1;
+  freeaddrinfo(found);
+  return server;
+}
+
+/* Hands each request to the container it names; 503 where none answers, as a real proxy does. */
+static int proxy_on(int port) {
+  const char *none = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  int server = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (bind(server, (struct sockaddr *)&address, sizeof address) || listen(server, 64)) return 1;
+  for (;;) {
+    char piece[4096];
+    int client = accept(server, 0, 0);
+    ssize_t length = client < 0 ? 0 : read(client, piece, sizeof piece - 1);
+    if (length > 0) {
+      piece[length] = 0;
+      int behind = named(piece);
+      if (behind < 0) length = write(client, none, strlen(none));
+      else if (write(behind, piece, length) > 0)
+        while ((length = read(behind, piece, sizeof piece)) > 0)
+          if (write(client, piece, length) < 0) break;
+      if (behind >= 0) close(behind);
+    }
+    if (client >= 0) close(client);
+  }
+}
+
 int main(int count, char **words) {
   signal(SIGTERM, stop);
   const char *verb = count > 1 ? words[1] : "cat", *word = count > 2 ? words[2] : "";
   setvbuf(stdout, 0, _IOLBF, 0);
   if (!strcmp(verb, "exit")) return atoi(word);
   if (!strcmp(verb, "listen")) return listen_on(atoi(word));
+  if (!strcmp(verb, "proxy")) return proxy_on(atoi(word));
   if (!strcmp(verb, "check")) return access(word, F_OK) ? 1 : 0;
   if (!strcmp(verb, "env")) return printf("%s\n", getenv(word) ? getenv(word) : "(none)") < 0;
   if (!strcmp(verb, "say")) {

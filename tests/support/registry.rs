@@ -11,11 +11,18 @@ pub fn tests() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
+/// Where the registry is, for a test whose own engine is not the one that runs it.
+pub const ADDRESS: &str = "DEVENV_TEST_REGISTRY";
+
 /// `127.0.0.1:PORT` of the registry.
+#[expect(clippy::disallowed_methods, reason = "a test has no settings")]
 pub fn address() -> String {
-    static ADDRESS: OnceLock<String> = OnceLock::new();
-    ADDRESS
+    static KNOWN: OnceLock<String> = OnceLock::new();
+    KNOWN
         .get_or_init(|| {
+            if let Ok(address) = std::env::var(ADDRESS) {
+                return address;
+            }
             let ground = tests().join("ground");
             let engine = Command::new(&ground).arg("engine").status().unwrap();
             assert!(engine.success(), "tests/ground engine failed");

@@ -151,6 +151,10 @@ impl Engine for Docker {
         Ok(answer.id)
     }
 
+    async fn check(&self, container: &str, command: &[String]) -> Result<(i64, String), Fault> {
+        self.exec_quietly(container, command).await
+    }
+
     async fn rename(&self, container: &str, object: &str) -> Result<(), Fault> {
         let options = RenameContainerOptions {
             name: object.to_owned(),

@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerState as StateBody,
     ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, EndpointSettings,
-    Health as HealthBody, HealthStatusEnum, ImageInspect, MountPoint, PortSummary,
+    Health as HealthBody, HealthConfig, HealthStatusEnum, ImageInspect, MountPoint, PortSummary,
     PortSummaryTypeEnum,
 };
 
 use super::refusal::visible;
 use crate::engine::{Fault, FaultKind};
-use crate::model::create_body::CreateBody;
+use crate::model::create_body::{CreateBody, HealthcheckBody};
 use crate::model::digest::Digest;
 use crate::model::observed::{
     ContainerDetails, ContainerState, Endpoint, Health, ObservedContainer, ObservedImage, Probe,
@@ -56,6 +56,10 @@ pub(super) fn inspected(body: ContainerInspectResponse) -> ContainerDetails {
     let networks = body.network_settings.and_then(|all| all.networks);
     let memory = body.host_config.and_then(|host| host.memory);
     ContainerDetails {
+        check: body
+            .config
+            .and_then(|it| it.healthcheck)
+            .and_then(healthcheck),
         image: digest(body.image.as_deref()),
         health: state.health.as_ref().and_then(checked),
         probes: state.health.as_ref().map(probes).unwrap_or_default(),
@@ -71,6 +75,21 @@ pub(super) fn inspected(body: ContainerInspectResponse) -> ContainerDetails {
         state: inspected_state(&state),
         id,
     }
+}
+
+fn healthcheck(body: HealthConfig) -> Option<HealthcheckBody> {
+    let nanoseconds = |value: Option<i64>| value.and_then(|it| it.try_into().ok()).unwrap_or(0);
+    Some(HealthcheckBody {
+        test: body.test?,
+        interval: nanoseconds(body.interval),
+        // An engine takes 3 where nothing is said.
+        retries: body
+            .retries
+            .filter(|it| *it > 0)
+            .map_or(3, |it| it.try_into().unwrap_or(u32::MAX)),
+        start_period: nanoseconds(body.start_period),
+        timeout: nanoseconds(body.timeout),
+    })
 }
 
 /// An inspected image.

@@ -13,9 +13,13 @@ use super::Docker;
 use super::refusal::fault;
 use crate::engine::terminal::{self, RawMode, TerminalSize};
 use crate::engine::{Fault, FaultKind};
+use crate::model::visible::printable;
 
 /// How long the exit code may lag behind the end of the output.
 const CODE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// So much is kept of what a quiet command printed.
+const PRINTED: usize = 400;
 
 /// What to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,14 +86,42 @@ impl Docker {
         if let Some(size) = options.terminal {
             self.resize(&id, size).await;
         }
-        let sizes = std::mem::replace(&mut streams.sizes, futures_util::stream::pending().boxed());
+        let mut sizes =
+            std::mem::replace(&mut streams.sizes, futures_util::stream::pending().boxed());
         let source = std::mem::replace(&mut streams.input, futures_util::stream::pending().boxed());
-        let resizing = sizes.for_each(|size| self.resize(&id, size));
+        let resizing = async {
+            while let Some(size) = sizes.next().await {
+                self.resize(&id, size).await;
+            }
+        };
         tokio::select! {
             copied = copy_output(output, &mut streams) => copied?,
             () = async { tokio::join!(feed(source, input, options.input), resizing); } => {}
         }
         self.exit_code(&id).await
+    }
+
+    /// Runs a command without an input and gives its exit code and the end of what it printed.
+    pub(super) async fn exec_quietly(
+        &self,
+        container: &str,
+        command: &[String],
+    ) -> Result<(i64, String), Fault> {
+        let options = ExecOptions {
+            command: command.to_vec(),
+            ..ExecOptions::default()
+        };
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let streams = ExecStreams {
+            input: futures_util::stream::empty().boxed(),
+            output: &mut output,
+            errors: &mut errors,
+            sizes: futures_util::stream::pending().boxed(),
+        };
+        let code = self.exec(container, &options, streams).await?;
+        output.extend(errors);
+        let end = &output[output.len().saturating_sub(PRINTED)..];
+        Ok((code, printable(String::from_utf8_lossy(end).trim())))
     }
 
     /// Runs a command on this process's own terminal and streams: raw mode while it runs, size

@@ -1,0 +1,115 @@
+//! Which scenarios a host runs, and how: in the program of `tests/e2e`.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::registry;
+
+/// What every host shows in any case: at most two minutes.
+const SMOKE: [&str; 7] = [
+    "pages::the_same_address_leads_to_the_page_on_every_host",
+    "converging::what_was_changed_by_hand_is_mended",
+    "converging::one_shots_must_exit_0_and_run_once",
+    "running::exec_ends_with_the_commands_own_code",
+    "running::logs_merge_output_and_files_and_outlive_the_container",
+    "running::pause_resume_and_restart",
+    "options::offline_runs_what_was_verified_before_and_refuses_the_rest",
+];
+
+/// How long the smoke list may take on one host, on a machine that does little else.
+const SMOKE_LIMIT: Duration = Duration::from_secs(120);
+
+/// An engine, and how programs find it.
+pub(crate) struct Host {
+    pub name: &'static str,
+    /// For the product and for the docker client that looks from outside.
+    pub environment: Vec<(&'static str, String)>,
+    /// Beginnings of scenarios' names, and why they do not run here.
+    pub cannot: Vec<(&'static str, &'static str)>,
+}
+
+impl Host {
+    /// Runs what is wanted; fails when a scenario fails.
+    #[track_caller]
+    pub(crate) fn passes(&self) {
+        let program = program();
+        let known = names(&program);
+        let wanted = self.wanted(&known);
+        for name in &wanted {
+            assert!(known.contains(name), "there is no scenario {name}");
+        }
+        let begun = Instant::now();
+        let mut command = Command::new(program);
+        command
+            .args(["--exact", "--test-threads", "2"])
+            .args(&wanted)
+            .envs(self.environment.clone())
+            .env(registry::ADDRESS, registry::address());
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let took = begun.elapsed();
+        let results = text.lines().filter(|line| line.starts_with("test "));
+        let results: String = results.map(|line| format!("\n  {line}")).collect();
+        let seconds = took.as_secs();
+        eprintln!(
+            "{}: {} scenarios in {seconds} s{results}",
+            self.name,
+            wanted.len()
+        );
+        for (name, why) in &self.cannot {
+            eprintln!("  not here: {name} {why}");
+        }
+        assert!(output.status.success(), "on {}:\n{text}", self.name);
+        if !super::all() && took > SMOKE_LIMIT {
+            eprintln!(
+                "  the smoke list took longer than {} s",
+                SMOKE_LIMIT.as_secs()
+            );
+        }
+    }
+
+    fn wanted(&self, known: &[String]) -> Vec<String> {
+        let cannot = |name: &String| self.cannot.iter().any(|(it, _)| name.starts_with(it));
+        if let Some(beginning) = setting("DEVENV_TEST_SCENARIOS") {
+            let chosen = known.iter().filter(|name| name.starts_with(&beginning));
+            return chosen.cloned().collect();
+        }
+        if super::all() {
+            let able = known.iter().filter(|name| !cannot(name));
+            return able.cloned().collect();
+        }
+        SMOKE.map(ToOwned::to_owned).to_vec()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has no settings")]
+pub(crate) fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The program of `tests/e2e` as it was built beside this one.
+fn program() -> PathBuf {
+    let cargo = env!("CARGO");
+    let output = Command::new(cargo)
+        .args(["test", "--test", "e2e", "--no-run", "--message-format=json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo: {errors}");
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    let built = messages.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_it = message["target"]["name"] == "e2e";
+        Some(message["executable"].as_str().filter(|_| is_it)?.into())
+    });
+    built.expect("cargo names the program of tests/e2e")
+}
+
+fn names(program: &PathBuf) -> Vec<String> {
+    let output = Command::new(program).arg("--list").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let tests = text.lines().filter_map(|line| line.strip_suffix(": test"));
+    tests.map(ToOwned::to_owned).collect()
+}
