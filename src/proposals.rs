@@ -2,6 +2,7 @@
 //! marked as local everywhere.
 
 mod overlay;
+mod sources;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,12 +12,13 @@ use crate::definitions::{CommitId, Definitions};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::model::name::ContainerName;
-use crate::release::Desk;
 use crate::release::local::{Built, Local, Order, repository};
+use crate::release::{Desk, Side};
 use crate::state;
 use crate::ui::release::ReleaseProgress;
 
 pub use overlay::Locals;
+pub use sources::{Change, Sources, Watching};
 
 /// What is kept of one proposal, beside its work tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -119,6 +121,23 @@ impl Proposal {
         definitions.snapshot(&context.paths.worktree(&open.name, &self.container))
     }
 
+    /// Whether anything in its work tree differs from what it began at.
+    pub fn changes_anything(&self, context: &Context, open: &OpenPlatform) -> Result<bool> {
+        let definitions = context.definitions(&open.name)?;
+        let now = self.snapshot(context, open, &definitions)?;
+        Ok(!definitions.changed_files(self.base, now)?.is_empty())
+    }
+
+    /// The names of the images that were built of it last.
+    pub fn tags(&self, proxy: &ContainerName) -> Vec<String> {
+        let built = [(&self.container, self.built), (proxy, self.proxy)];
+        let tag = |(name, built): (&ContainerName, Option<Built>)| {
+            let place = repository(name).ok()?;
+            Some(place.tagged(&built?.inputs.short()))
+        };
+        built.into_iter().filter_map(tag).collect()
+    }
+
     /// Builds it, unless nothing that goes into it has changed, and remembers the image.
     pub async fn build(
         &mut self,
@@ -173,7 +192,8 @@ impl Proposal {
 /// What a build works with.
 struct Bench<'a> {
     definitions: Definitions,
-    registry: crate::registry::Registry,
+    registry: Option<crate::registry::Registry>,
+    side: Side,
     cache: crate::cache::Cache,
     progress: ReleaseProgress<'a>,
 }
@@ -182,9 +202,11 @@ impl<'a> Bench<'a> {
     fn open(context: &'a Context, open: &OpenPlatform) -> Result<Self> {
         Ok(Self {
             definitions: context.definitions(&open.name)?,
-            registry: context.registry().ok_or_else(|| {
-                Error::usage("a local build looks for its bases in the registry, not offline")
-            })?,
+            registry: context.registry(),
+            side: Side::Workstation {
+                mirrors: context.settings.registry_mirrors.value.clone(),
+                owner: state::Owner::load(&context.paths)?.id,
+            },
             cache: context.cache(),
             progress: ReleaseProgress::new(&context.ui),
         })
@@ -193,12 +215,13 @@ impl<'a> Bench<'a> {
     fn desk<'b>(&'b mut self, open: &'b OpenPlatform, context: &'b Context) -> Desk<'b> {
         Desk {
             definitions: &mut self.definitions,
-            registry: &self.registry,
+            registry: self.registry.as_ref(),
             trust: &open.trust,
             cache: &self.cache,
             paths: &context.paths,
             clock: Timestamp::now,
             reporter: &self.progress,
+            side: self.side.clone(),
         }
     }
 }
