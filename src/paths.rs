@@ -78,11 +78,15 @@ impl Paths {
 
     /// The work tree of a proposal.
     pub fn worktree(&self, platform: &PlatformName, container: &ContainerName) -> PathBuf {
+        self.worktrees(platform).join(container.as_str())
+    }
+
+    /// The folder of work trees.
+    pub fn worktrees(&self, platform: &PlatformName) -> PathBuf {
         self.data
             .join("platforms")
             .join(platform.as_str())
             .join("proposals")
-            .join(container.as_str())
     }
 
     /// What is kept of proposals.

@@ -1,8 +1,13 @@
 //! A developer's own changes to definitions: edited in a work tree, built and run on this machine,
 //! marked as local everywhere.
 
+mod comparison;
 mod overlay;
 mod sources;
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,13 +15,15 @@ use serde::{Deserialize, Serialize};
 use crate::context::{Context, OpenPlatform};
 use crate::definitions::{CommitId, Definitions};
 use crate::engine::docker::Docker;
-use crate::error::{Error, Result};
-use crate::model::name::ContainerName;
+use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::name::{ContainerName, PlatformName};
+use crate::paths::Paths;
 use crate::release::local::{Built, Local, Order, repository};
 use crate::release::{Desk, Side};
 use crate::state;
 use crate::ui::release::ReleaseProgress;
 
+pub use comparison::{Comparison, ImageComparison, PackageChange};
 pub use overlay::Locals;
 pub use sources::{Change, Sources, Watching};
 
@@ -103,12 +110,7 @@ impl Proposal {
 
     /// Forgets it, with its work tree.
     pub fn remove(&self, context: &Context, open: &OpenPlatform) -> Result<()> {
-        let definitions = context.definitions(&open.name)?;
-        let path = context.paths.worktree(&open.name, &self.container);
-        definitions.remove_worktree(self.container.as_str(), &path)?;
-        let kept = context.paths.proposal(&open.name, &self.container);
-        let _ = std::fs::remove_file(kept);
-        Ok(())
+        forget(context, &open.name, &self.container)
     }
 
     /// What stands in its work tree now.
@@ -187,6 +189,45 @@ impl Proposal {
             unchanged: true,
         })
     }
+}
+
+/// Removes a work tree and what is kept of it, whichever is there.
+pub fn forget(context: &Context, platform: &PlatformName, container: &ContainerName) -> Result<()> {
+    let path = context.paths.worktree(platform, container);
+    context
+        .definitions(platform)?
+        .remove_worktree(container.as_str(), &path)?;
+    let _ = std::fs::remove_file(context.paths.proposal(platform, container));
+    Ok(())
+}
+
+/// Half proposals, and what is missing of them: an interrupted command or a removed folder.
+pub fn orphans(
+    paths: &Paths,
+    platform: &PlatformName,
+) -> Result<Vec<(ContainerName, &'static str)>> {
+    let names = |folder: &Path, end: &str| -> Result<BTreeSet<ContainerName>> {
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            other => other.at(Kind::Usage, "read", folder)?,
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(names
+            .filter_map(|name| ContainerName::new(name.strip_suffix(end)?).ok())
+            .collect())
+    };
+    let trees = names(&paths.worktrees(platform), "")?;
+    let records = names(&paths.proposals(platform), ".json")?;
+    let forgotten = trees.difference(&records).map(|name| {
+        (
+            name.clone(),
+            "a folder that no proposal belongs to, with what was edited in it",
+        )
+    });
+    let lost = records
+        .difference(&trees)
+        .map(|name| (name.clone(), "its folder was removed"));
+    Ok(forgotten.chain(lost).collect())
 }
 
 /// What a build works with.

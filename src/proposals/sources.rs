@@ -254,7 +254,10 @@ mod tests {
         assert_eq!((change.paths, change.missing), (vec![war.clone()], vec![]));
         // As `mvn clean package` does.
         fs::remove_dir_all(folder.path().join("target")).unwrap();
-        assert_eq!(next(&mut watching).await.missing, [war.clone()]);
+        assert_eq!(
+            next(&mut watching).await.missing,
+            std::slice::from_ref(&war)
+        );
         fs::create_dir(folder.path().join("target")).unwrap();
         fs::write(&war, "three").unwrap();
         let change = next(&mut watching).await;

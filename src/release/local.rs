@@ -22,7 +22,7 @@ use crate::model::reference::Reference;
 use crate::registry::{Content, MANIFEST_LIMIT, Tag};
 
 /// Where local images are named.
-const REPOSITORY: &str = "localhost/devenv-local";
+pub const REPOSITORY: &str = "localhost/devenv-local";
 
 /// What is to be built.
 #[derive(Debug, Clone)]

@@ -175,8 +175,7 @@ fn tell_watching(context: &Context, local: &BTreeSet<ContainerName>) {
 }
 
 fn tell(context: &Context, open: &OpenPlatform, change: &Change) {
-    let trees = context.paths.platforms().join(open.name.as_str());
-    let trees = trees.join("proposals");
+    let trees = context.paths.worktrees(&open.name);
     let short = |path: &PathBuf| {
         let below: &Path = path.strip_prefix(&trees).unwrap_or(path);
         let inside: PathBuf = below.components().skip(1).collect();
