@@ -14,6 +14,7 @@ use crate::engine::docker::Docker;
 use crate::error::Result;
 use crate::model::identity;
 use crate::model::name::PlatformName;
+use crate::proposals::{self, Proposal};
 use crate::state::{self, Lock, Owner};
 
 pub use kept::Kept;
@@ -85,10 +86,53 @@ impl<'a> Cleaner<'a> {
                 .filter(|(_, kept)| kept.unknown.is_empty())
                 .map(|(platform, kept)| (platform.clone(), kept.images.clone()))
                 .collect(),
+            proposed: self.proposed(),
         };
         let mut all = leftovers(&survey);
+        all.extend(self.orphans()?);
         all.extend(self.content()?);
         Ok(all)
+    }
+
+    /// Names of the images that proposals refer to; `None` where not all of them can be read.
+    fn proposed(&self) -> Option<BTreeSet<String>> {
+        let mut tags = BTreeSet::new();
+        for platform in self.context.platforms().ok()? {
+            let open = self.context.open_named(&platform).ok()?;
+            for proposal in Proposal::all(self.context, &open).ok()? {
+                tags.extend(proposal.tags(&open.platform.proxy));
+            }
+        }
+        Some(tags)
+    }
+
+    fn orphans(&self) -> Result<Vec<Leftover>> {
+        let mut found = Vec::new();
+        for platform in &self.platforms {
+            for (container, why) in proposals::orphans(&self.context.paths, platform)? {
+                found.push(Leftover::Proposal {
+                    platform: platform.clone(),
+                    container,
+                    why,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes what is left of half proposals.
+    pub fn forget(&self, leftovers: &[Leftover]) -> Result<()> {
+        for leftover in leftovers {
+            if let Leftover::Proposal {
+                platform,
+                container,
+                ..
+            } = leftover
+            {
+                proposals::forget(self.context, platform, container)?;
+            }
+        }
+        Ok(())
     }
 
     /// The locks of the instances that leftovers belong to.

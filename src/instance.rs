@@ -29,11 +29,8 @@ use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
 use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
-<<<<<<< HEAD
-pub(crate) use gather::overrides;
-=======
 use forwarding::Forwarding;
->>>>>>> refs/heads/profiles
+pub(crate) use gather::overrides;
 
 /// What became of it.
 #[derive(Debug)]
@@ -73,7 +70,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         context.ui.warn(warning);
     }
     let next = remembered(open, record.clone(), wish, environment, &chosen);
-    let build = !wish.dry_run && registry.is_some();
+    let build = !wish.dry_run;
     let locals = Locals::of(context, open, &engine, &next, &mut chosen, build).await?;
     let selection = selection(&chosen, &next)?;
     let images = gather::images(&preparation, &chosen, &locals, &selection).await?;
@@ -158,11 +155,16 @@ fn remembered(
         pinned: false,
         configuration: open.platform.workstation.configuration.clone(),
         local: BTreeSet::new(),
+        declined: BTreeMap::new(),
         ports: BTreeMap::new(),
     });
     next.environment = environment;
     next.reference = reference;
-    next.pinned = chosen.pinned;
+    next.pinned = if wish.keep {
+        next.pinned
+    } else {
+        chosen.pinned
+    };
     if let Some(configuration) = &wish.configuration {
         next.configuration = configuration.clone();
     }
@@ -174,18 +176,13 @@ fn remembered(
     next.without.extend(wish.without.iter().cloned());
     next.without.retain(|name| !wish.names.contains(name));
     next.asked.retain(|name| !wish.less.contains(name));
-    let named = wish
-        .names
-        .iter()
-        .filter_map(|name| ContainerName::new(name.as_str()).ok());
-    match wish.local {
-        Some(true) => next.local.extend(named),
-        Some(false) => {
-            let named: BTreeSet<_> = named.collect();
-            next.local.retain(|name| !named.contains(name));
-        }
-        None => {}
+    for (name, begun) in &wish.released {
+        next.local.remove(name);
+        next.declined
+            .extend(begun.map(|begun| (name.clone(), begun)));
     }
+    next.declined.retain(|name, _| !wish.local.contains(name));
+    next.local.extend(wish.local.iter().cloned());
     for list in [&mut next.asked, &mut next.without] {
         list.sort();
         list.dedup();

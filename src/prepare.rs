@@ -1,6 +1,6 @@
 //! From what the user asked for to one verified reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use crate::evidence::ledger::Look;
 use crate::evidence::{Source, VerifiedReference, Verifier};
 use crate::model::digest::Digest;
 use crate::model::ledger::{Freshness, LedgerEntry};
-use crate::model::name::{ConfigurationName, EnvironmentName};
+use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName};
 use crate::model::platform::Platform;
 use crate::registry::{Registry, Tag};
 use crate::state::{self, InstanceRecord};
@@ -41,8 +41,13 @@ pub struct Wish {
     pub ports: BTreeMap<u16, u16>,
     /// Whether the proxy runs, where that is to change.
     pub proxy: Option<bool>,
-    /// Whether `names` run from their proposals from now on, or from the reference again.
-    pub local: Option<bool>,
+    /// Containers that run from their proposals from now on.
+    pub local: BTreeSet<ContainerName>,
+    /// Containers that run as they were released again; with the time at which the proposal began
+    /// that the user does not want to run.
+    pub released: BTreeMap<ContainerName, Option<Timestamp>>,
+    /// Whether the instance keeps the reference that it runs.
+    pub keep: bool,
     /// Whether only the plan is wanted.
     pub dry_run: bool,
     /// Whether to return once everything is started.
@@ -289,7 +294,8 @@ pub fn choice(
     let remembered = record.map(|record| &record.environment);
     let default = &open.platform.workstation.environment;
     let name = environment.or(remembered).unwrap_or(default).clone();
-    let pinned = record.filter(|record| record.pinned && environment.is_none());
+    let kept = |record: &&InstanceRecord| wish.keep || (record.pinned && environment.is_none());
+    let pinned = record.filter(kept);
     let choice = match (wish.reference, wish.as_of, pinned) {
         (Some(number), _, _) => Choice::Number(number),
         (None, Some(time), _) => Choice::AsOf(name.clone(), time),

@@ -1,9 +1,13 @@
 //! A developer's own changes to definitions: edited in a work tree, built and run on this machine,
 //! marked as local everywhere.
 
+mod comparison;
 mod overlay;
+mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,15 +15,18 @@ use serde::{Deserialize, Serialize};
 use crate::context::{Context, OpenPlatform};
 use crate::definitions::{CommitId, Definitions};
 use crate::engine::docker::Docker;
-use crate::error::{Error, Result};
-use crate::model::name::ContainerName;
+use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::name::{ContainerName, PlatformName};
 use crate::model::secret::Secret;
-use crate::release::Desk;
+use crate::paths::Paths;
 use crate::release::local::{Built, Local, Order, repository};
+use crate::release::{Desk, Side};
 use crate::state;
 use crate::ui::release::ReleaseProgress;
 
+pub use comparison::{Comparison, ImageComparison, PackageChange};
 pub use overlay::Locals;
+pub use sources::{Change, Sources, Watching};
 
 /// What is kept of one proposal, beside its work tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -104,12 +111,7 @@ impl Proposal {
 
     /// Forgets it, with its work tree.
     pub fn remove(&self, context: &Context, open: &OpenPlatform) -> Result<()> {
-        let definitions = context.definitions(&open.name)?;
-        let path = context.paths.worktree(&open.name, &self.container);
-        definitions.remove_worktree(self.container.as_str(), &path)?;
-        let kept = context.paths.proposal(&open.name, &self.container);
-        let _ = std::fs::remove_file(kept);
-        Ok(())
+        forget(context, &open.name, &self.container)
     }
 
     /// What stands in its work tree now.
@@ -120,6 +122,23 @@ impl Proposal {
         definitions: &Definitions,
     ) -> Result<CommitId> {
         definitions.snapshot(&context.paths.worktree(&open.name, &self.container))
+    }
+
+    /// Whether anything in its work tree differs from what it began at.
+    pub fn changes_anything(&self, context: &Context, open: &OpenPlatform) -> Result<bool> {
+        let definitions = context.definitions(&open.name)?;
+        let now = self.snapshot(context, open, &definitions)?;
+        Ok(!definitions.changed_files(self.base, now)?.is_empty())
+    }
+
+    /// The names of the images that were built of it last.
+    pub fn tags(&self, proxy: &ContainerName) -> Vec<String> {
+        let built = [(&self.container, self.built), (proxy, self.proxy)];
+        let tag = |(name, built): (&ContainerName, Option<Built>)| {
+            let place = repository(name).ok()?;
+            Some(place.tagged(&built?.inputs.short()))
+        };
+        built.into_iter().filter_map(tag).collect()
     }
 
     /// Builds it, unless nothing that goes into it has changed, and remembers the image.
@@ -173,10 +192,50 @@ impl Proposal {
     }
 }
 
+/// Removes a work tree and what is kept of it, whichever is there.
+pub fn forget(context: &Context, platform: &PlatformName, container: &ContainerName) -> Result<()> {
+    let path = context.paths.worktree(platform, container);
+    context
+        .definitions(platform)?
+        .remove_worktree(container.as_str(), &path)?;
+    let _ = std::fs::remove_file(context.paths.proposal(platform, container));
+    Ok(())
+}
+
+/// Half proposals, and what is missing of them: an interrupted command or a removed folder.
+pub fn orphans(
+    paths: &Paths,
+    platform: &PlatformName,
+) -> Result<Vec<(ContainerName, &'static str)>> {
+    let names = |folder: &Path, end: &str| -> Result<BTreeSet<ContainerName>> {
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            other => other.at(Kind::Usage, "read", folder)?,
+        };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(names
+            .filter_map(|name| ContainerName::new(name.strip_suffix(end)?).ok())
+            .collect())
+    };
+    let trees = names(&paths.worktrees(platform), "")?;
+    let records = names(&paths.proposals(platform), ".json")?;
+    let forgotten = trees.difference(&records).map(|name| {
+        (
+            name.clone(),
+            "a folder that no proposal belongs to, with what was edited in it",
+        )
+    });
+    let lost = records
+        .difference(&trees)
+        .map(|name| (name.clone(), "its folder was removed"));
+    Ok(forgotten.chain(lost).collect())
+}
+
 /// What a build works with.
 struct Bench<'a> {
     definitions: Definitions,
-    registry: crate::registry::Registry,
+    registry: Option<crate::registry::Registry>,
+    side: Side,
     cache: crate::cache::Cache,
     proxies: BTreeMap<String, Secret>,
     progress: ReleaseProgress<'a>,
@@ -186,9 +245,11 @@ impl<'a> Bench<'a> {
     fn open(context: &'a Context, open: &OpenPlatform) -> Result<Self> {
         Ok(Self {
             definitions: context.definitions(&open.name)?,
-            registry: context.registry().ok_or_else(|| {
-                Error::usage("a local build looks for its bases in the registry, not offline")
-            })?,
+            registry: context.registry(),
+            side: Side::Workstation {
+                mirrors: context.settings.registry_mirrors.value.clone(),
+                owner: state::Owner::load(&context.paths)?.id,
+            },
             cache: context.cache(),
             proxies: context.build_arguments()?,
             progress: ReleaseProgress::new(&context.ui),
@@ -198,13 +259,14 @@ impl<'a> Bench<'a> {
     fn desk<'b>(&'b mut self, open: &'b OpenPlatform, context: &'b Context) -> Desk<'b> {
         Desk {
             definitions: &mut self.definitions,
-            registry: &self.registry,
+            registry: self.registry.as_ref(),
             trust: &open.trust,
             cache: &self.cache,
             paths: &context.paths,
             clock: Timestamp::now,
             proxies: self.proxies.clone(),
             reporter: &self.progress,
+            side: self.side.clone(),
         }
     }
 }

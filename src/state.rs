@@ -44,6 +44,9 @@ pub struct InstanceRecord {
     /// Containers that run from a proposal.
     #[serde(default)]
     pub local: BTreeSet<ContainerName>,
+    /// Containers that run as they were released although there is a proposal: when it began.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub declined: BTreeMap<ContainerName, jiff::Timestamp>,
     /// Host ports by container and `host:container` as published.
     #[serde(default)]
     pub ports: BTreeMap<ContainerName, Vec<PortRecord>>,

@@ -57,6 +57,7 @@ async fn survey(engine: &RealEngine, platform: &PlatformName, kept: &str) -> Sur
         networks: docker.networks(&engine.label()).await.unwrap(),
         volumes: docker.volumes(&engine.label()).await.unwrap(),
         images: docker.images().await.unwrap(),
+        proposed: None,
         recorded: [(platform.to_string(), "kept".to_owned())].into(),
         kept: [(platform.clone(), [kept.to_owned()].into())].into(),
     }

@@ -5,6 +5,7 @@ pub mod context;
 pub mod dockerfile;
 pub mod instruction;
 pub mod layers;
+pub mod packages;
 pub mod probe;
 pub mod suspicious;
 pub mod template;

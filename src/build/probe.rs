@@ -13,9 +13,22 @@ const FOLDERS: [&str; 4] = ["/usr/bin", "/bin", "/usr/local/bin", "/sbin"];
 /// Any of these can ask.
 const CLIENTS: [&str; 3] = ["curl", "wget", "bash"];
 
-/// Checks that `image` has a shell and curl, wget or bash. Nothing of it is run: a container is
-/// created, looked into, and removed. `object` is the name for that container.
+/// Checks that `image` has a shell and curl, wget or bash. `object` is the name for the container
+/// that is looked into.
 pub async fn check_health_client(docker: &Docker, image: &Digest, object: &str) -> Result<()> {
+    inside(docker, image, object, async |container| {
+        look(docker, container).await
+    })
+    .await
+}
+
+/// Looks into an image without running anything of it: a container is created, and removed.
+pub(super) async fn inside<T>(
+    docker: &Docker,
+    image: &Digest,
+    object: &str,
+    look: impl AsyncFnOnce(&str) -> Result<T>,
+) -> Result<T> {
     let body = CreateBody {
         image: image.to_string(),
         // Never started; but an image without a command cannot become a container.
@@ -25,7 +38,7 @@ pub async fn check_health_client(docker: &Docker, image: &Digest, object: &str) 
     // One that an interrupted run left behind.
     docker.remove(object).await?;
     let container = docker.create(object, &body, &[]).await?;
-    let found = look(docker, &container).await;
+    let found = look(&container).await;
     docker.remove(&container).await?;
     found
 }

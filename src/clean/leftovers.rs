@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use crate::engine::docker::EngineImage;
 use crate::model::identity;
-use crate::model::name::PlatformName;
+use crate::model::name::{ContainerName, PlatformName};
 use crate::model::observed::{ObservedContainer, ObservedNetwork, ObservedVolume};
+use crate::release::local::REPOSITORY;
 
 /// Everything that decides.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,8 @@ pub struct Survey {
     pub recorded: BTreeSet<(String, String)>,
     /// Local tags that environments and instances refer to, of the platforms of which all are known.
     pub kept: BTreeMap<PlatformName, BTreeSet<String>>,
+    /// Names of local images that proposals refer to, where all proposals are known.
+    pub proposed: Option<BTreeSet<String>>,
 }
 
 /// One thing that nobody needs.
@@ -49,18 +52,25 @@ pub enum Leftover {
         size: u64,
         why: &'static str,
     },
+    /// Half of a proposal: a work tree that nothing remembers, or the other way round.
+    Proposal {
+        platform: PlatformName,
+        container: ContainerName,
+        why: &'static str,
+    },
     /// A file of the cache.
     Content { path: PathBuf, size: u64 },
 }
 
 impl Leftover {
-    /// `container`, `network`, `volume`, `image` or `cache`.
+    /// `container`, `network`, `volume`, `image`, `proposal` or `cache`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Container { .. } => "container",
             Self::Network { .. } => "network",
             Self::Volume { .. } => "volume",
             Self::Image { .. } => "image",
+            Self::Proposal { .. } => "proposal",
             Self::Content { .. } => "cache",
         }
     }
@@ -68,7 +78,9 @@ impl Leftover {
     /// Why it is not needed.
     pub fn why(&self) -> &'static str {
         match self {
-            Self::Container { why, .. } | Self::Image { why, .. } => why,
+            Self::Container { why, .. } | Self::Image { why, .. } | Self::Proposal { why, .. } => {
+                why
+            }
             Self::Network { .. } => "its instance has no containers",
             Self::Volume { .. } => "its instance was removed",
             Self::Content { .. } => "no reference leads to it",
@@ -90,6 +102,11 @@ impl fmt::Display for Leftover {
             Self::Container { object, .. } => f.write_str(object),
             Self::Network { name, .. } | Self::Volume { name } => f.write_str(name),
             Self::Image { names, .. } => f.write_str(names.first().map_or("", String::as_str)),
+            Self::Proposal {
+                platform,
+                container,
+                ..
+            } => write!(f, "{platform}/{container}"),
             Self::Content { path, .. } => {
                 f.write_str(&path.file_name().unwrap_or_default().to_string_lossy())
             }
@@ -207,15 +224,26 @@ fn leftover_image(survey: &Survey, image: &EngineImage) -> Option<Leftover> {
             why: "a build was replaced by a later one",
         });
     }
+    let unproposed = |tag: &String| {
+        tag.starts_with(&format!("{REPOSITORY}/"))
+            && is_ours(survey, &image.labels)
+            && survey.proposed.as_ref().is_some_and(|it| !it.contains(tag))
+    };
     let nobody_refers = |tag: &&String| {
-        survey.kept.iter().any(|(platform, kept)| {
-            tag.starts_with(&format!("localhost/devenv/{platform}/")) && !kept.contains(*tag)
-        })
+        unproposed(tag)
+            || survey.kept.iter().any(|(platform, kept)| {
+                tag.starts_with(&format!("localhost/devenv/{platform}/")) && !kept.contains(*tag)
+            })
     };
     let mut names: Vec<String> = image.tags.iter().filter(nobody_refers).cloned().collect();
     if names.is_empty() {
         return None;
     }
+    let why = if names.iter().any(unproposed) {
+        "no proposal refers to it"
+    } else {
+        "no environment and no container refers to it"
+    };
     // Its names by digest hold an image as well; they go with the last tag.
     if names.len() == image.tags.len() {
         names.extend(image.digests.iter().cloned());
@@ -223,7 +251,7 @@ fn leftover_image(survey: &Survey, image: &EngineImage) -> Option<Leftover> {
     Some(Leftover::Image {
         names,
         size: image.size,
-        why: "no environment and no container refers to it",
+        why,
     })
 }
 

@@ -74,6 +74,8 @@ async fn one(engine: &Docker, leftover: &Leftover) -> Result<Result<(), Fault>> 
             }
             answer
         }
+        // Takes git, not the engine: `Cleaner::forget`.
+        Leftover::Proposal { .. } => Ok(()),
         Leftover::Content { path, .. } => {
             return match std::fs::remove_file(path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(Ok(())),

@@ -33,7 +33,12 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let open = context.open()?;
     let mut proposal = Proposal::of(context, &open, &arguments.name)?;
     if !arguments.artifact.is_empty() {
-        let whole = |path: &PathBuf| path.canonicalize().at(Kind::Usage, "read", path);
+        // Not resolved: what a link names may be another file after the next build of it.
+        let whole = |path: &PathBuf| {
+            std::fs::metadata(path)
+                .and_then(|_| std::path::absolute(path))
+                .at(Kind::Usage, "read", path)
+        };
         proposal.artifacts = arguments
             .artifact
             .iter()

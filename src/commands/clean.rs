@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::clean::{Cleaner, Leftover, Removed, remove};
+use crate::commands::size;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
@@ -14,7 +15,7 @@ use crate::ui::table::{Cell, table};
 ///
 /// Containers that an interrupted command left, networks of instances that do not run, images and
 /// cached content that neither an environment's current or previous reference nor an instance
-/// refers to. It shows them first and asks. Nothing that somebody else made is touched.
+/// refers to, local images that no proposal refers to, and what is left of half proposals. It shows them first and asks. Nothing that somebody else made is touched.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Volumes of removed instances too, with all data in them (asks once more)
@@ -46,6 +47,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     // While the user thought about it, another command may have begun to use something.
     let now = cleaner.look().await?;
     found.retain(|leftover| now.contains(leftover));
+    cleaner.forget(&found)?;
     let removed = remove(&engine, found).await?;
     report(&context.ui, &removed);
     Ok(Exit::Done)
@@ -55,9 +57,15 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
 fn agreed(ui: &Ui, found: Vec<Leftover>) -> Result<Vec<Leftover>> {
     let (volumes, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|it| it.kind() == "volume");
+    let (proposals, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|it| it.kind() == "proposal");
     let mut agreed = Vec::new();
     if !others.is_empty() && ui.confirm("remove them?", "--yes")? {
         agreed.extend(others);
+    }
+    let question = "remove what is left of these proposals, with what was edited in them?";
+    if !proposals.is_empty() && ui.confirm(question, "--yes")? {
+        agreed.extend(proposals);
     }
     if !volumes.is_empty() {
         let names: Vec<_> = volumes.iter().map(ToString::to_string).collect();
@@ -84,7 +92,7 @@ fn show(ui: &Ui, found: &[Leftover]) {
             vec![
                 Cell::from(it.kind()),
                 Cell::from(it.to_string()),
-                Cell::from(it.size().map_or_else(String::new, size)),
+                Cell::from(it.size().map_or_else(String::new, size::of)),
                 Cell::from(it.why()),
             ]
         })
@@ -94,7 +102,7 @@ fn show(ui: &Ui, found: &[Leftover]) {
         rows.push(vec![
             Cell::from(first.kind()),
             Cell::from(format!("{} files", content.len())),
-            Cell::from(size(bytes)),
+            Cell::from(size::of(bytes)),
             Cell::from(first.why()),
         ]);
     }
@@ -108,7 +116,7 @@ fn report(ui: &Ui, removed: &Removed) {
     if !removed.done.is_empty() {
         let freed = removed
             .freed
-            .map_or_else(String::new, |freed| format!(", {} freed", size(freed)));
+            .map_or_else(String::new, |freed| format!(", {} freed", size::of(freed)));
         ui.note(&format!("{} removed{freed}", removed.done.len()));
     }
     let done: Vec<_> = removed.done.iter().map(described).collect();
@@ -123,27 +131,4 @@ fn described(leftover: &Leftover) -> serde_json::Value {
         "kind": leftover.kind(), "name": leftover.to_string(), "why": leftover.why(),
         "bytes": leftover.size(),
     })
-}
-
-/// As docker shows sizes.
-fn size(bytes: u64) -> String {
-    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
-    match units.iter().find(|(_, factor)| bytes >= *factor) {
-        Some((unit, factor)) => {
-            format!("{}.{} {unit}", bytes / factor, bytes % factor * 10 / factor)
-        }
-        None => format!("{bytes} B"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size(999), "999 B");
-        assert_eq!(size(1_250), "1.2 kB");
-        assert_eq!(size(365_400_000), "365.4 MB");
-    }
 }

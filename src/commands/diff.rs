@@ -2,36 +2,26 @@
 
 use clap::Args;
 
+use crate::commands::size;
 use crate::complete;
-use crate::context::{Context, OpenPlatform};
+use crate::context::Context;
 use crate::definitions::Changed;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exit::Exit;
-use crate::model::difference::{Difference, differences};
 use crate::model::name::ContainerName;
-use crate::model::run_specification::RunSpecification;
-use crate::prepare::{Choice, Preparation};
-use crate::proposals::Proposal;
+use crate::proposals::{Comparison, ImageComparison, PackageChange, Proposal};
 use crate::ui::Ui;
 
-/// Show what your proposal changes: files, and how it would run, field by field
+/// Show what your proposal changes: files, how it would run, its image, and what is risky
 ///
-/// Compared with what production runs now. Ends with 1 where anything differs.
+/// Files are compared with the commit that the proposal began at, the rest with what production
+/// runs now: the run specification field by field; size and packages of the image that was built
+/// last. What an operator should look at twice is marked. Ends with 1 where anything differs.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The container; all proposals if none is named
     #[arg(add = complete::names())]
     name: Option<ContainerName>,
-}
-
-/// What one proposal changes.
-#[derive(serde::Serialize)]
-struct Changes {
-    container: ContainerName,
-    files: Vec<crate::definitions::FileChange>,
-    run: Vec<Difference>,
-    risks: Vec<String>,
-    local: Option<String>,
 }
 
 /// Compares and prints.
@@ -43,100 +33,34 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     };
     let mut all = Vec::new();
     for proposal in &proposals {
-        all.push(changes(context, &open, proposal).await?);
+        all.push(Comparison::of(context, &open, proposal).await?);
     }
     context.ui.json(&all);
-    for changes in &all {
-        show(&context.ui, changes);
+    if all.is_empty() {
+        context
+            .ui
+            .data("no proposals; `devenv edit NAME` begins one");
     }
-    let same = all
-        .iter()
-        .all(|it| it.files.is_empty() && it.run.is_empty());
+    for comparison in &all {
+        show(&context.ui, comparison);
+    }
+    let same = all.iter().all(Comparison::is_empty);
     Ok(if same { Exit::Done } else { Exit::Difference })
 }
 
-async fn changes(context: &Context, open: &OpenPlatform, proposal: &Proposal) -> Result<Changes> {
-    let name = &proposal.container;
-    let definitions = context.definitions(&open.name)?;
-    let now = proposal.snapshot(context, open, &definitions)?;
-    let files = definitions.changed_files(proposal.base, now)?;
-    let catalogue = definitions.catalogue(now)?;
-    let run = match catalogue.definitions.get(name) {
-        Some(definition) => {
-            let after = RunSpecification::resolve(definition, &catalogue.platform.defaults);
-            let after = value(&after, &definition.routes, &definition.uses)?;
-            let before = released(context, open, name).await?;
-            differences(&before, &after)
-        }
-        None => Vec::new(),
-    };
-    Ok(Changes {
-        container: name.clone(),
-        files,
-        risks: run.iter().filter_map(risk).collect(),
-        run,
-        local: proposal.built.map(|built| built.version()),
-    })
-}
-
-/// How production runs it now; nothing where it does not.
-async fn released(
-    context: &Context,
-    open: &OpenPlatform,
-    name: &ContainerName,
-) -> Result<serde_json::Value> {
-    let registry = context.registry();
-    let preparation = Preparation::new(context, open, registry.as_ref());
-    let environment = &open.platform.workstation.environment;
-    let chosen = preparation
-        .choose(&Choice::Environment(environment.clone()))
-        .await?;
-    match chosen.verified.reference.containers.get(name) {
-        Some(entry) => value(&entry.run, &entry.routes, &entry.uses),
-        None => Ok(serde_json::json!({})),
-    }
-}
-
-fn value(
-    run: &RunSpecification,
-    routes: &[crate::model::container::Route],
-    uses: &[ContainerName],
-) -> Result<serde_json::Value> {
-    let bug = |error| Error::bug("cannot compare run specifications").because(error);
-    let mut value = serde_json::to_value(run).map_err(bug)?;
-    value["routes"] = serde_json::to_value(routes).map_err(bug)?;
-    value["uses"] = serde_json::to_value(uses).map_err(bug)?;
-    Ok(value)
-}
-
-/// What an operator should look at twice.
-fn risk(difference: &Difference) -> Option<String> {
-    let field = difference.path.split('.').next().unwrap_or_default();
-    let gone = difference.after.is_none();
-    Some(match field {
-        "publish" => "a port is published on the host, or no longer".to_owned(),
-        "secrets" => "it wants other secrets: production has to have them first".to_owned(),
-        "volumes" if gone => format!("{} goes: what is in it stays behind", difference.path),
-        "volumes" => format!("{} moves: what is in it does not", difference.path),
-        "user" => "it runs as another user: files in its volumes keep their owner".to_owned(),
-        "routes" => "the proxy shows it elsewhere".to_owned(),
-        _ => return None,
-    })
-}
-
-fn show(ui: &Ui, changes: &Changes) {
+fn show(ui: &Ui, comparison: &Comparison) {
     let style = ui.style();
-    let local = changes.local.as_ref();
+    let local = comparison.local.as_ref();
     let local = local.map(|it| style.yellow(format!("  LOCAL {it}")));
     ui.data(&format!(
         "{}{}",
-        style.bold(changes.container.as_str()),
+        style.bold(comparison.container.as_str()),
         local.unwrap_or_default()
     ));
-    if changes.files.is_empty() {
+    if comparison.files.is_empty() {
         ui.data("  no file differs");
     }
-    for file in &changes.files {
+    for file in &comparison.files {
         let sign = match file.change {
             Changed::Added => "+",
             Changed::Removed => "-",
@@ -144,10 +68,42 @@ fn show(ui: &Ui, changes: &Changes) {
         };
         ui.data(&format!("  {sign} {}", file.path));
     }
-    for difference in &changes.run {
+    for difference in &comparison.run {
         ui.data(&format!("  run: {difference}"));
     }
-    for risk in &changes.risks {
-        ui.data(&format!("  {} {risk}", style.yellow("look twice:")));
+    if let Some(image) = &comparison.image {
+        show_image(ui, image);
+    }
+    for risk in &comparison.risks {
+        let mark = style.yellow("look twice:");
+        ui.data(&format!("  {mark} {}: {}", risk.path, risk.why));
+    }
+}
+
+fn show_image(ui: &Ui, image: &ImageComparison) {
+    let (before, after) = (image.released, image.local);
+    let sign = if after < before { "-" } else { "+" };
+    ui.data(&format!(
+        "  image: {} → {} ({sign}{})",
+        size::of(before),
+        size::of(after),
+        size::of(after.abs_diff(before))
+    ));
+    match image.packages.as_deref() {
+        None => ui.note("  packages: one of the images has no package database"),
+        Some(changes) => {
+            for change in changes {
+                ui.data(&format!("  package: {}", in_words(change)));
+            }
+        }
+    }
+}
+
+fn in_words(change: &PackageChange) -> String {
+    let name = &change.name;
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) => format!("{name}: {before} → {after}"),
+        (None, Some(after)) => format!("{name}: added {after}"),
+        (before, None) => format!("{name}: removed {}", before.as_deref().unwrap_or_default()),
     }
 }

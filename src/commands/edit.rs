@@ -43,23 +43,51 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     };
     let tree = context.paths.worktree(&open.name, name);
     let folder = tree.join("containers").join(name.as_str());
-    let mut editors = ["VISUAL", "EDITOR"].iter();
-    let editor = editors.find_map(|name| context.environment.get(name));
-    let editor = editor.filter(|_| !arguments.print && context.ui.is_interactive());
-    if let Some(editor) = editor {
-        start(editor, &folder.join("container.yaml"))?;
-    }
     context.ui.json(&serde_json::json!({
         "container": name, "folder": folder, "base": proposal.base,
     }));
     context.ui.data(&folder.display().to_string());
-    let definitions = context.definitions(&open.name)?;
-    let commit = proposal.snapshot(context, &open, &definitions)?;
-    definitions.catalogue(commit)?;
+    let editor = editor(context).filter(|_| !arguments.print && context.ui.is_interactive());
+    loop {
+        if let Some(editor) = editor {
+            start(editor, &folder.join("container.yaml"))?;
+        }
+        let Err(error) = check(context, &open, &proposal) else {
+            break;
+        };
+        let mendable = editor.is_some() && error.kind() == Kind::Definitions;
+        if !mendable {
+            return Err(error);
+        }
+        context.ui.error(&error);
+        if !context.ui.ask_again("edit it again?")? {
+            let text = format!("{name} does not hold together yet; what you wrote is kept");
+            return Err(Error::definitions(text).hint(format!("`devenv edit {name}` goes on")));
+        }
+    }
     context.ui.note(&format!(
         "it holds together; next: `devenv diff {name}`, `devenv up {name} --local`"
     ));
     Ok(Exit::Done)
+}
+
+/// The editor that the user has set.
+fn editor(context: &Context) -> Option<&str> {
+    let mut editors = ["VISUAL", "EDITOR"].iter();
+    editors
+        .find_map(|name| context.environment.get(name))
+        .filter(|editor| !editor.trim().is_empty())
+}
+
+/// Whether what is saved holds together, as a build would find.
+fn check(context: &Context, open: &OpenPlatform, proposal: &Proposal) -> Result<()> {
+    let definitions = context.definitions(&open.name)?;
+    let commit = proposal.snapshot(context, open, &definitions)?;
+    definitions.catalogue(commit)?;
+    let name = &proposal.container;
+    // Symbolic links and the like are refused here as well as in a build.
+    definitions.folder(commit, &format!("containers/{name}"))?;
+    Ok(())
 }
 
 fn begin(context: &Context, open: &OpenPlatform, arguments: &Arguments) -> Result<Proposal> {
@@ -125,13 +153,11 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs the editor, which may be a command with arguments, to its end.
+/// Runs the editor to its end. It may be a command with arguments (`code --wait`) and quotes: on Unix
+/// the shell reads it, as git does. Source: git-var(1), `GIT_EDITOR`.
 fn start(editor: &str, file: &Path) -> Result<()> {
-    let mut words = editor.split_whitespace();
-    let program = words.next().unwrap_or_default();
-    let failed = |why: String| Error::usage(format!("the editor `{program}` {why}"));
-    let status = Command::new(program)
-        .args(words)
+    let failed = |why: String| Error::usage(format!("the editor `{editor}` {why}"));
+    let status = command(editor)
         .arg(file)
         .status()
         .map_err(|error| failed("cannot be started".to_owned()).because(error))?;
@@ -140,4 +166,22 @@ fn start(editor: &str, file: &Path) -> Result<()> {
     } else {
         Err(failed(format!("ended with {status}")))
     }
+}
+
+#[cfg(unix)]
+fn command(editor: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{editor} \"$@\""), editor]);
+    command
+}
+
+#[cfg(not(unix))]
+fn command(editor: &str) -> Command {
+    if Path::new(editor).is_file() {
+        return Command::new(editor);
+    }
+    let mut words = editor.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
+    command
 }

@@ -23,6 +23,7 @@ pub mod release;
 pub mod restart;
 pub mod resume;
 pub mod shell;
+mod size;
 pub mod status;
 pub mod sync;
 pub mod trust;

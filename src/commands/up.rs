@@ -1,5 +1,8 @@
 //! `devenv up`
 
+mod sources;
+mod watch;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -55,6 +58,10 @@ pub struct Arguments {
     /// Run the named containers from their proposals (`devenv edit`), until `--release`
     #[arg(long, requires = "names", conflicts_with = "release")]
     local: bool,
+    /// Build and replace what runs from a proposal whenever its files or artifacts change, until
+    /// Ctrl-C
+    #[arg(long, conflicts_with_all = ["release", "dry_run", "no_wait"])]
+    watch: bool,
     /// Run the named containers as production released them again
     #[arg(long, requires = "names")]
     release: bool,
@@ -85,7 +92,8 @@ fn port(text: &str) -> Result<(u16, u16), String> {
 /// Brings the instance up.
 pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let open = context.open()?;
-    let wish = Wish {
+    let (local, release, watch) = (arguments.local, arguments.release, arguments.watch);
+    let mut wish = Wish {
         names: arguments.names,
         all: arguments.all,
         without: arguments.without,
@@ -98,9 +106,12 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
         dry_run: arguments.dry_run,
         no_wait: arguments.no_wait,
         timeout: arguments.timeout.duration(),
-        local: (arguments.local || arguments.release).then_some(arguments.local),
-        less: Vec::new(),
+        ..Wish::default()
     };
+    sources::decide(context, &open, local, release, &mut wish)?;
+    if watch {
+        return watch::run(context, &open, wish).await;
+    }
     finish(context, &open, &wish).await
 }
 
@@ -128,15 +139,21 @@ async fn finish(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<E
         return Ok(Exit::Done);
     }
     if context.ui.is_json() {
-        let (engine, choice) = context.engine()?;
-        let status = status::of(context, open, &engine, &choice).await?;
-        let mut value = serde_json::to_value(&status).unwrap_or_default();
-        value["event"] = "result".into();
-        context.ui.json(&value);
+        show_json(context, open).await?;
     } else {
         show(&context.ui, &outcome);
     }
     Ok(Exit::Done)
+}
+
+/// What runs now, as `status` tells it.
+async fn show_json(context: &Context, open: &OpenPlatform) -> Result<()> {
+    let (engine, choice) = context.engine()?;
+    let status = status::of(context, open, &engine, &choice).await?;
+    let mut value = serde_json::to_value(&status).unwrap_or_default();
+    value["event"] = "result".into();
+    context.ui.json(&value);
+    Ok(())
 }
 
 /// The version; in yellow what nobody released.

@@ -33,3 +33,4 @@ pub use reservation::{RemoteTag, Reserved};
 pub use tag::{Held, Holder, Reservation, Tag};
 pub use transport::{Activity, Cause, Reporter, SharedReporter};
 pub use tree::TreeFile;
+pub use worktree::is_editors_own;

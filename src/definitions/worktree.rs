@@ -9,6 +9,21 @@ use super::repository::{Definitions, local};
 use super::text::visible;
 use crate::error::{Error, Kind, PathContext, Result};
 
+/// What editors and file managers leave beside the files that are edited, as git ignores it.
+const EDITORS_OWN: &str = "*~\n.*.sw?\n.#*\n\\#*#\n4913\n.DS_Store\n*___jb_*\n";
+
+/// Whether a file of this name is an editor's own, and no part of a proposal.
+pub fn is_editors_own(name: &str) -> bool {
+    let swap = name
+        .rsplit_once(".sw")
+        .is_some_and(|(before, end)| before.starts_with('.') && end.chars().count() == 1);
+    swap || name.ends_with('~')
+        || name.starts_with(".#")
+        || (name.starts_with('#') && name.ends_with('#'))
+        || matches!(name, "4913" | ".DS_Store")
+        || name.contains("___jb_")
+}
+
 /// The branch of a proposal.
 fn branch_of(name: &str) -> String {
     format!("proposal/{name}")
@@ -34,10 +49,12 @@ impl Definitions {
     }
 
     /// What stands in a work tree now, as a commit on top of its branch that nothing refers to; the
-    /// branch's own commit where nothing was changed. The user's index stays as it is.
+    /// branch's own commit where nothing was changed. The user's index stays as it is, and what an
+    /// editor that is open keeps beside the files is left out.
     pub fn snapshot(&self, path: &Path) -> Result<CommitId> {
         let take = || {
             let tree = Repository::open(path)?;
+            tree.add_ignore_rule(EDITORS_OWN)?;
             let head = tree.head()?.peel_to_commit()?;
             let mut index = tree.index()?;
             index.add_all(["*"], IndexAddOption::DEFAULT, None)?;
@@ -82,6 +99,36 @@ impl Definitions {
         {
             Ok(mut branch) => branch.delete().or_else(gone),
             Err(error) => gone(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_say_what_is_an_editors_own_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::init(folder.path()).unwrap();
+        repository.add_ignore_rule(EDITORS_OWN).unwrap();
+        for (name, own) in [
+            (".container.yaml.swp", true),
+            (".Dockerfile.swx", true),
+            ("container.yaml~", true),
+            (".#container.yaml", true),
+            ("#container.yaml#", true),
+            ("4913", true),
+            (".DS_Store", true),
+            ("container.yaml___jb_tmp___", true),
+            ("container.yaml", false),
+            (".htaccess", false),
+            ("a.swp", false),
+            ("#notes", false),
+        ] {
+            assert_eq!(is_editors_own(name), own, "{name}");
+            let ignored = repository.is_path_ignored(name).unwrap();
+            assert_eq!(ignored, own, "{name}");
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod public_key;
 pub mod quantity;
 pub mod reference;
 pub mod released;
+pub mod risk;
 pub mod run_specification;
 pub mod secret;
 pub mod statement;

@@ -80,7 +80,7 @@ impl Desk<'_> {
                 artifact.name, artifact.digest
             ));
             let layer = self
-                .registry
+                .online()?
                 .put_blob_from_file(&repository, LAYER, &artifact.path, Arc::new(|_| ()))
                 .await?;
             if layer.digest != artifact.digest {
@@ -95,7 +95,7 @@ impl Desk<'_> {
                 annotations: BTreeMap::from([(TITLE.to_owned(), title)]),
             };
             let tag = Tag::new(artifact.digest.hex()).map_err(Error::bug)?;
-            self.registry
+            self.online()?
                 .put_artifact(&repository, Some(&tag), &stored)
                 .await?;
         }

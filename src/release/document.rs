@@ -100,7 +100,7 @@ impl Desk<'_> {
         let repository = checkout.catalogue.platform.environments_repository()?;
         let path = self.paths.ledger_seen(&self.trust.platform, environment);
         let seen: Option<LedgerSeen> = state::load(&path)?;
-        let tags = match self.registry.tags(&repository).await {
+        let tags = match self.online()?.tags(&repository).await {
             Err(Fault::NotFound { .. }) => Vec::new(),
             other => other?,
         };
@@ -231,7 +231,7 @@ impl Desk<'_> {
         repository: &Repository,
         tag: &registry::Tag,
     ) -> Result<Option<Document>> {
-        let Some(digest) = self.registry.resolve(repository, tag).await? else {
+        let Some(digest) = self.online()?.resolve(repository, tag).await? else {
             return Ok(None);
         };
         let manifest = self.image_manifest(repository, &digest).await?;
@@ -252,7 +252,7 @@ impl Desk<'_> {
         tags: &[registry::Tag],
     ) -> Result<()> {
         let layer = self
-            .registry
+            .online()?
             .put_blob(repository, MEDIA_TYPE, bundle.into())
             .await?;
         let artifact = Artifact {
@@ -262,7 +262,7 @@ impl Desk<'_> {
             annotations: BTreeMap::new(),
         };
         for tag in tags {
-            self.registry
+            self.online()?
                 .put_artifact(repository, Some(tag), &artifact)
                 .await?;
         }
@@ -283,11 +283,11 @@ impl Desk<'_> {
         let newest = registry::Tag::new(name).map_err(Error::bug)?;
         let plain = registry::Tag::new(place.environment.as_str()).map_err(Error::bug)?;
         let document = self
-            .registry
+            .online()?
             .manifest(&repository, &newest, registry::MANIFEST_LIMIT)
             .await?;
-        if self.registry.resolve(&repository, &plain).await? != Some(document.digest) {
-            self.registry
+        if self.online()?.resolve(&repository, &plain).await? != Some(document.digest) {
+            self.online()?
                 .put_manifest(&repository, &plain, &document.media_type, document.bytes)
                 .await?;
         }

@@ -1,20 +1,22 @@
 //! From a definition to an image on the engine: verified bases below, checks before and after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Desk;
 use super::checkout::{Checkout, folder_of};
 use super::published::Published;
+use super::{Desk, Side};
 use crate::build::context::{Artifact, Context};
 use crate::build::dockerfile::{Dockerfile, argument_of};
 use crate::build::layers::check_prefix;
 use crate::build::probe::check_health_client;
 use crate::definitions::{CommitId, TreeFile};
-use crate::engine::Engine;
 use crate::engine::docker::{BuildOptions, Docker};
+use crate::engine::{Engine, PullProgress, RegistryLogin};
 use crate::error::{Error, Result};
 use crate::model::container::{Definition, Kind};
 use crate::model::digest::Digest;
+use crate::model::identity;
+use crate::model::image::Repository;
 use crate::model::name::ContainerName;
 use crate::model::predicate::Base;
 use crate::model::secret::Secret;
@@ -87,30 +89,10 @@ impl Desk<'_> {
         naming: &Naming<'_>,
         no_cache: bool,
     ) -> Result<Digest> {
-        let mut logins = Vec::new();
-        for base in &recipe.bases {
-            let login = self.login(&base.repository).await?;
-            let what = format!("{} {}", base.container, base.version);
-            docker
-                .pull(
-                    &base.repository,
-                    &base.digest,
-                    None,
-                    login.as_ref(),
-                    &|progress| {
-                        let (done, total) = (progress.current, progress.total);
-                        self.reporter.transfer(&what, done, total);
-                    },
-                )
-                .await
-                .map_err(|fault| {
-                    Error::from(fault).within(format!("cannot pull the base {what}"))
-                })?;
-            logins.extend(login);
-        }
+        let logins = self.pull_bases(docker, recipe).await?;
         let options = BuildOptions {
             dockerfile: DOCKERFILE.to_owned(),
-            args: recipe.arguments(naming.version),
+            args: self.arguments(recipe, naming.version),
             proxies: recipe.undeclared(&self.proxies),
             labels: self.labels(&recipe.container, naming),
             no_cache,
@@ -136,6 +118,66 @@ impl Desk<'_> {
         Ok(id)
     }
 
+    /// Brings the bases to the engine, and gives the logins that this takes.
+    async fn pull_bases(&self, docker: &Docker, recipe: &Recipe) -> Result<Vec<RegistryLogin>> {
+        let there = match self.side {
+            Side::Production => BTreeSet::new(),
+            Side::Workstation { .. } => {
+                let images = docker.images().await?.into_iter();
+                images.flat_map(|image| image.digests).collect()
+            }
+        };
+        let mut logins = Vec::new();
+        for base in &recipe.bases {
+            let place = self.pulled_from(&base.repository);
+            if there.contains(&place.at(&base.digest)) {
+                continue;
+            }
+            let what = format!("{} {}", base.container, base.version);
+            if self.registry.is_none() {
+                let text =
+                    format!("the base {what} is not on the engine, and offline is asked for");
+                return Err(Error::engine(text).hint("run it once with a network"));
+            }
+            let login = self.login(&place).await?;
+            let told = |progress: PullProgress| {
+                self.reporter
+                    .transfer(&what, progress.current, progress.total);
+            };
+            docker
+                .pull(&place, &base.digest, None, login.as_ref(), &told)
+                .await
+                .map_err(|fault| {
+                    Error::from(fault).within(format!("cannot pull the base {what}"))
+                })?;
+            logins.extend(login);
+        }
+        Ok(logins)
+    }
+
+    /// Where an image is pulled from: production asks the registry itself.
+    fn pulled_from(&self, repository: &Repository) -> Repository {
+        match &self.side {
+            Side::Production => repository.clone(),
+            Side::Workstation { mirrors, .. } => mirrors.of(repository),
+        }
+    }
+
+    /// The build arguments of an image that is about to be called this: those that the Dockerfile
+    /// declares, because the builder warns of others.
+    pub(super) fn arguments(&self, recipe: &Recipe, version: &str) -> BTreeMap<String, String> {
+        let bases = recipe.bases.iter().map(|base| {
+            (
+                argument_of(&base.container),
+                self.pulled_from(&base.repository).at(&base.digest),
+            )
+        });
+        bases
+            .chain([("VERSION".to_owned(), version.to_owned())])
+            .filter(|(name, _)| recipe.dockerfile.arguments.contains(name))
+            .collect()
+    }
+
     async fn check_base(&self, docker: &Docker, recipe: &Recipe, id: &Digest) -> Result<()> {
         let Some(base) = recipe.last_base() else {
             return Ok(());
@@ -152,11 +194,19 @@ impl Desk<'_> {
     /// Information for people who look at an image. Source: OCI image specification, annotations.
     fn labels(&self, container: &ContainerName, naming: &Naming<'_>) -> BTreeMap<String, String> {
         let label = |name: &str, value: String| (format!("org.opencontainers.image.{name}"), value);
-        BTreeMap::from([
+        let mut labels = BTreeMap::from([
             label("title", format!("{}/{container}", self.trust.platform)),
             label("version", naming.version.to_owned()),
             label("revision", naming.commit.to_string()),
-        ])
+        ]);
+        if let Side::Workstation { owner, .. } = &self.side {
+            labels.insert(identity::OWNER.to_owned(), owner.clone());
+            labels.insert(
+                identity::PLATFORM.to_owned(),
+                self.trust.platform.to_string(),
+            );
+        }
+        labels
     }
 }
 
@@ -184,20 +234,6 @@ impl Recipe {
             .collect();
         inputs.insert("context".to_owned(), self.context.digest().to_string());
         inputs
-    }
-
-    /// Those that the Dockerfile declares: the builder warns of others.
-    pub(super) fn arguments(&self, version: &str) -> BTreeMap<String, String> {
-        let bases = self.bases.iter().map(|base| {
-            (
-                argument_of(&base.container),
-                base.repository.at(&base.digest),
-            )
-        });
-        bases
-            .chain([("VERSION".to_owned(), version.to_owned())])
-            .filter(|(name, _)| self.dockerfile.arguments.contains(name))
-            .collect()
     }
 }
 

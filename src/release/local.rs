@@ -22,7 +22,7 @@ use crate::model::reference::Reference;
 use crate::registry::{Content, MANIFEST_LIMIT, Tag};
 
 /// Where local images are named.
-const REPOSITORY: &str = "localhost/devenv-local";
+pub const REPOSITORY: &str = "localhost/devenv-local";
 
 /// What is to be built.
 #[derive(Debug, Clone)]
@@ -136,7 +136,7 @@ impl Desk<'_> {
         version: &str,
         order: &Order,
     ) -> Result<(Built, bool)> {
-        let inputs = (recipe.inputs(), recipe.arguments(version));
+        let inputs = (recipe.inputs(), self.arguments(recipe, version));
         let inputs = serde_json::to_vec(&inputs)
             .map_err(|error| Error::bug("cannot hash a build's inputs").because(error))?;
         let inputs = Digest::of(&inputs);
@@ -202,7 +202,7 @@ impl Desk<'_> {
     ) -> Result<()> {
         let tag = Tag::new(digest.hex()).map_err(Error::bug)?;
         let manifest = self
-            .registry
+            .online()?
             .manifest(repository, &tag, MANIFEST_LIMIT)
             .await?;
         let layer = match manifest.content() {
@@ -219,7 +219,7 @@ impl Desk<'_> {
         crate::state::create_parent(path)?;
         self.reporter
             .step(&format!("fetching the artifact {digest}"));
-        self.registry
+        self.online()?
             .blob_to_file(repository, &layer, layer.size, path, &|_| ())
             .await?;
         Ok(())

@@ -39,6 +39,7 @@ use crate::error::{Error, Result};
 use crate::evidence::{Source, Verifier};
 use crate::model::difference::Difference;
 use crate::model::image::Repository;
+use crate::model::mirrors::Mirrors;
 use crate::model::secret::Secret;
 use crate::model::trust_file::{TrustFile, TrustedKey};
 use crate::paths::Paths;
@@ -66,8 +67,8 @@ pub trait Reporter: Sync {
 pub struct Desk<'a> {
     /// The bare clone.
     pub definitions: &'a mut Definitions,
-    /// The registry.
-    pub registry: &'a Registry,
+    /// The registry, unless offline: only a local build can do without.
+    pub registry: Option<&'a Registry>,
     /// Whose signatures count: the pinned trust file.
     pub trust: &'a TrustFile,
     /// What was fetched before.
@@ -80,6 +81,23 @@ pub struct Desk<'a> {
     pub proxies: BTreeMap<String, Secret>,
     /// Who is told.
     pub reporter: &'a dyn Reporter,
+    /// For whom it works.
+    pub side: Side,
+}
+
+/// Who builds.
+#[derive(Debug, Clone)]
+pub enum Side {
+    /// Whoever releases: every base comes from the registry itself, each time.
+    Production,
+    /// A developer: a base that the engine has under its digest is not pulled again. What is
+    /// verified after the build is the same.
+    Workstation {
+        /// Where bases are pulled from.
+        mirrors: Mirrors,
+        /// This home's identity on engines, so that its images can be told from others'.
+        owner: String,
+    },
 }
 
 /// What building takes besides.
@@ -102,13 +120,18 @@ impl Desk<'_> {
         Verifier {
             source: Source {
                 cache: self.cache,
-                registry: Some(self.registry),
+                registry: self.registry,
             },
             trust: self.trust,
             now: self.now(),
             // Who renews a ledger has to read the expired one.
             grace: SignedDuration::MAX,
         }
+    }
+
+    fn online(&self) -> Result<&Registry> {
+        let text = "this takes the registry, and the network is not to be used";
+        self.registry.ok_or_else(|| Error::registry(text))
     }
 
     fn policy(&self) -> Policy<'_> {
@@ -162,7 +185,10 @@ impl Desk<'_> {
     /// The login that the engine needs for a repository.
     async fn login(&self, repository: &Repository) -> Result<Option<RegistryLogin>> {
         let host = repository.host();
-        let stored = self.registry.credentials(host).await?;
+        let Some(registry) = self.registry else {
+            return Ok(None);
+        };
+        let stored = registry.credentials(host).await?;
         Ok(stored.map(|credentials| RegistryLogin::new(host, credentials)))
     }
 }

@@ -61,7 +61,7 @@ impl Desk<'_> {
         };
         let last = manifest.layers.last().ok_or_else(|| refuse("no layers"))?;
         let blob = self
-            .registry
+            .online()?
             .blob(&staged.repository, last, layer::LARGEST)
             .await?;
         let found = layer::reference(&blob).map_err(|why| refuse(&why))?;

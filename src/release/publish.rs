@@ -50,7 +50,7 @@ impl Desk<'_> {
                 Error::registry(format!("cannot push to {repository}")).because(fault)
             })?;
         let manifest = self
-            .registry
+            .online()?
             .manifest(repository, &tag, MANIFEST_LIMIT)
             .await?;
         let configuration = match manifest.content() {
@@ -113,7 +113,7 @@ impl Desk<'_> {
                 (BUNDLE_PREDICATE.to_owned(), predicate.to_owned()),
             ]),
         };
-        self.registry.attach(repository, image, attachment).await?;
+        self.online()?.attach(repository, image, attachment).await?;
         Ok(())
     }
 
@@ -129,7 +129,7 @@ impl Desk<'_> {
     pub(super) async fn tag(&self, staged: &Staged, tag: &str) -> Result<()> {
         let tag = Tag::new(tag).map_err(Error::usage)?;
         let manifest = &staged.manifest;
-        self.registry
+        self.online()?
             .put_manifest(
                 &staged.repository,
                 &tag,
@@ -154,9 +154,8 @@ impl Desk<'_> {
         let _ = docker.tag(id, &local, version).await;
         let staging = staged.repository.tagged(staged.tag.as_str());
         let _ = docker.remove_image(&staging).await;
-        let _ = self
-            .registry
-            .delete_tag(&staged.repository, &staged.tag)
-            .await;
+        if let Ok(registry) = self.online() {
+            let _ = registry.delete_tag(&staged.repository, &staged.tag).await;
+        }
     }
 }

@@ -13,6 +13,8 @@ use crate::model::predicate::BuildPredicate;
 use crate::registry::{Content, Fault, ImageManifest, Tag};
 use crate::trust::policy::{ExpectedBuild, Verdict, Verified};
 
+/// Which digest a version's tag named, by platform, container and version.
+const VERSIONS: &str = "versions";
 /// The most bytes that an image's configuration may have.
 const CONFIGURATION: u64 = 8 << 20;
 
@@ -57,7 +59,7 @@ impl Desk<'_> {
     ) -> Result<Option<Found>> {
         let repository = platform.repository(container.as_str())?;
         let tag = Tag::new(version.as_str()).map_err(Error::usage)?;
-        let Some(digest) = self.registry.resolve(&repository, &tag).await? else {
+        let Some(digest) = self.online()?.resolve(&repository, &tag).await? else {
             return Ok(None);
         };
         let bundles = self.verifier().source.bundles(&repository, &digest).await?;
@@ -81,6 +83,10 @@ impl Desk<'_> {
         container: &ContainerName,
         version: &Version,
     ) -> Result<Published> {
+        let key = format!("{}-{container}-{version}", self.trust.platform);
+        if self.registry.is_none() {
+            return self.published_before(platform, container, version, &key);
+        }
         let found = self.find(platform, container, version).await?;
         let found = found.ok_or_else(|| {
             let repository = platform.repository(container.as_str());
@@ -89,12 +95,46 @@ impl Desk<'_> {
                 format!("devenv release build {container} --version {version}"),
             )
         })?;
+        let statement = found.verdict.result?;
+        self.cache.keep_hint(VERSIONS, &key, &found.digest)?;
         Ok(Published {
             container: container.clone(),
             version: version.clone(),
             repository: found.repository,
             digest: found.digest,
-            statement: found.verdict.result?,
+            statement,
+        })
+    }
+
+    /// The same without a network: what the tag named when it was last looked at, and its cached
+    /// signatures verified again.
+    fn published_before(
+        &self,
+        platform: &Platform,
+        container: &ContainerName,
+        version: &Version,
+        key: &str,
+    ) -> Result<Published> {
+        let digest: Option<Digest> = self.cache.hint(VERSIONS, key);
+        let cached = digest.and_then(|digest| {
+            let bundles = self.verifier().source.cached_bundles(&digest)?;
+            Some((digest, bundles))
+        });
+        let (digest, bundles) = cached.ok_or_else(|| {
+            let text = format!("{container} {version} was never built with on this machine");
+            Error::registry(text).hint("run it once with a network; what it takes is kept")
+        })?;
+        let expected = ExpectedBuild {
+            container,
+            version: Some(version),
+            digest,
+        };
+        Ok(Published {
+            container: container.clone(),
+            version: version.clone(),
+            repository: platform.repository(container.as_str())?,
+            digest,
+            statement: self.policy().verify_build(&expected, &bundles).result?,
         })
     }
 
@@ -136,7 +176,7 @@ impl Desk<'_> {
 
     /// The numbers under which references are tagged, highest first. Proves nothing.
     pub(super) async fn reference_numbers(&self, proxy: &Repository) -> Result<Vec<u64>> {
-        let tags = match self.registry.tags(proxy).await {
+        let tags = match self.online()?.tags(proxy).await {
             Err(Fault::NotFound { .. }) => Vec::new(),
             other => other?,
         };
@@ -153,7 +193,7 @@ impl Desk<'_> {
     ) -> Result<Option<VerifiedReference>> {
         let repository = platform.repository(platform.proxy.as_str())?;
         let tag = Tag::new(number.to_string()).map_err(Error::usage)?;
-        let Some(digest) = self.registry.resolve(&repository, &tag).await? else {
+        let Some(digest) = self.online()?.resolve(&repository, &tag).await? else {
             return Ok(None);
         };
         self.verifier()

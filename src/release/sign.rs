@@ -94,7 +94,7 @@ impl Desk<'_> {
         match found.place {
             Place::Image(repository, digest, kind) => {
                 let manifest = self
-                    .registry
+                    .online()?
                     .manifest(&repository, &digest, MANIFEST_LIMIT)
                     .await?;
                 self.attach(&repository, &manifest.descriptor(), bundle, kind)
@@ -212,7 +212,7 @@ impl Desk<'_> {
         environment: &EnvironmentName,
     ) -> Result<Found> {
         let nothing = || Error::usage(format!("nothing was ever promoted to {environment}"));
-        let tags = self.registry.tags(repository).await?;
+        let tags = self.online()?.tags(repository).await?;
         let sequence = tags
             .iter()
             .filter_map(|tag| sequence_of(environment, tag))
@@ -253,7 +253,7 @@ impl Desk<'_> {
             Error::usage("no trust file is published beyond the pinned one")
                 .hint("`devenv release trust` makes the next one")
         };
-        let versions = versions(self.registry, repository).await?;
+        let versions = versions(self.online()?, repository).await?;
         let later = |version: &u64| *version > self.trust.root_version;
         let version = versions.into_iter().rfind(later).ok_or_else(nothing)?;
         let tag = Tag::new(version.to_string()).map_err(Error::bug)?;
@@ -273,7 +273,7 @@ impl Desk<'_> {
 
     async fn tagged_image(&self, repository: &Repository, tag: &str) -> Result<Digest> {
         let tag = Tag::new(tag).map_err(Error::usage)?;
-        let digest = self.registry.resolve(repository, &tag).await?;
+        let digest = self.online()?.resolve(repository, &tag).await?;
         digest.ok_or_else(|| {
             Error::usage(format!(
                 "{} is not published",

@@ -180,6 +180,19 @@ impl Ui {
             .map_err(prompt_failed)
     }
 
+    /// Asks whether to try again what failed. Where nobody can answer, or everything is answered
+    /// with yes beforehand, it is no: it might never end.
+    pub fn ask_again(&self, question: &str) -> Result<bool> {
+        if self.manner.yes || !self.interactive {
+            return Ok(false);
+        }
+        dialoguer::Confirm::new()
+            .with_prompt(printable(question))
+            .default(true)
+            .interact()
+            .map_err(prompt_failed)
+    }
+
     /// Asks for a value that is not shown while it is typed.
     pub fn ask_secret(
         &self,

@@ -1,10 +1,14 @@
 //! A developer's own change: edited, built and run among production's containers, marked as local.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
 
 use crate::support::company::Company;
-use crate::support::workstation::{Workstation, docker};
+use crate::support::workstation::{Workstation, docker, finished};
 
 /// The digests of an image's layers.
 fn layers(image: &str) -> String {
@@ -13,7 +17,11 @@ fn layers(image: &str) -> String {
 
 /// A released platform, and a developer who begins a proposal about billing: its folder.
 fn begun() -> (Company, Workstation, PathBuf) {
-    let company = Company::new().with_reference();
+    begun_at(Company::new())
+}
+
+fn begun_at(company: Company) -> (Company, Workstation, PathBuf) {
+    let company = company.with_reference();
     for environment in ["recette", "production"] {
         company
             .run(&["release", "promote", "1", "--to", environment, "--yes"])
@@ -202,4 +210,478 @@ fn what_does_not_hold_together_is_refused_with_its_place() {
         .run(&["build", "base"])
         .code(2)
         .says("no proposal");
+}
+
+/// `up --watch --json` of a developer's, ended when it is dropped.
+struct Watch {
+    child: Child,
+    lines: Receiver<serde_json::Value>,
+}
+
+impl Watch {
+    fn begin(developer: &Workstation, arguments: &[&str]) -> Self {
+        let mut command = developer.command();
+        command
+            .args(arguments)
+            .args(["--watch", "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_str(&line).unwrap());
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The next line that has this field, `event` of that name or another.
+    #[track_caller]
+    fn next(&self, event: &str) -> serde_json::Value {
+        let end = Instant::now() + Duration::from_secs(120);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left);
+            let line = line.unwrap_or_else(|error| panic!("no {event}: {error}"));
+            if line["event"] == event || line.get(event).is_some() {
+                return line;
+            }
+            assert!(
+                event == "error" || line.get("error").is_none(),
+                "waiting for {event}: {line}"
+            );
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status();
+        let _ = self.child.wait();
+    }
+}
+
+/// What does not hold together, and what cannot be built, replaces nothing.
+fn what_fails_replaces_nothing(
+    watch: &Watch,
+    developer: &Workstation,
+    folder: &Path,
+    object: &str,
+) {
+    let id = || docker(&["inspect", "--format", "{{.Id}}", object]);
+    let (definition, dockerfile) = (folder.join("container.yaml"), folder.join("Dockerfile"));
+    let billing = id();
+    let text = fs::read_to_string(&definition).unwrap();
+    fs::write(&definition, format!("{text}routs: []\n")).unwrap();
+    let error = watch.next("error").to_string();
+    assert!(
+        error.contains("containers/billing/container.yaml"),
+        "{error}"
+    );
+    watch.next("watching");
+    let recipe = fs::read_to_string(&dockerfile).unwrap();
+    fs::write(&dockerfile, format!("{recipe}COPY nothing /\n")).unwrap();
+    fs::write(&definition, &text).unwrap();
+    let error = watch.next("error").to_string();
+    assert!(error.contains("billing was not built"), "{error}");
+    watch.next("watching");
+    assert_eq!(id(), billing);
+    assert_eq!(developer.container("billing")["state"], "running");
+
+    fs::write(&dockerfile, &recipe).unwrap();
+    watch.next("replaced");
+    watch.next("watching");
+}
+
+/// Another variable: a new container, the same image.
+fn only_how_it_runs(watch: &Watch, folder: &Path, object: &str) {
+    let image = || docker(&["inspect", "--format", "{{.Image}}", object]);
+    let before = image();
+    let definition = folder.join("container.yaml");
+    let text = fs::read_to_string(&definition).unwrap();
+    fs::write(
+        &definition,
+        format!("{text}environment: {{ TRACE: \"1\" }}\n"),
+    )
+    .unwrap();
+    watch.next("replaced");
+    assert_eq!(image(), before);
+    let variables = docker(&["inspect", "--format", "{{.Config.Env}}", object]);
+    assert!(variables.contains("TRACE=1"), "{variables}");
+}
+
+#[test]
+fn what_is_saved_is_built_and_replaces_that_container_alone() {
+    let (company, developer, folder) = begun();
+    developer.run(&["edit", "base", "--print"]).ok();
+    let port = format!("80={}", crate::support::workstation::free_port());
+    let mut watch = Watch::begin(&developer, &["up", "billing", "--local", "--port", &port]);
+    watch.next("watching");
+    let object = object(&company, &developer);
+    let front = format!("devenv-{}-{}-front", company.platform, developer.instance);
+    let id = |object: &str| docker(&["inspect", "--format", "{{.Id}}", object]);
+    let (billing, proxy) = (id(&object), id(&front));
+    let image = image_of(&company, &developer);
+
+    // As vim writes: a new file over the old one, its own file beside it.
+    let properties = folder.join("configuration/recette/application.properties");
+    fs::write(folder.join(".container.yaml.swp"), "x").unwrap();
+    fs::write(folder.join("new"), "name=saved\n").unwrap();
+    fs::rename(folder.join("new"), &properties).unwrap();
+    let changed = watch.next("changed");
+    let path = changed["paths"][0].as_str().unwrap();
+    assert!(path.ends_with("application.properties"), "{changed}");
+    let replaced = watch.next("replaced");
+    assert_eq!(replaced["containers"], serde_json::json!(["billing"]));
+    watch.next("watching");
+    assert_ne!(id(&object), billing);
+    assert_eq!(id(&front), proxy);
+    let copied = docker(&["cp", &format!("{object}:/etc/configuration/recette"), "-"]);
+    assert!(copied.contains("name=saved"), "{copied}");
+    assert!(!copied.contains(".swp"), "{copied}");
+    let images = ["image", "ls", "--no-trunc", "--format", "{{.ID}}"];
+    assert!(!docker(&images).contains(&image), "the old image is gone");
+
+    what_fails_replaces_nothing(&watch, &developer, &folder, &object);
+    only_how_it_runs(&watch, &folder, &object);
+    assert!(watch.child.try_wait().unwrap().is_none());
+    drop(watch);
+    assert_eq!(developer.container("billing")["state"], "running");
+}
+
+#[test]
+fn an_artifact_that_is_built_again_is_built_in() {
+    let (company, developer, _) = begun();
+    let target = tempfile::tempdir().unwrap();
+    let (war, target) = (
+        target.path().join("target/app.war"),
+        target.path().join("target"),
+    );
+    fs::create_dir(&target).unwrap();
+    fs::write(&war, "first").unwrap();
+    let folder = developer
+        .run(&["edit", "--new", "shop", "--like", "billing", "--print"])
+        .code(3);
+    let folder = PathBuf::from(folder.stdout.trim());
+    let definition = fs::read_to_string(folder.join("container.yaml")).unwrap();
+    let definition = definition.replace("/billing", "/shop");
+    fs::write(
+        folder.join("container.yaml"),
+        definition + "artifact: shop.war\n",
+    )
+    .unwrap();
+    let recipe = fs::read_to_string(folder.join("Dockerfile")).unwrap();
+    fs::write(folder.join("Dockerfile"), recipe + "COPY shop.war /\n").unwrap();
+    developer
+        .run(&["build", "shop"])
+        .code(2)
+        .says("--artifact FILE");
+    developer
+        .run(&["build", "shop", "--artifact", war.to_str().unwrap()])
+        .ok();
+
+    let watch = Watch::begin(&developer, &["up", "shop", "--local", "--no-proxy"]);
+    watch.next("watching");
+    let object = format!("devenv-{}-{}-shop", company.platform, developer.instance);
+    let inside = || docker(&["cp", &format!("{object}:/shop.war"), "-"]);
+    assert!(inside().contains("first"));
+    // As `mvn clean package` does.
+    fs::remove_dir_all(&target).unwrap();
+    let gone = watch.next("changed");
+    assert_eq!(gone["missing"][0], war.to_str().unwrap());
+    assert!(inside().contains("first"));
+    fs::create_dir(&target).unwrap();
+    fs::write(target.join("app.war.tmp"), "second").unwrap();
+    fs::rename(target.join("app.war.tmp"), &war).unwrap();
+    watch.next("replaced");
+    assert!(inside().contains("second"));
+}
+
+#[test]
+fn a_proposal_in_progress_is_asked_about_once() {
+    let (company, developer, folder) = begun();
+    developer.run(&["up", "billing", "--no-proxy"]).ok();
+    let released = image_of(&company, &developer);
+    let properties = folder.join("configuration/recette/application.properties");
+    fs::write(&properties, "name=changed\n").unwrap();
+    // Nobody can answer: nothing is taken for granted, and nothing has to be asked where it is not named.
+    developer
+        .run(&["up", "billing"])
+        .code(2)
+        .says("`--local` answers yes")
+        .says("--release");
+    developer.run(&["up"]).ok();
+    developer
+        .run(&["up", "billing", "--dry-run"])
+        .ok()
+        .says("without it");
+    developer.run(&["up", "billing", "--release"]).ok();
+    developer.run(&["up", "billing"]).ok();
+    assert_eq!(image_of(&company, &developer), released);
+    // Another proposal is another question.
+    developer.run(&["abandon", "billing", "--yes"]).ok();
+    developer.run(&["edit", "billing", "--print"]).ok();
+    fs::write(&properties, "name=changed again\n").unwrap();
+    let answered = in_terminal(&developer, &["up", "billing"], "vi", "y");
+    assert!(answered.contains("LOCAL"), "{answered}");
+    assert_ne!(image_of(&company, &developer), released);
+    developer.run(&["up", "billing"]).ok().says("nothing to do");
+}
+
+/// What a command shows on a terminal where these keys are pressed.
+fn in_terminal(developer: &Workstation, arguments: &[&str], editor: &str, keys: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_devenv");
+    let mut command = Command::new("script");
+    for (name, value) in developer.command().get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let line = format!("{program} {}", arguments.join(" "));
+    command
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("EDITOR", editor)
+        .env_remove("VISUAL");
+    let ran = finished(command, keys);
+    format!("{}{}(ended with {})", ran.stdout, ran.stderr, ran.code)
+}
+
+#[test]
+fn what_is_saved_is_checked_and_edited_again_until_it_holds_together() {
+    let (_company, developer, folder) = begun();
+    let editor = developer.home.path().join("editor");
+    let count = developer.home.path().join("count");
+    // Its arguments and quotes are a shell's; the first time it breaks the file, then it mends it.
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = 'two words' ] || exit 9\necho >> {0}\n\
+         if [ $(wc -l < {0}) = 1 ]; then echo 'routs: []' >> \"$2\"; else sed -i /routs/d \"$2\"; fi\n",
+        count.display()
+    );
+    fs::write(&editor, script).unwrap();
+    let call = format!("sh {} 'two words'", editor.display());
+    let told = in_terminal(&developer, &["edit", "billing"], &call, "y");
+    for text in [
+        "containers/billing/container.yaml:",
+        "`routs`",
+        "`routes`",
+        "edit it again?",
+        "it holds together",
+        "(ended with 0)",
+    ] {
+        assert!(told.contains(text), "{text:?} in {told}");
+    }
+    assert_eq!(fs::read_to_string(&count).unwrap().len(), 2);
+
+    // Somebody who gives up loses nothing.
+    fs::remove_file(&count).unwrap();
+    let told = in_terminal(&developer, &["edit", "billing"], &call, "n");
+    assert!(
+        told.contains("is kept") && told.contains("(ended with 3)"),
+        "{told}"
+    );
+    let kept = fs::read_to_string(folder.join("container.yaml")).unwrap();
+    assert!(kept.contains("routs"), "{kept}");
+    let told = in_terminal(&developer, &["edit", "billing"], "false", "");
+    assert!(told.contains("ended with exit status: 1"), "{told}");
+}
+
+#[test]
+fn what_was_built_once_is_built_without_a_network() {
+    let (_company, developer, folder) = begun();
+    let offline = ["build", "billing", "--offline"];
+    developer.run(&offline).code(8).says("was never built with");
+    developer.run(&["build", "billing"]).ok();
+    fs::write(
+        folder.join("configuration/recette/application.properties"),
+        "name=changed\n",
+    )
+    .unwrap();
+    let built = developer.run(&offline).ok();
+    let tag = built.stdout.trim();
+    let container = docker(&["create", tag, "/probe"]);
+    let copied = docker(&["cp", &format!("{container}:/etc/configuration"), "-"]);
+    docker(&["rm", &container]);
+    docker(&["image", "rm", tag]);
+    assert!(copied.contains("name=changed"), "{copied}");
+}
+
+#[test]
+fn a_difference_tells_fields_packages_and_what_is_risky() {
+    let company = Company::new();
+    let recipe = company.work().join("containers/billing/Dockerfile");
+    let recipe = fs::read_to_string(recipe).unwrap() + "COPY status /var/lib/dpkg/status\n";
+    company.write("containers/billing/Dockerfile", &recipe);
+    let status = |bash: &str, last: &str| {
+        format!("Package: bash\nVersion: {bash}\n\nPackage: {last}\nVersion: 1\n")
+    };
+    company.write("containers/billing/status", &status("5.1", "curl"));
+    company.push("Packages");
+    let (_company, developer, folder) = begun_at(company);
+    developer.run(&["up", "billing", "--no-proxy"]).ok();
+    let none = developer.run(&["diff", "--json"]).ok();
+    assert_eq!(none.json()[0]["run"], serde_json::json!([]), "{none:?}");
+
+    fs::write(folder.join("status"), status("5.2", "wget")).unwrap();
+    let definition = folder.join("container.yaml");
+    let text = fs::read_to_string(&definition).unwrap();
+    let text = text
+        + "memory: 64MiB\nsecrets: [DB_PASSWORD]\nvolumes: { data: /srv }\n\
+                       publish: [{ host: 8443, container: 443 }]\n";
+    fs::write(
+        &definition,
+        text.replace("port: 8080\n", "port: 8080\nuser: root\n"),
+    )
+    .unwrap();
+    developer.run(&["build", "billing"]).ok();
+    let diff = developer.run(&["diff", "billing"]).code(1);
+    for line in [
+        "~ containers/billing/container.yaml",
+        "~ containers/billing/status",
+        "run: memory: added 64MiB",
+        "run: user: added root",
+        "package: bash: 5.1 → 5.2",
+        "package: curl: removed 1",
+        "package: wget: added 1",
+        "look twice: publish: port 8443",
+        "look twice: secrets: production has to have a value of DB_PASSWORD",
+        "look twice: memory: it is killed at 64MiB",
+        "look twice: user: it runs as root",
+    ] {
+        assert!(diff.stdout.contains(line), "{line:?} in {}", diff.stdout);
+    }
+    assert!(diff.stdout.contains("image: "), "{diff:?}");
+    let value = &developer.run(&["diff", "--json"]).code(1).json()[0];
+    assert_eq!(value["container"], "billing");
+    assert_eq!(value["image"]["packages"][0]["after"], "5.2");
+    assert_eq!(value["risks"][0]["path"], "publish");
+    let left = docker(&["ps", "--all", "--filter", "name=devenv-diff-", "--quiet"]);
+    assert_eq!(left, "", "nothing that was looked into stays");
+}
+
+#[test]
+fn what_proposals_left_behind_is_cleaned_up() {
+    let (company, developer, folder) = begun();
+    let first = developer.run(&["build", "billing"]).ok().stdout;
+    let properties = folder.join("configuration/recette/application.properties");
+    fs::write(properties, "name=changed\n").unwrap();
+    let second = developer.run(&["build", "billing"]).ok().stdout;
+    let (first, second) = (first.trim(), second.trim());
+    // Its record is lost: half a proposal.
+    developer.run(&["edit", "front", "--print"]).ok();
+    let records = format!("state/proposals/{}", company.platform);
+    let records = developer.home.path().join(records);
+    fs::remove_file(records.join("front.json")).unwrap();
+    let shown = developer.run(&["clean", "--dry-run"]).ok().stdout;
+    assert!(shown.contains(first) && !shown.contains(second), "{shown}");
+    let half = format!("{}/front", company.platform);
+    assert!(shown.contains(&half), "{shown}");
+    developer.run(&["clean"]).code(2).says("--yes");
+    developer.run(&["clean", "--yes"]).ok();
+    let format = "{{.Repository}}:{{.Tag}}";
+    let images = docker(&["image", "ls", "--format", format]);
+    assert!(
+        !images.contains(first) && images.contains(second),
+        "{images}"
+    );
+    assert!(folder.is_dir());
+    let trees = folder.ancestors().nth(3).unwrap();
+    assert!(trees.join("billing").is_dir() && !trees.join("front").exists());
+    developer.run(&["edit", "front", "--print"]).ok();
+    let again = developer.run(&["clean", "--dry-run"]).ok().stdout;
+    assert!(!again.contains(&half), "{again}");
+}
+
+#[test]
+#[ignore = "temporary"]
+fn measure_replace() {
+    let (company, developer, folder) = begun();
+    let port = format!("80={}", crate::support::workstation::free_port());
+    let watch = Watch::begin(&developer, &["up", "billing", "--local", "--port", &port]);
+    watch.next("watching");
+    let properties = folder.join("configuration/recette/application.properties");
+    for round in 0..5 {
+        let begun = Instant::now();
+        fs::write(&properties, format!("name=round {round}\n")).unwrap();
+        let replaced = watch.next("replaced");
+        eprintln!(
+            "MEASURE save to replaced {} ms, round {}",
+            begun.elapsed().as_millis(),
+            replaced["milliseconds"]
+        );
+        watch.next("watching");
+    }
+    let object = object(&company, &developer);
+    let base = docker(&[
+        "image",
+        "ls",
+        "--digests",
+        "--format",
+        "{{.Repository}}@{{.Digest}}",
+    ]);
+    let base = base
+        .lines()
+        .find(|it| it.starts_with(&format!("{}/base@sha256", company.prefix)))
+        .unwrap()
+        .to_owned();
+    let context = tempfile::tempdir().unwrap();
+    let copy = context.path().join("c");
+    docker(&["version"]);
+    Command::new("cp")
+        .args(["-r", folder.to_str().unwrap(), copy.to_str().unwrap()])
+        .status()
+        .unwrap();
+    for round in 0..5 {
+        fs::write(
+            copy.join("configuration/recette/application.properties"),
+            format!("name=floor {round}\n"),
+        )
+        .unwrap();
+        let begun = Instant::now();
+        let image = docker(&[
+            "build",
+            "--quiet",
+            "--build-arg",
+            &format!("BASE_BASE={base}"),
+            copy.to_str().unwrap(),
+        ]);
+        let built = begun.elapsed();
+        let name = format!("{object}-floor{round}");
+        docker(&[
+            "create",
+            "--name",
+            &name,
+            "--health-cmd",
+            "true",
+            "--network",
+            "none",
+            "--label",
+            &format!("devenv.instance={}", developer.instance),
+            "--stop-timeout",
+            "1",
+            &image,
+            "/probe",
+            "listen",
+            "8080",
+        ]);
+        let created = begun.elapsed();
+        docker(&["start", &name]);
+        let started = begun.elapsed();
+        docker(&["stop", "--time", "10", &name]);
+        docker(&["rm", &name]);
+        let removed = begun.elapsed();
+        docker(&["image", "rm", &image]);
+        eprintln!(
+            "MEASURE floor: build {} create {} start {} stop+rm {} ms (cumulative)",
+            built.as_millis(),
+            created.as_millis(),
+            started.as_millis(),
+            removed.as_millis()
+        );
+    }
 }

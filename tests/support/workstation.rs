@@ -179,6 +179,30 @@ impl Drop for Workstation {
                     .output();
             }
         }
+        self.remove_local_images();
+    }
+}
+
+impl Workstation {
+    /// What was built from proposals carries the owner's label.
+    fn remove_local_images(&self) {
+        let owner = std::fs::read(self.home.path().join("state/owner.json")).unwrap_or_default();
+        let owner: serde_json::Value = serde_json::from_slice(&owner).unwrap_or_default();
+        let Some(owner) = owner["id"].as_str() else {
+            return;
+        };
+        let filter = format!("label=devenv.owner={owner}");
+        let list = ["image", "ls", "--quiet", "--filter", &filter];
+        let Ok(found) = Command::new("docker").args(list).output() else {
+            return;
+        };
+        let ids = String::from_utf8_lossy(&found.stdout).into_owned();
+        if !ids.trim().is_empty() {
+            let _ = Command::new("docker")
+                .args(["image", "rm", "--force"])
+                .args(ids.split_whitespace())
+                .output();
+        }
     }
 }
 

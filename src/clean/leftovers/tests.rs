@@ -212,3 +212,25 @@ fn images_stay_as_long_as_a_reference_or_a_container_needs_them() {
     ];
     assert_eq!(names, expected);
 }
+
+#[test]
+fn local_images_that_no_proposal_refers_to_go_and_nobody_elses() {
+    let tag = |hash: &str| format!("localhost/devenv-local/billing:{hash}");
+    let (mine, theirs) = (labels("me", "", ""), labels("you", "", ""));
+    let mut survey = Survey {
+        images: vec![
+            image("proposed", &[&tag("1")], &[], mine.clone()),
+            image("old", &[&tag("2")], &[], mine.clone()),
+            image("theirs", &[&tag("3")], &[], theirs),
+            image("runs", &[&tag("4")], &[], mine),
+        ],
+        containers: vec![container("x", labels("me", "default", "billing"), "runs")],
+        proposed: Some([tag("1")].into()),
+        ..survey()
+    };
+    assert_eq!(found(&survey), [format!("image {}", tag("2"))]);
+    assert_eq!(leftovers(&survey)[0].why(), "no proposal refers to it");
+    // Where a proposal cannot be read, nothing is known.
+    survey.proposed = None;
+    assert_eq!(found(&survey), [""; 0]);
+}

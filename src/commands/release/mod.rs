@@ -23,8 +23,8 @@ use crate::error::{Error, Kind, PathContext, Result};
 use crate::exit::Exit;
 use crate::model::secret::Secret;
 use crate::registry::Registry;
-use crate::release::Desk;
 use crate::release::ledger::{LIFETIME, Manner, Outcome};
+use crate::release::{Desk, Side};
 use crate::trust::keys::SigningKey;
 use crate::ui::release::ReleaseProgress;
 
@@ -150,13 +150,14 @@ impl<'a> Office<'a> {
     fn desk(&mut self) -> Desk<'_> {
         Desk {
             definitions: &mut self.definitions,
-            registry: &self.registry,
+            registry: Some(&self.registry),
             trust: &self.open.trust,
             cache: &self.cache,
             paths: &self.context.paths,
             clock: Timestamp::now,
             proxies: self.proxies.clone(),
             reporter: &self.progress,
+            side: Side::Production,
         }
     }
 }
