@@ -2,12 +2,15 @@
 //! [`Forge`]; what needs a token is apart, in [`Requests`].
 
 mod api;
+mod gitea;
+mod github;
 mod gitlab;
 mod heard;
 mod place;
 mod plain;
 
 use futures_util::future::BoxFuture;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 pub use api::{Api, Authorization, Reply, Token};
@@ -95,6 +98,12 @@ pub trait Forge: Send + Sync {
 
     /// The forge's requests; only where a token is known and the forge has such a thing.
     fn requests(&self) -> Option<&dyn Requests>;
+
+    /// The page where people make the request themselves, where the forge has one that is known
+    /// beforehand.
+    fn by_hand(&self, _: &Draft) -> Option<String> {
+        None
+    }
 }
 
 /// A forge's requests, by REST. Errors are [`crate::error::Kind::Git`].
@@ -112,14 +121,28 @@ pub trait Requests: Send + Sync {
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>>;
 }
 
-/// The forge of a kind. Without `api` nothing but git is used.
+/// The forge of a kind. Without `api` nothing but git is used. Fails where the place is none of that
+/// kind's.
 pub fn of(kind: ForgeKind, place: Place, api: Option<Api>) -> Result<Box<dyn Forge>> {
-    match kind {
-        ForgeKind::GitLab => Ok(Box::new(gitlab::GitLab::new(place, api))),
-        ForgeKind::Plain => Ok(Box::new(plain::Plain::new(place))),
-        ForgeKind::Gitea | ForgeKind::Forgejo | ForgeKind::GitHub => Err(
-            crate::error::Error::usage(format!("{kind} is not known yet"))
-                .hint("`--forge plain` pushes the branch and writes the request's text"),
-        ),
-    }
+    Ok(match kind {
+        ForgeKind::GitLab => Box::new(gitlab::GitLab::new(place, api)),
+        ForgeKind::Gitea | ForgeKind::Forgejo => {
+            place.owner_and_name()?;
+            Box::new(gitea::Gitea::new(kind, place, api))
+        }
+        ForgeKind::GitHub => {
+            place.owner_and_name()?;
+            Box::new(github::GitHub::new(place, api))
+        }
+        ForgeKind::Plain => Box::new(plain::Plain::new(place)),
+    })
+}
+
+/// The root that a forge's API is below.
+pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
+    let own = match kind {
+        ForgeKind::GitHub => github::root(place),
+        _ => None,
+    };
+    own.or_else(|| place.api().cloned())
 }
