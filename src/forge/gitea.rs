@@ -305,7 +305,7 @@ mod tests {
         assert!(long.lost.unwrap().contains("last 20000 bytes"));
     }
 
-    /// <https://blog.gitea.com/release-of-1.9.0/> has such an output.
+    /// As in <https://github.com/go-gitea/gitea/pull/4716>, shown at <https://blog.gitea.com/release-of-1.7.0/>.
     #[test]
     fn the_hook_s_words_are_understood() {
         let lines = |text: &str| {
@@ -320,11 +320,16 @@ mod tests {
         let url = "https://git.acme.example/acme/platform/pulls/6";
         assert_eq!(heard.request.as_deref(), Some(url));
         let heard = gitea().heard(&lines(
-            "\nCreate a new pull request for 'topic':\n  \
-             https://git.acme.example/acme/platform/compare/main...topic\n",
+            "\nCreate a new pull request for 'branch2/test':\n  \
+             https://git.acme.example/acme/platform/compare/main...branch2%2Ftest\n",
         ));
         assert_eq!(heard.request, None);
-        assert!(heard.offered.unwrap().ends_with("/compare/main...topic"));
+        assert!(
+            heard
+                .offered
+                .unwrap()
+                .ends_with("/compare/main...branch2%2Ftest")
+        );
         let heard = gitea().heard(&lines(
             "Visit the existing pull request:\n  https://evil.example/acme/platform/pulls/6\n",
         ));

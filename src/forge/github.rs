@@ -281,7 +281,8 @@ mod tests {
         assert_eq!(closed.state, State::Closed);
     }
 
-    /// As in <https://github.com/cli/cli/issues/2691> and many threads beside it.
+    /// As in <https://github.com/vsoch/pull-request-action/issues/86> and
+    /// <https://github.com/google/go-github/issues/1441>.
     #[test]
     fn a_request_that_exists_is_told_from_other_refusals() {
         let body = |message: &str| {

@@ -119,7 +119,9 @@ pub fn after(forge: &Forge, push: &Push) -> String {
                 open.number
             ),
             None => format!(
-                "\nCreate a new pull request for '{branch}':\n  {origin}/{PROJECT}/compare/main...{branch}\n\n"
+                "\nCreate a new pull request for '{branch}':\n  \
+                 {origin}/{PROJECT}/compare/main...{}\n\n",
+                branch.replace('/', "%2F")
             ),
         };
     }

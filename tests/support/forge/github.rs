@@ -1,7 +1,9 @@
 //! GitHub's manners: what it prints after a push, and the pull requests' part of its API.
 //!
 //! The shapes are those of <https://docs.github.com/en/rest/pulls/pulls> and
-//! <https://github.com/github/rest-api-description>; on a host of one's own the API is below `/api/v3`.
+//! <https://github.com/github/rest-api-description>, its refusals those of
+//! <https://github.com/vsoch/pull-request-action/issues/86> and
+//! <https://github.com/shepherd-tools/shepherd/issues/51>; on a host of one's own the API is below `/api/v3`.
 
 use serde_json::{Value, json};
 

@@ -270,6 +270,10 @@ impl Forge {
         self.memory.lock().unwrap()
     }
 
+    pub fn vendor(&self) -> Vendor {
+        self.vendor
+    }
+
     pub fn bare(&self) -> &Path {
         &self.bare
     }
