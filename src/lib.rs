@@ -11,7 +11,7 @@
 //! the user asked for to one verified reference, [`instance`] from there to a page; [`examine`]
 //! explains what was verified. [`hosts`] knows which kind of host an engine is on.
 //!
-//! [`proposals`] are a developer's own changes, built and run here. [`release`] is production's side,
+//! [`proposals`] are a developer's own changes, built and run here and sent to a [`forge`]. [`release`] is production's side,
 //! on [`build`]. [`commands`] is the command line, one file a
 //! command; only [`ui`] prints. [`context`] carries [`settings`], [`paths`] and the clock.
 //! `tests/layout.rs` holds the direction of imports.
@@ -34,6 +34,7 @@ pub mod error;
 pub mod evidence;
 pub mod examine;
 pub mod exit;
+pub mod forge;
 pub mod forward;
 pub mod hosts;
 pub mod instance;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::forge::ForgeKind;
 use super::image::Repository;
 use super::name::{
     BundleName, ConfigurationName, ContainerName, EnvironmentName, PlatformName, VariableName,
     Version, VolumeName,
 };
 use super::quantity::{ByteSize, Span};
-use super::text::{AbsolutePath, Word};
+use super::text::AbsolutePath;
 use super::yaml;
 use crate::error::{Error, Kind, Result};
 
@@ -80,10 +81,12 @@ pub struct Defaults {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Forge {
-    /// `gitlab`, `gitea`, `github`, `plain`.
-    pub kind: Option<Word>,
+    /// `gitlab`, `gitea`, `forgejo`, `github`, `plain`.
+    pub kind: Option<ForgeKind>,
     /// The branch that proposals are for; else the remote's default.
     pub target_branch: Option<String>,
+    /// The root that the forge's REST interface is below, on git's own host; else that host.
+    pub api: Option<String>,
 }
 
 impl Platform {

@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod company;
 pub mod fake_engine;
 pub mod fake_state;
+pub mod forge;
 pub mod forward_proxy;
 pub mod podman;
 pub mod real_engine;

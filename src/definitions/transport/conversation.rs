@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::progress::{self, Activity, SharedReporter};
 
 /// Lines of standard error that are kept; of more, the first ones go.
-const MOST_LINES: usize = 200;
+const MOST_LINES: usize = 2000;
 /// Bytes of standard output that are kept: a listing of some 400,000 references.
 const MOST_OUTPUT: usize = 32 * 1024 * 1024;
 /// How long outputs are still read after git ended: an ssh master connection may hold them open.

@@ -46,7 +46,7 @@ impl Watch {
         let activity = progress::read(line, true);
         if let Some(Activity::Server(line)) = &activity {
             let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.len() < 200 {
+            if said.len() < 2000 {
                 said.push(redact(line));
             }
         }

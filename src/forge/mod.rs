@@ -1,0 +1,148 @@
+//! Forges: where a pushed branch becomes a request that somebody merges. One file per kind behind
+//! [`Forge`]; what needs a token is apart, in [`Requests`].
+
+mod api;
+mod gitea;
+mod github;
+mod gitlab;
+mod heard;
+mod place;
+mod plain;
+
+use futures_util::future::BoxFuture;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+pub use api::{Api, Authorization, Reply, Token};
+pub use heard::{Heard, at, hear};
+pub use place::Place;
+
+use crate::error::Result;
+use crate::model::forge::ForgeKind;
+
+/// What is asked of those who merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub description: String,
+    /// The branch that is proposed.
+    pub source: String,
+    /// The branch that it is for.
+    pub target: String,
+    /// Whether it is not to be merged yet.
+    pub draft: bool,
+}
+
+/// A merge or pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The forge's number, where it is known.
+    pub number: Option<u64>,
+    /// Where people see it.
+    pub url: String,
+    /// What became of it, as last seen.
+    pub state: State,
+    /// The commit that it was merged as, where the forge says.
+    #[serde(default)]
+    pub merged_as: Option<String>,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It waits.
+    Open,
+    /// It was taken.
+    Merged,
+    /// It was not.
+    Closed,
+}
+
+/// How a branch is pushed so that a request comes of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// The reference to push to.
+    pub target: String,
+    /// Push options.
+    pub options: Vec<String>,
+    /// Whether the request is made by the push itself; else by [`Requests`], or not at all.
+    pub creates: bool,
+    /// What the options could not carry: for the user.
+    pub lost: Option<String>,
+}
+
+impl Delivery {
+    /// The branch alone.
+    pub fn branch(draft: &Draft) -> Self {
+        Self {
+            target: format!("refs/heads/{}", draft.source),
+            ..Self::default()
+        }
+    }
+}
+
+/// A kind of forge at a place.
+pub trait Forge: Send + Sync {
+    /// Which kind.
+    fn kind(&self) -> ForgeKind;
+
+    /// How the branch is pushed.
+    fn delivery(&self, draft: &Draft) -> Delivery;
+
+    /// What the server's lines after a push mean.
+    fn heard(&self, said: &[String]) -> Heard;
+
+    /// The forge's requests; only where a token is known and the forge has such a thing.
+    fn requests(&self) -> Option<&dyn Requests>;
+
+    /// The page where people make the request themselves, where the forge has one that is known
+    /// beforehand.
+    fn by_hand(&self, _: &Draft) -> Option<String> {
+        None
+    }
+}
+
+/// A forge's requests, by REST. Errors are [`crate::error::Kind::Git`].
+pub trait Requests: Send + Sync {
+    /// The newest request about a branch, whatever its state; an open one first.
+    fn find<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Option<Request>>>;
+
+    /// Makes one. Where there is one already, gives that.
+    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Request>>;
+
+    /// Gives an open one another text.
+    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Request>>;
+
+    /// Closes an open one.
+    fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>>;
+}
+
+/// The forge of a kind. Without `api` nothing but git is used. Fails where the place is none of that
+/// kind's.
+pub fn of(kind: ForgeKind, place: Place, api: Option<Api>) -> Result<Box<dyn Forge>> {
+    Ok(match kind {
+        ForgeKind::GitLab => Box::new(gitlab::GitLab::new(place, api)),
+        ForgeKind::Gitea | ForgeKind::Forgejo => {
+            place.owner_and_name()?;
+            Box::new(gitea::Gitea::new(kind, place, api))
+        }
+        ForgeKind::GitHub => {
+            place.owner_and_name()?;
+            Box::new(github::GitHub::new(place, api))
+        }
+        ForgeKind::Plain => Box::new(plain::Plain::new(place)),
+    })
+}
+
+/// The root that a forge's API is below.
+pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
+    let own = match kind {
+        ForgeKind::GitHub => github::root(place),
+        _ => None,
+    };
+    own.or_else(|| place.api().cloned())
+}

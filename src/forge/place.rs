@@ -1,0 +1,233 @@
+//! Where a forge is: its web host, its API's address, the path of the project. Only the address
+//! that git itself uses decides the host; what definitions say may not lead a token elsewhere.
+
+use reqwest::Url;
+
+use crate::error::{Error, Result};
+
+/// A project on a forge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The host without port; none for a repository in a folder.
+    host: Option<String>,
+    /// The root that API paths are below.
+    api: Option<Url>,
+    /// `group/project`, without `.git`.
+    project: String,
+}
+
+impl Place {
+    /// From the address that git uses (without secrets), an `api` root that the definitions name,
+    /// and one that the user's settings name. Fails with [`crate::error::Kind::Trust`] where the
+    /// definitions' one is on another host than git's.
+    pub fn new(remote: &str, proposed: Option<&str>, chosen: Option<&str>) -> Result<Self> {
+        let (scheme, authority, path) = parts(remote);
+        let host = authority.map(|it| without_port(it).to_ascii_lowercase());
+        if let Some(api) = chosen {
+            let api = root(api)?;
+            return Ok(Self {
+                host: api.host_str().map(ToOwned::to_owned),
+                api: Some(api),
+                project: project(path),
+            });
+        }
+        let derived = match (scheme, authority) {
+            ("http" | "https", Some(authority)) => Some(format!("{scheme}://{authority}/")),
+            (_, Some(authority)) => Some(format!("https://{}/", without_port(authority))),
+            (_, None) => None,
+        };
+        let api = match proposed {
+            Some(api) => {
+                let api = root(api)?;
+                if api.host_str().map(str::to_ascii_lowercase) != host {
+                    return Err(elsewhere(&api, host.as_deref()));
+                }
+                Some(api)
+            }
+            None => derived.and_then(|url| Url::parse(&url).ok()),
+        };
+        Ok(Self {
+            host,
+            api,
+            project: project(path),
+        })
+    }
+
+    /// The host, where there is one.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The root of the API, where there is one.
+    pub fn api(&self) -> Option<&Url> {
+        self.api.as_ref()
+    }
+
+    /// `group/project`.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// Owner and name, for forges whose projects are two deep.
+    pub fn owner_and_name(&self) -> Result<(&str, &str)> {
+        match self.project.split_once('/') {
+            Some((owner, name)) if !name.contains('/') => Ok((owner, name)),
+            _ => Err(Error::git(format!(
+                "`{}` is no owner and name of a repository",
+                self.project
+            ))),
+        }
+    }
+
+    /// The root of its pages: the API's on the same host.
+    pub fn web(&self) -> Option<Url> {
+        let mut url = self.api.clone()?;
+        url.set_path("/");
+        Some(url)
+    }
+
+    /// Whether `url` is a plain web address on this host; what a server says is shown only then.
+    pub fn holds(&self, url: &str) -> bool {
+        let Ok(url) = Url::parse(url) else {
+            return false;
+        };
+        let plain = ["http", "https"].contains(&url.scheme())
+            && url.username().is_empty()
+            && url.password().is_none();
+        plain && url.host_str() == self.host.as_deref()
+    }
+}
+
+/// Scheme, `host[:port]` and path.
+fn parts(remote: &str) -> (&str, Option<&str>, &str) {
+    if let Some((scheme, rest)) = remote.split_once("://") {
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let host = authority.rsplit('@').next().unwrap_or(authority);
+        return (scheme, (!host.is_empty()).then_some(host), path);
+    }
+    match remote.split_once(':') {
+        Some((host, path)) if !host.contains('/') && !remote.starts_with('/') => {
+            ("ssh", host.rsplit('@').next(), path)
+        }
+        _ => ("file", None, remote),
+    }
+}
+
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+fn project(path: &str) -> String {
+    let path = path.trim_matches('/');
+    path.strip_suffix(".git").unwrap_or(path).to_owned()
+}
+
+fn root(text: &str) -> Result<Url> {
+    let wrong = || {
+        let text = text.escape_default();
+        Error::usage(format!("`{text}` is not the root of a forge's API"))
+            .hint("an address as https://forge.company.example, without user and password")
+    };
+    let mut url = Url::parse(text).map_err(|_| wrong())?;
+    let plain = ["http", "https"].contains(&url.scheme()) && url.username().is_empty();
+    if !plain || url.password().is_some() || url.host_str().is_none() {
+        return Err(wrong());
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn elsewhere(api: &Url, host: Option<&str>) -> Error {
+    Error::trust(format!(
+        "the definitions name a forge on {}, but git uses {}",
+        api.host_str().unwrap_or_default(),
+        host.unwrap_or("no host at all")
+    ))
+    .hint("no token is sent where the definitions alone say so")
+    .hint("`forges: { PLATFORM: https://… }` in settings.yaml is your own word for it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn place(remote: &str) -> Place {
+        Place::new(remote, None, None).unwrap()
+    }
+
+    #[test]
+    fn all_forms_of_addresses_name_host_and_project() {
+        for (remote, api) in [
+            (
+                "https://git.acme.example:8443/team/platform.git",
+                "https://git.acme.example:8443/",
+            ),
+            (
+                "ssh://git@git.acme.example:2222/team/platform.git",
+                "https://git.acme.example/",
+            ),
+            (
+                "git@git.acme.example:team/platform.git",
+                "https://git.acme.example/",
+            ),
+            (
+                "http://git.acme.example/team/platform/",
+                "http://git.acme.example/",
+            ),
+        ] {
+            let place = place(remote);
+            assert_eq!(place.host(), Some("git.acme.example"), "{remote}");
+            assert_eq!(place.project(), "team/platform", "{remote}");
+            assert_eq!(place.api().unwrap().as_str(), api, "{remote}");
+        }
+        assert_eq!(place("file:///srv/p.git").host(), None);
+        assert_eq!(place("/srv/p.git").api(), None);
+    }
+
+    #[test]
+    fn definitions_cannot_lead_a_token_to_another_host() {
+        let remote = "https://git.acme.example/p.git";
+        let other = Some("https://evil.example/");
+        assert_eq!(
+            Place::new(remote, other, None).unwrap_err().kind(),
+            Kind::Trust
+        );
+        assert!(Place::new("/srv/p.git", other, None).is_err());
+        let same = Some("https://git.acme.example/forge");
+        let place = Place::new(remote, same, None).unwrap();
+        assert_eq!(
+            place.api().unwrap().as_str(),
+            "https://git.acme.example/forge/"
+        );
+        let mine = Place::new(remote, other, Some("https://forge.acme.example")).unwrap();
+        assert_eq!(mine.host(), Some("forge.acme.example"));
+        assert!(Place::new(remote, None, Some("https://a:b@forge.acme.example")).is_err());
+    }
+
+    #[test]
+    fn only_plain_addresses_on_the_host_are_taken() {
+        let place = place("git@git.acme.example:team/platform.git");
+        assert!(place.holds("https://git.acme.example/team/platform/-/merge_requests/1"));
+        for bad in [
+            "https://git.acme.example.evil.example/x",
+            "https://git.acme.example@evil.example/x",
+            "https://me:pw@git.acme.example/x",
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+            "not an address",
+        ] {
+            assert!(!place.holds(bad), "{bad}");
+        }
+        assert!(
+            !Place::new("/srv/p.git", None, None)
+                .unwrap()
+                .holds("https://x/")
+        );
+    }
+}
