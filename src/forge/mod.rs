@@ -8,6 +8,7 @@ mod place;
 mod plain;
 
 use futures_util::future::BoxFuture;
+use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 
 pub use api::{Api, Authorization, Reply, Token};
@@ -110,6 +111,27 @@ pub trait Requests: Send + Sync {
 
     /// Closes an open one.
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>>;
+}
+
+/// The root of a kind's REST interface at a place; none where there is no such thing.
+pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
+    match (kind, place.host()) {
+        (ForgeKind::Plain, _) => None,
+        (ForgeKind::GitHub, Some("github.com")) => Url::parse("https://api.github.com/").ok(),
+        _ => place.api().cloned(),
+    }
+}
+
+/// Whether a forge takes this token: asked with a question that every token may ask.
+pub async fn accepts(kind: ForgeKind, api: &Api) -> bool {
+    let (path, authorization): (&[&str], _) = match kind {
+        ForgeKind::GitLab => (&["api", "v4", "user"], Authorization::Bearer),
+        ForgeKind::Gitea | ForgeKind::Forgejo => (&["api", "v1", "user"], Authorization::Token),
+        ForgeKind::GitHub => (&["user"], Authorization::Bearer),
+        ForgeKind::Plain => return false,
+    };
+    let reply = api.ask(authorization, Method::GET, path, &[], None).await;
+    reply.is_ok_and(|reply| reply.status.is_success())
 }
 
 /// The forge of a kind. Without `api` nothing but git is used.
