@@ -1,9 +1,18 @@
 //! A developer's own changes to definitions: edited in a work tree, built and run on this machine,
-//! marked as local everywhere.
+//! marked as local everywhere; sent to those who merge.
 
 mod comparison;
+mod deliver;
+mod description;
+mod effect;
+mod merged;
 mod overlay;
+mod propose;
+mod reach;
+mod refusal;
+mod sent;
 mod sources;
+mod withdraw;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -25,8 +34,13 @@ use crate::state;
 use crate::ui::release::ReleaseProgress;
 
 pub use comparison::{Comparison, ImageComparison, PackageChange};
+pub use effect::Effect;
+pub use merged::{Merged, merged, remove_images, running};
 pub use overlay::Locals;
+pub use propose::{Asked, Outcome, Word, propose};
+pub use sent::{Ran, Sent, Typed};
 pub use sources::{Change, Sources, Watching};
+pub use withdraw::{Withdrawn, withdraw};
 
 /// What is kept of one proposal, beside its work tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +61,15 @@ pub struct Proposal {
     /// Files that were given instead of the released artifacts.
     #[serde(default)]
     pub artifacts: Vec<std::path::PathBuf>,
+    /// How it ran here last.
+    #[serde(default)]
+    pub ran: Option<Ran>,
+    /// Words that were typed and not sent yet.
+    #[serde(default)]
+    pub typed: Option<Typed>,
+    /// What was sent of it.
+    #[serde(default)]
+    pub sent: Option<Sent>,
 }
 
 impl Proposal {
@@ -99,9 +122,24 @@ impl Proposal {
             built: None,
             proxy: None,
             artifacts: Vec::new(),
+            ran: None,
+            typed: None,
+            sent: None,
         };
         proposal.save(context, open)?;
         Ok(proposal)
+    }
+
+    /// Takes over the newest accepted definitions; gives the files in which both sides are marked.
+    pub fn update(&mut self, context: &Context, open: &OpenPlatform) -> Result<Vec<String>> {
+        let definitions = context.definitions(&open.name)?;
+        let snapshot = self.snapshot(context, open, &definitions)?;
+        let path = context.paths.worktree(&open.name, &self.container);
+        let folder = self.folder();
+        let (base, conflicts) = definitions.update_worktree(&path, self.base, snapshot, &folder)?;
+        self.base = base;
+        self.save(context, open)?;
+        Ok(conflicts)
     }
 
     /// Keeps what is known of it.
@@ -139,6 +177,11 @@ impl Proposal {
             Some(place.tagged(&built?.inputs.short()))
         };
         built.into_iter().filter_map(tag).collect()
+    }
+
+    /// Its folder in the definitions.
+    pub fn folder(&self) -> String {
+        format!("containers/{}", self.container)
     }
 
     /// Builds it, unless nothing that goes into it has changed, and remembers the image.

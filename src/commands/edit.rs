@@ -10,7 +10,7 @@ use crate::context::{Context, OpenPlatform};
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::exit::Exit;
 use crate::model::name::ContainerName;
-use crate::proposals::Proposal;
+use crate::proposals::{Proposal, Typed};
 
 /// Change a container's definition, on this machine
 ///
@@ -28,6 +28,10 @@ pub struct Arguments {
     /// Begin it with the files of this one
     #[arg(long, value_name = "NAME", requires = "new", add = complete::names())]
     like: Option<ContainerName>,
+    /// Take over the newest definitions that were fetched; where both sides changed a file, both are
+    /// marked in it
+    #[arg(long, conflicts_with = "new")]
+    update: bool,
     /// Only print the folder
     #[arg(long)]
     print: bool,
@@ -37,10 +41,17 @@ pub struct Arguments {
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let open = context.open()?;
     let name = &arguments.name;
-    let proposal = match Proposal::find(context, &open, name)? {
+    let mut proposal = match Proposal::find(context, &open, name)? {
         Some(proposal) => proposal,
         None => begin(context, &open, arguments)?,
     };
+    if arguments.update {
+        for file in proposal.update(context, &open)? {
+            context.ui.warn(&format!(
+                "both sides changed {file}: look for <<<<<<< in it"
+            ));
+        }
+    }
     let tree = context.paths.worktree(&open.name, name);
     let folder = tree.join("containers").join(name.as_str());
     context.ui.json(&serde_json::json!({
@@ -119,6 +130,27 @@ fn begin(context: &Context, open: &OpenPlatform, arguments: &Arguments) -> Resul
         }
     }
     Ok(proposal)
+}
+
+/// Lets the user write a title, and below it a description, in an editor; what is written stays in
+/// `file` when anything fails.
+pub(super) fn words(editor: &str, file: &Path, typed: Typed) -> Result<Typed> {
+    const RULE: &str = "# The first line is the title, what follows an empty line the description.";
+    if let Some(parent) = file.parent() {
+        std::fs::create_dir_all(parent).at(Kind::Usage, "create", parent)?;
+    }
+    let text = format!("{}\n\n{}\n{RULE}\n", typed.title, typed.description);
+    std::fs::write(file, text).at(Kind::Usage, "write", file)?;
+    start(editor, file)?;
+    let text = std::fs::read_to_string(file).at(Kind::Usage, "read", file)?;
+    let _ = std::fs::remove_file(file);
+    let text = text.replace(RULE, "");
+    let (title, description) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+    Ok(Typed {
+        title: title.trim().to_owned(),
+        description: description.trim().to_owned(),
+        ..typed
+    })
 }
 
 /// What a container begins with: the shortest definition that holds together.

@@ -18,6 +18,7 @@ pub mod logs;
 pub mod open;
 pub mod pause;
 pub mod proposals;
+pub mod propose;
 pub mod pull;
 pub mod release;
 pub mod restart;
@@ -118,6 +119,7 @@ enum Command {
     Edit(edit::Arguments),
     Build(build::Arguments),
     Diff(diff::Arguments),
+    Propose(propose::Arguments),
     Proposals(proposals::Arguments),
     Abandon(abandon::Arguments),
     Doctor(doctor::Arguments),
@@ -174,6 +176,7 @@ impl Cli {
             Command::Edit(arguments) => edit::run(&context, &arguments),
             Command::Build(arguments) => build::run(&context, arguments).await,
             Command::Diff(arguments) => diff::run(&context, &arguments).await,
+            Command::Propose(arguments) => propose::run(&context, &arguments).await,
             Command::Proposals(arguments) => proposals::run(&context, &arguments),
             Command::Abandon(arguments) => abandon::run(&context, &arguments).await,
             Command::Doctor(arguments) => doctor::run(&context, arguments).await,
