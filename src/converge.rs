@@ -1,17 +1,17 @@
 //! Observe, plan, apply, and again when the engine changed meanwhile.
 
-pub mod holders;
+mod holders;
 pub mod observe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::{self, Failure, Options, Reporter, Watch};
 use crate::desired::ports::{self, Moved, Ports};
 use crate::desired::{self, Desired, Image, Inputs, Secrets};
-use crate::engine::Engine;
+use crate::engine::{Engine, FaultKind};
 use crate::error::{Error, Result};
 use crate::model::container::Publish;
-use crate::model::host_profile::HostProfile;
+use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::{ConfigurationName, ContainerName};
 use crate::model::overrides::Overrides;
@@ -19,6 +19,7 @@ use crate::model::reference::Reference;
 use crate::plan::{Plan, difference};
 use crate::select::Selection;
 
+use holders::Holders;
 use observe::Observation;
 
 /// How often a plan that met a changed engine is made again.
@@ -37,7 +38,7 @@ pub struct Goal<'a> {
     /// Which settings the images use.
     pub configuration: &'a ConfigurationName,
     /// The host.
-    pub profile: &'a HostProfile,
+    pub host: &'a Host,
     /// The user's own changes.
     pub overrides: &'a Overrides,
     /// Values of the secret variables.
@@ -46,6 +47,8 @@ pub struct Goal<'a> {
     pub chosen_ports: &'a BTreeMap<u16, u16>,
     /// Host ports that the instance had before.
     pub remembered_ports: &'a Ports,
+    /// Ports of this machine that the instance's own forwarder holds.
+    pub forwarded_ports: &'a BTreeSet<u16>,
 }
 
 /// A plan with what it was made from.
@@ -65,16 +68,23 @@ pub struct Planned {
 
 impl Goal<'_> {
     /// Makes the plan for what was observed.
-    pub async fn plan<E: Engine>(
+    pub async fn plan<E: Engine>(&self, engine: &E, observation: Observation) -> Result<Planned> {
+        self.plan_without(engine, observation, &BTreeMap::new())
+            .await
+    }
+
+    /// The same, without the ports that the engine refused, which are given with its words.
+    async fn plan_without<E: Engine>(
         &self,
         engine: &E,
         mut observation: Observation,
+        refused: &BTreeMap<u16, String>,
     ) -> Result<Planned> {
-        let (mut desired, mut ports, mut moved) = self.desired(&observation)?;
+        let (mut desired, mut ports, mut moved) = self.desired(&observation, refused)?;
         let is_enough = moved.is_empty() && observation.is_settled(&desired);
         if !(observation.is_whole || is_enough) {
             observation.widen(engine, self.identity).await?;
-            (desired, ports, moved) = self.desired(&observation)?;
+            (desired, ports, moved) = self.desired(&observation, refused)?;
         }
         observation.complete(engine, &desired).await?;
         let plan = difference::difference(&desired, &observation.observed);
@@ -88,7 +98,11 @@ impl Goal<'_> {
     }
 
     /// What should be there, with the host ports that are free, and those that moved.
-    fn desired(&self, observation: &Observation) -> Result<(Desired, Ports, Vec<Moved>)> {
+    fn desired(
+        &self,
+        observation: &Observation,
+        refused: &BTreeMap<u16, String>,
+    ) -> Result<(Desired, Ports, Vec<Moved>)> {
         let wanted: Vec<(ContainerName, Publish)> = self
             .selection
             .order
@@ -108,13 +122,18 @@ impl Goal<'_> {
                     .collect::<Vec<_>>()
             })
             .collect();
-        let address = self.profile.publish_address;
-        let mut holder = |port| holders::holder(observation, self.identity, address, port);
+        let holders = Holders {
+            observation,
+            identity: self.identity,
+            host: self.host,
+            forwarded: self.forwarded_ports,
+            refused,
+        };
         let (ports, moved) = ports::assign(
             &wanted,
             self.chosen_ports,
             self.remembered_ports,
-            &mut holder,
+            &mut |port| holders.of(port),
         )?;
         let desired = desired::desired(&Inputs {
             reference: self.reference,
@@ -122,7 +141,7 @@ impl Goal<'_> {
             images: self.images,
             identity: self.identity,
             configuration: self.configuration,
-            profile: self.profile,
+            host: self.host,
             overrides: self.overrides,
             ports: &ports,
             secrets: self.secrets,
@@ -140,6 +159,7 @@ impl Goal<'_> {
         watch: &Watch,
         mut planned: Planned,
     ) -> Result<Planned, Failure> {
+        let mut refused = BTreeMap::new();
         for round in 1.. {
             let context = apply::Context {
                 engine,
@@ -153,9 +173,12 @@ impl Goal<'_> {
             match apply::apply(&context, &planned.plan).await {
                 Ok(()) => return Ok(planned),
                 Err(Failure::Stale(fault)) if round < ROUNDS => {
+                    if fault.kind == FaultKind::PortTaken {
+                        refused.extend(refused_ports(&fault.message, &planned.ports));
+                    }
                     let again = async {
                         let observation = Observation::take(engine, self.identity).await?;
-                        self.plan(engine, observation).await
+                        self.plan_without(engine, observation, &refused).await
                     };
                     planned = again.await.map_err(|error: Error| {
                         Failure::Other(error.within(format!("cannot plan again after: {fault}")))
@@ -174,5 +197,58 @@ impl Goal<'_> {
             }
         }
         Ok(planned)
+    }
+}
+
+/// Those of the ports that the engine's refusal names (`127.0.0.1:80`, `port 80`), with its words.
+fn refused_ports(message: &str, ports: &Ports) -> Vec<(u16, String)> {
+    let digits = |text: &str| {
+        let end = text.find(|it: char| !it.is_ascii_digit());
+        text[..end.unwrap_or(text.len())].parse().ok()
+    };
+    let after = |mark| message.split(mark).skip(1).filter_map(digits);
+    let named: BTreeSet<u16> = after(":").chain(after("port ")).collect();
+    let reason = message.rsplit(": ").next().unwrap_or(message);
+    ports
+        .iter()
+        .filter(|(.., host)| named.contains(host))
+        .map(|(.., host)| (host, reason.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_ports_are_read_from_the_engines_words() {
+        let front: ContainerName = "front".parse().unwrap();
+        let mut ports = Ports::default();
+        for (container, host) in [(80, 80), (443, 8443)] {
+            let publish = Publish {
+                host: container,
+                container,
+            };
+            ports.insert(front.clone(), publish, host);
+        }
+        let named = |message: &str| -> Vec<u16> {
+            let all = refused_ports(message, &ports);
+            all.into_iter().map(|(port, _)| port).collect()
+        };
+        for (message, expected) in [
+            (
+                "Bind for 127.0.0.1:80 failed: port is already allocated",
+                80,
+            ),
+            ("listen tcp4 127.0.0.1:8443: bind: permission denied", 8443),
+            ("cannot expose privileged port 80, you can add 'x=80'", 80),
+            (
+                "exposing port TCP 127.0.0.1:80 -> 0.0.0.0:0: listen tcp",
+                80,
+            ),
+        ] {
+            assert_eq!(named(message), [expected], "{message}");
+        }
+        assert!(named("Bind for 127.0.0.1:8080 failed").is_empty());
     }
 }

@@ -9,7 +9,7 @@ use crate::model::by_name::ByName;
 use crate::model::container::Until;
 use crate::model::create_body::CreateBody;
 use crate::model::digest::Digest;
-use crate::model::host_profile::HostProfile;
+use crate::model::host_profile::Host;
 use crate::model::identity::{self, Identity};
 use crate::model::image::Repository;
 use crate::model::name::{ConfigurationName, ContainerName};
@@ -72,7 +72,7 @@ pub struct Inputs<'a> {
     /// Which settings the images use.
     pub configuration: &'a ConfigurationName,
     /// The host.
-    pub profile: &'a HostProfile,
+    pub host: &'a Host,
     /// The user's own changes.
     pub overrides: &'a Overrides,
     /// Host ports.

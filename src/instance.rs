@@ -2,6 +2,7 @@
 
 mod explain;
 mod fetch;
+mod forwarding;
 mod gather;
 
 pub use fetch::{Fetched, fetch};
@@ -16,7 +17,7 @@ use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::evidence::VerifiedImage;
-use crate::model::host_profile::HostProfile;
+use crate::hosts;
 use crate::model::identity::Identity;
 use crate::model::name::{ContainerName, EnvironmentName};
 use crate::prepare::{self, Chosen, Preparation, Wish};
@@ -28,6 +29,7 @@ use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
 use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
+use forwarding::Forwarding;
 
 /// What became of it.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     };
     let _lock = lock(context, open, wish).await?;
     let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
-    let (engine, _) = context.engine()?;
+    let (engine, engine_choice) = context.engine()?;
     let registry = context.registry();
     let preparation = Preparation::new(context, open, registry.as_ref());
     let (environment, choice) = prepare::choice(open, record.as_ref(), wish);
@@ -63,6 +65,8 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     let observation = observing
         .await
         .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
+    let host = hosts::host(context, &engine, &engine_choice).await?;
+    let forwarding = Forwarding::new(context, open, &host, &engine_choice);
     for warning in &chosen.warnings {
         context.ui.warn(warning);
     }
@@ -79,11 +83,12 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         images: &gather::for_engine(&images),
         identity: &identity,
         configuration: &next.configuration,
-        profile: &HostProfile::linux()?,
+        host: &host,
         overrides: &gather::overrides(context, open)?,
         secrets: &secrets,
         chosen_ports: &wish.ports,
         remembered_ports: &next.remembered(),
+        forwarded_ports: &forwarding.ports()?,
     };
     let bringing = Bringing {
         context,
@@ -93,6 +98,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         engine: &engine,
         registry: registry.as_ref(),
         goal,
+        forwarding,
     };
     bringing.ask()?;
     let (planned, ready) = bringing.carry_out(observation, next.clone()).await?;
@@ -204,6 +210,8 @@ struct Bringing<'a> {
     engine: &'a Docker,
     registry: Option<&'a Registry>,
     goal: Goal<'a>,
+    /// How ports get to this machine.
+    forwarding: Forwarding<'a>,
 }
 
 type Done = (Planned, BTreeMap<ContainerName, Ready>);
@@ -234,6 +242,7 @@ impl Bringing<'_> {
         let first = planned.ports.clone();
         let done = self.converge(planned).await?;
         if done.0.ports != first {
+            gather::say_what_moved(self.context, &done.0);
             record.remember(&done.0.ports);
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
@@ -248,12 +257,18 @@ impl Bringing<'_> {
             watch: &watch,
             identity: goal.identity,
             reference: goal.reference,
-            address: goal.profile.publish_address,
+            address: goal.host.address(),
             limit: wish.timeout,
         };
         if planned.plan.is_empty()
             && let Some(ready) = waiting.already(&planned)
         {
+            let mended = self.forwarding.settle(&planned.ports).await?;
+            if !wish.no_wait {
+                self.forwarding
+                    .prove(goal.reference, &planned, mended)
+                    .await?;
+            }
             return Ok((planned, ready));
         }
         let mirrors = &self.context.settings.registry_mirrors.value;
@@ -263,24 +278,23 @@ impl Bringing<'_> {
             login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
             mirrors: mirrors.clone(),
         };
-        let events = self
-            .engine
-            .events(&apply::event_label(goal.identity), None)
-            .await?;
-        let pump = async {
-            watch.pump(events).await;
-            std::future::pending::<std::convert::Infallible>().await
-        };
+        let label = apply::event_label(goal.identity);
+        let events = self.engine.events(&label, None).await?;
+        let pump = watch.follow(self.engine, &label, events);
         let work = async {
             let progress = Progress::new(&self.context.ui);
             let planned = goal
                 .converge(self.engine, &progress, &options, &watch, planned)
                 .await?;
-            let ready = if wish.no_wait {
-                BTreeMap::new()
-            } else {
-                waiting.all(&planned).await?
-            };
+            let forwarding = &self.forwarding;
+            let settled = forwarding.settle(&planned.ports).await;
+            settled.map_err(Failure::Other)?;
+            let mut ready = BTreeMap::new();
+            if !wish.no_wait {
+                ready = waiting.all(&planned).await?;
+                let proven = forwarding.prove(goal.reference, &planned, true).await;
+                proven.map_err(Failure::Other)?;
+            }
             Ok((planned, ready))
         };
         let result: Result<_, Failure> = tokio::select! {
@@ -289,7 +303,19 @@ impl Bringing<'_> {
         };
         match result {
             Ok(done) => Ok(done),
-            Err(failure) => Err(explain(self.engine, goal.reference, failure).await),
+            Err(failure) => Err(self.explained(failure, &watch).await),
         }
+    }
+
+    /// A container that an engine ended with itself is not to blame.
+    async fn explained(&self, failure: Failure, watch: &Watch) -> Error {
+        let blamed = matches!(failure, Failure::NotReady { .. });
+        let error = explain(self.engine, self.goal.reference, failure).await;
+        if blamed && watch.was_interrupted() {
+            return error.within(
+                "the engine was away while this waited: it was restarted, perhaps, which ends containers",
+            );
+        }
+        error
     }
 }

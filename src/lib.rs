@@ -9,7 +9,7 @@
 //! Nothing runs without [`evidence`]: documents from [`cache`] or [`registry`], judged by [`trust`],
 //! which takes bytes and gives verdicts. [`definitions`] is all of git. [`prepare`] goes from what
 //! the user asked for to one verified reference, [`instance`] from there to a page; [`examine`]
-//! explains what was verified.
+//! explains what was verified. [`hosts`] knows which kind of host an engine is on.
 //!
 //! [`proposals`] are a developer's own changes, built and run here. [`release`] is production's side,
 //! on [`build`]. [`commands`] is the command line, one file a
@@ -33,6 +33,8 @@ pub mod error;
 pub mod evidence;
 pub mod examine;
 pub mod exit;
+pub mod forward;
+pub mod hosts;
 pub mod instance;
 pub mod lifecycle;
 pub mod listing;

@@ -11,9 +11,9 @@ use crate::context::{Context, OpenPlatform};
 use crate::desired::Desired;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::hosts;
 use crate::instance;
 use crate::model::container::Until;
-use crate::model::host_profile::HostProfile;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
 use crate::plan::Plan;
@@ -101,7 +101,7 @@ async fn walk(
         apply::apply(&apply_context, plan).await?;
         match (wait, &running.reference) {
             (Some(limit), Some(reference)) => {
-                ready(running, reference, &watch, changed, limit).await
+                ready(context, running, reference, &watch, changed, limit).await
             }
             _ => Ok(BTreeMap::new()),
         }
@@ -125,19 +125,22 @@ async fn walk(
 
 /// Waits as `up` does.
 async fn ready(
+    context: &Context,
     running: &Running,
     reference: &Reference,
     watch: &Watch,
     names: &[ContainerName],
     limit: Duration,
 ) -> Result<BTreeMap<ContainerName, Ready>, Failure> {
-    let profile = HostProfile::linux().map_err(Failure::Other)?;
+    let host = hosts::host(context, &running.engine, &running.choice)
+        .await
+        .map_err(Failure::Other)?;
     let waiting = Waiting {
         engine: &running.engine,
         watch,
         identity: &running.identity,
         reference,
-        address: profile.publish_address,
+        address: host.address(),
         limit,
     };
     let ports = running.record.as_ref().map(InstanceRecord::remembered);

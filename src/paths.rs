@@ -46,6 +46,16 @@ impl Paths {
         self.config.join("settings.yaml")
     }
 
+    /// The user's own host profiles.
+    pub fn profiles(&self) -> PathBuf {
+        self.config.join("profiles")
+    }
+
+    /// What is known of the host of an engine.
+    pub fn host(&self, key: &str) -> PathBuf {
+        self.state.join("hosts").join(format!("{key}.json"))
+    }
+
     /// The pinned trust file of a platform.
     pub fn trust(&self, platform: &PlatformName) -> PathBuf {
         self.config.join("trust").join(format!("{platform}.yaml"))
@@ -165,6 +175,11 @@ impl Paths {
             .join("ledgers")
             .join(platform.as_str())
             .join(format!("{environment}.json"))
+    }
+
+    /// What forwarders of a platform's instances are told, and tell.
+    pub fn forwarders(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("forwarders").join(platform.as_str())
     }
 
     /// What releases in progress remember.

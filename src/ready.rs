@@ -55,8 +55,8 @@ pub struct Waiting<'a, E> {
     pub identity: &'a Identity,
     /// Where routes lead.
     pub reference: &'a Reference,
-    /// Where published ports are.
-    pub address: IpAddr,
+    /// Where published ports are; `None`: where this machine does not get.
+    pub address: Option<IpAddr>,
     /// How long each container may take.
     pub limit: Duration,
 }
@@ -158,6 +158,7 @@ impl<E: Engine> Waiting<'_, E> {
 
     /// A container's first route, on the proxy's port.
     pub fn first_route(&self, container: &ContainerName, port: u16) -> Option<(&Route, u16)> {
+        self.address?;
         let entry = self.reference.containers.get(container)?;
         Some((entry.routes.first()?, port))
     }
@@ -175,8 +176,11 @@ impl<E: Engine> Waiting<'_, E> {
             |host| format!("{host}.localhost"),
         );
         let asking = async {
+            let Some(address) = self.address else {
+                return;
+            };
             loop {
-                match probe::status(self.address, port, &host, route.prefix()).await {
+                match probe::status(address, port, &host, route.prefix()).await {
                     Some(502..=504) | None => tokio::time::sleep(BETWEEN_PROBES).await,
                     Some(_) => return,
                 }

@@ -2,6 +2,7 @@
 
 use crate::context::{Context, OpenPlatform};
 use crate::converge::observe::Observation;
+use crate::engine;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::model::identity::Identity;
@@ -40,6 +41,8 @@ pub async fn cached_reference(
 pub struct Running {
     /// Where.
     pub engine: Docker,
+    /// Why there.
+    pub choice: engine::Choice,
     /// Whose objects.
     pub identity: Identity,
     /// What was observed.
@@ -53,7 +56,7 @@ pub struct Running {
 impl Running {
     /// One look at the engine; nothing else is asked.
     pub async fn look(context: &Context, open: &OpenPlatform) -> Result<Self> {
-        let (engine, _) = context.engine()?;
+        let (engine, choice) = context.engine()?;
         let identity = identity(context, open)?;
         let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
         let observation = Observation::take(&engine, &identity).await?;
@@ -63,6 +66,7 @@ impl Running {
         };
         Ok(Self {
             engine,
+            choice,
             identity,
             observation,
             record,

@@ -4,6 +4,7 @@ pub mod variables;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
@@ -114,6 +115,9 @@ pub struct Setting<T> {
 struct File {
     platform: Option<PlatformName>,
     host: Option<String>,
+    profile: Option<String>,
+    publish_address: Option<IpAddr>,
+    forward: Option<bool>,
     git: Option<Git>,
     registry_ca: Option<PathBuf>,
     concurrency: Option<usize>,
@@ -164,6 +168,12 @@ pub struct Settings {
     pub platform: Setting<Option<PlatformName>>,
     /// The engine, in docker's notation.
     pub host: Setting<Option<String>>,
+    /// The host profile, where what the engine tells is not to decide.
+    pub profile: Setting<Option<String>>,
+    /// The address that ports are published on, where the profile's is not to decide.
+    pub publish_address: Setting<Option<IpAddr>>,
+    /// Whether ports that appear elsewhere are carried to this machine's loopback address.
+    pub forward: Setting<bool>,
     /// Which git talks to servers.
     pub git: Setting<Git>,
     /// One more certificate authority for registries (a PEM file).
@@ -223,6 +233,9 @@ impl Settings {
                 flags.host.clone().map(Some),
                 &path,
             ),
+            profile: layer(None, file.profile.map(Some), None, &path),
+            publish_address: layer(None, file.publish_address.map(Some), None, &path),
+            forward: layer(true, file.forward, None, &path),
             git: layer(Git::Auto, file.git, None, &path),
             registry_ca: layer(None, file.registry_ca.map(Some), None, &path),
             concurrency: layer(default_concurrency(), file.concurrency, None, &path),

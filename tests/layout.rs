@@ -36,6 +36,7 @@ const ORDER: &[&str] = &[
     "release",
     "ui",
     "context",
+    "hosts",
     "secrets",
     "prepare",
     "examine",

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::hosts;
 use crate::settings::variables::VARIABLES;
 use crate::settings::{Environment, Origin, Setting, Settings};
 use crate::ui::table::{Cell, table};
@@ -47,11 +48,12 @@ enum Engine {
     Chosen {
         endpoint: String,
         chosen_by: String,
+        /// Not there where the engine was never asked.
+        profile: Option<String>,
+        profile_because: Option<String>,
     },
     /// What was configured is wrong.
-    Refused {
-        error: String,
-    },
+    Refused { error: String },
 }
 
 #[derive(Debug, Serialize)]
@@ -68,7 +70,7 @@ pub fn run(context: &Context, _: &Arguments) -> Result<Exit> {
     let shown = Shown {
         settings: settings(&context.settings),
         paths: paths(context),
-        engine: engine(context),
+        engine: engine(context)?,
         variables: variables(&context.environment),
     };
     context.ui.json(&shown);
@@ -95,6 +97,11 @@ fn settings(settings: &Settings) -> Vec<ShownSetting> {
         shown("host", &settings.host, |it| {
             it.as_deref().map(without_password)
         }),
+        shown("profile", &settings.profile, Clone::clone),
+        shown("publish_address", &settings.publish_address, |it| {
+            it.map(|address| address.to_string())
+        }),
+        shown("forward", &settings.forward, |it| Some(it.to_string())),
         shown("git", &settings.git, |it| Some(it.to_string())),
         shown("registry_ca", &settings.registry_ca, |it| {
             it.as_ref().map(|path| path.display().to_string())
@@ -142,6 +149,7 @@ fn paths(context: &Context) -> Vec<ShownPath> {
     };
     let mut all = vec![
         shown("settings", &paths.settings()),
+        shown("profiles", &paths.profiles()),
         shown("trust", &paths.trust_folder()),
         shown("platforms", &paths.platforms()),
         shown("cache", paths.cache()),
@@ -159,16 +167,22 @@ fn paths(context: &Context) -> Vec<ShownPath> {
     all
 }
 
-fn engine(context: &Context) -> Engine {
-    match context.engine() {
-        Ok((_, choice)) => Engine::Chosen {
-            endpoint: choice.endpoint.to_string(),
-            chosen_by: choice.chosen_by.to_string(),
-        },
+fn engine(context: &Context) -> Result<Engine> {
+    Ok(match context.engine() {
+        Ok((_, choice)) => {
+            let known = hosts::known_profile(context, &choice.endpoint)?;
+            let (profile, because) = known.unzip();
+            Engine::Chosen {
+                endpoint: choice.endpoint.to_string(),
+                chosen_by: choice.chosen_by.to_string(),
+                profile,
+                profile_because: because,
+            }
+        }
         Err(error) => Engine::Refused {
             error: error.chain().join(": "),
         },
-    }
+    })
 }
 
 fn variables(environment: &Environment) -> Vec<ShownVariable> {
@@ -226,8 +240,14 @@ fn show(context: &Context, shown: &Shown) {
         Engine::Chosen {
             endpoint,
             chosen_by,
+            profile,
+            profile_because,
         } => {
-            format!("\nengine {endpoint}, chosen by: {chosen_by}")
+            let profile = match (profile, profile_because) {
+                (Some(profile), Some(because)) => format!("{profile}, because: {because}"),
+                _ => "not known yet: `devenv status` asks the engine".to_owned(),
+            };
+            format!("\nengine {endpoint}, chosen by: {chosen_by}\nhost profile {profile}")
         }
         Engine::Refused { error } => format!("\nengine: none: {error}"),
     });

@@ -1,6 +1,7 @@
 //! `devenv init`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -8,7 +9,7 @@ use crate::context::Context;
 use crate::definitions::{Commit, CommitId, Definitions, RemoteUrl};
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::exit::Exit;
-use crate::model::host_profile::HostProfile;
+use crate::hosts;
 use crate::model::name::PlatformName;
 use crate::model::platform::Platform;
 use crate::model::trust_file::TrustFile;
@@ -34,6 +35,9 @@ pub struct Arguments {
     branch: Option<String>,
 }
 
+/// How long the engine may take to tell what it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Clones, shows, asks, pins.
 pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let url = RemoteUrl::parse(&arguments.url)?;
@@ -46,7 +50,8 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let result = match cloned {
         Ok(definitions) => {
             work.finish("cloned");
-            adopt(context, &arguments, definitions, &staging)
+            let host = host(context).await;
+            adopt(context, &arguments, definitions, &staging, &host)
         }
         Err(error) => Err(error),
     };
@@ -61,6 +66,7 @@ fn adopt(
     arguments: &Arguments,
     mut definitions: Definitions,
     staging: &std::path::Path,
+    host: &str,
 ) -> Result<Exit> {
     if let Some(branch) = &arguments.branch {
         definitions.use_branch(branch)?;
@@ -82,7 +88,7 @@ fn adopt(
             trust.platform
         )));
     }
-    show(context, &platform, &head, &trust)?;
+    show(context, &platform, &head, &trust, host);
     let accepted = arguments.accept_keys
         || arguments.trust.is_some()
         || context.ui.confirm("trust these keys?", "--accept-keys")?;
@@ -106,8 +112,22 @@ fn adopt(
     Ok(Exit::Done)
 }
 
+/// The kind of host that the engine is on, in words; an engine that does not answer is no reason not
+/// to begin.
+async fn host(context: &Context) -> String {
+    let asked = async {
+        let (engine, choice) = context.engine()?;
+        let engine = engine.with_limit(PATIENCE);
+        hosts::ask_host(context, &engine, &choice).await
+    };
+    match asked.await {
+        Ok((host, _)) => format!("{} ({})", host.profile.description, host.profile.name),
+        Err(error) => format!("not known: {}", error.chain().join(": ")),
+    }
+}
+
 /// Shows what is about to be trusted.
-fn show(context: &Context, platform: &Platform, head: &Commit, trust: &TrustFile) -> Result<()> {
+fn show(context: &Context, platform: &Platform, head: &Commit, trust: &TrustFile, host: &str) {
     let name = &platform.platform;
     context.ui.note(&format!("platform     {name}"));
     context.ui.note(&format!(
@@ -119,12 +139,8 @@ fn show(context: &Context, platform: &Platform, head: &Commit, trust: &TrustFile
     context
         .ui
         .note(&format!("registry     {}", platform.registry));
-    context.ui.note(&format!(
-        "host         {}",
-        HostProfile::linux()?.description
-    ));
+    context.ui.note(&format!("host         {host}"));
     context.ui.note(&trust.in_words());
-    Ok(())
 }
 
 /// The file that is to be pinned: one that was pinned before, the user's, or the definitions'.

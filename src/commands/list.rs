@@ -140,7 +140,10 @@ async fn status(context: &Context, open: &OpenPlatform) -> Option<Status> {
     if matches!(record, Ok(None)) {
         return None;
     }
-    let found = async { status::of(context, open, &context.engine()?.0).await };
+    let found = async {
+        let (engine, choice) = context.engine()?;
+        status::of(context, open, &engine, &choice).await
+    };
     match found.await {
         Ok(status) => Some(status),
         Err(error) => {

@@ -25,8 +25,8 @@ pub struct Arguments {
 /// Opens or prints an address.
 pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let open = context.open()?;
-    let (engine, _) = context.engine()?;
-    let status = status::of(context, &open, &engine).await?;
+    let (engine, choice) = context.engine()?;
+    let status = status::of(context, &open, &engine, &choice).await?;
     let names = open.containers.iter().map(|it| it.name.to_string());
     let known: Vec<String> = names.collect();
     let proxy = open.platform.proxy.as_str();

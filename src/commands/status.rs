@@ -4,10 +4,10 @@ use clap::Args;
 
 use crate::context::{Context, OpenPlatform};
 use crate::engine::docker::Docker;
-use crate::engine::{Engine, Fault};
+use crate::engine::{Choice, Engine, Fault};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
-use crate::model::host_profile::HostProfile;
+use crate::hosts;
 use crate::model::identity;
 use crate::model::observed::ObservedContainer;
 use crate::plan::Observed;
@@ -23,18 +23,23 @@ pub struct Arguments {}
 
 /// Prints the instance's status; exit code 0 whatever the state is.
 pub async fn run(context: &Context, _: Arguments) -> Result<Exit> {
-    let (engine, _) = context.engine()?;
+    let (engine, choice) = context.engine()?;
     let listed = list(context, &engine);
     let open = context.open()?;
-    let status = with(context, &open, &engine, listed).await?;
+    let status = with(context, &open, &engine, &choice, listed).await?;
     context.ui.json(&status);
     show(&context.ui, &status);
     Ok(Exit::Done)
 }
 
 /// Looks at an instance; the reference comes from the cache alone.
-pub async fn of(context: &Context, open: &OpenPlatform, engine: &Docker) -> Result<Status> {
-    with(context, open, engine, list(context, engine)).await
+pub async fn of(
+    context: &Context,
+    open: &OpenPlatform,
+    engine: &Docker,
+    choice: &Choice,
+) -> Result<Status> {
+    with(context, open, engine, choice, list(context, engine)).await
 }
 
 type Listed = tokio::task::JoinHandle<Result<Vec<ObservedContainer>, Fault>>;
@@ -51,6 +56,7 @@ async fn with(
     context: &Context,
     open: &OpenPlatform,
     engine: &Docker,
+    choice: &Choice,
     listed: Listed,
 ) -> Result<Status> {
     let identity = running::identity(context, open)?;
@@ -63,8 +69,9 @@ async fn with(
         .await
         .map_err(|error| Error::bug("the engine could not be asked").because(error))?;
     let observed = Observed::collect(&identity, &listed?, Vec::new(), &[])?;
+    let host = hosts::host(context, engine, choice).await?;
     let engine = EngineStatus {
-        profile: HostProfile::linux()?.name,
+        profile: host.profile.name.clone(),
         version: engine.version(),
     };
     Ok(status::status(

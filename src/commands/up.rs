@@ -128,8 +128,8 @@ async fn finish(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<E
         return Ok(Exit::Done);
     }
     if context.ui.is_json() {
-        let (engine, _) = context.engine()?;
-        let status = status::of(context, open, &engine).await?;
+        let (engine, choice) = context.engine()?;
+        let status = status::of(context, open, &engine, &choice).await?;
         let mut value = serde_json::to_value(&status).unwrap_or_default();
         value["event"] = "result".into();
         context.ui.json(&value);

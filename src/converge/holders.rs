@@ -1,42 +1,79 @@
-//! Who holds a port of this machine.
+//! Who holds a port, or why it cannot be had.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::observe::Observation;
+use crate::model::host_profile::Host;
 use crate::model::identity::{self, Identity};
 
-/// Who holds `port`, in words; `None` when it is free or held by this instance itself.
-pub fn holder(
-    observation: &Observation,
-    identity: &Identity,
-    address: IpAddr,
-    port: u16,
-) -> Option<String> {
-    let mut publishing = observation.everything.iter().filter(|container| {
-        container
-            .ports
-            .iter()
-            .any(|published| published.host == port)
-    });
-    if let Some(container) = publishing.next() {
-        if identity.covers(&container.labels) {
+/// What is known of ports before the engine is asked to bind them.
+pub(super) struct Holders<'a> {
+    /// The containers of everybody, or of the instance alone.
+    pub(super) observation: &'a Observation,
+    /// Whose ports are free to take.
+    pub(super) identity: &'a Identity,
+    /// Where ports are.
+    pub(super) host: &'a Host,
+    /// Ports that the instance's own forwarder holds.
+    pub(super) forwarded: &'a BTreeSet<u16>,
+    /// Ports that the engine did not give, and its words.
+    pub(super) refused: &'a BTreeMap<u16, String>,
+}
+
+impl Holders<'_> {
+    /// Why a port cannot be had, as it is said of a port (`taken by nginx`); `None` when it is free
+    /// or held by this instance itself.
+    pub(super) fn of(&self, port: u16) -> Option<String> {
+        let lowest = self.host.profile.lowest_port;
+        if port < lowest {
+            let kind = &self.host.profile.name;
+            return Some(format!(
+                "below {lowest}, the lowest that `{kind}` hosts give"
+            ));
+        }
+        if let Some(words) = self.refused.get(&port) {
+            return Some(format!("refused by the engine ({words})"));
+        }
+        let mut publishing = self.observation.everything.iter().filter(|container| {
+            let mut ports = container.ports.iter();
+            ports.any(|published| published.host == port)
+        });
+        if let Some(container) = publishing.next() {
+            if self.identity.covers(&container.labels) {
+                return None;
+            }
+            let labels = &container.labels;
+            let name = labels.get(identity::CONTAINER);
+            return Some(match (name, labels.get(identity::INSTANCE)) {
+                (Some(name), Some(instance)) => {
+                    format!("taken by {name} of the instance `{instance}`")
+                }
+                _ => format!("taken by the container `{}`", container.object),
+            });
+        }
+        // Elsewhere only the engine can tell, when it binds.
+        let here = self.host.bound_here()?;
+        if self.forwarded.contains(&port) {
             return None;
         }
-        let instance = container.labels.get(identity::INSTANCE);
-        return Some(
-            match (container.labels.get(identity::CONTAINER), instance) {
-                (Some(name), Some(instance)) => format!("{name} of the instance `{instance}`"),
-                _ => format!("the container `{}`", container.object),
-            },
-        );
+        self.on_this_machine(here, port)
     }
-    match TcpListener::bind(SocketAddr::new(address, port)) {
-        Ok(_) => None,
-        Err(error) if error.kind() == ErrorKind::AddrInUse => Some(process(port)),
-        // Not ours to bind, but perhaps the engine's: taken only if somebody answers.
-        Err(_) => answers(address, port).then(|| process(port)),
+
+    fn on_this_machine(&self, address: IpAddr, port: u16) -> Option<String> {
+        let taken = || format!("taken by {}", process(port));
+        match TcpListener::bind(SocketAddr::new(address, port)) {
+            Ok(_) => None,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Some(taken()),
+            // The forwarder is this user's: what he cannot bind, it cannot.
+            Err(error) if self.host.is_forwarded() => {
+                Some(format!("not yours to bind here ({error})"))
+            }
+            // Not ours to bind, but perhaps the engine's: taken only if somebody answers.
+            Err(_) => answers(address, port).then(taken),
+        }
     }
 }
 

@@ -177,7 +177,7 @@ fn host_config(
             .entry(format!("{}/tcp", publish.container))
             .or_default()
             .push(PortBindingBody {
-                host_ip: inputs.profile.publish_address.to_string(),
+                host_ip: inputs.host.publish_address.to_string(),
                 host_port: host.to_string(),
             });
     }

@@ -46,13 +46,13 @@ pub struct Moved {
     pub wanted: u16,
     /// Given instead.
     pub given: u16,
-    /// Who holds the wanted one, as far as it is known.
-    pub holder: String,
+    /// Why the wanted one cannot be had: `taken by nginx`.
+    pub why: String,
 }
 
 /// Gives every wanted port a host port: the user's choice, else the remembered one, else the
 /// wanted one; a taken port `p` falls to `8000 + p`, then upward. Nobody falls to a port that
-/// another one has a claim to. `holder` says who has a port.
+/// another one has a claim to. `holder` says why a port cannot be had.
 pub fn assign(
     wanted: &[(ContainerName, Publish)],
     chosen: &BTreeMap<u16, u16>,
@@ -70,7 +70,7 @@ pub fn assign(
     let mut given = BTreeSet::new();
     let mut taken = |port: u16, given: &BTreeSet<u16>| {
         let twice = given.contains(&port);
-        let other = || "another container of this instance".to_owned();
+        let other = || "taken by another container of this instance".to_owned();
         twice.then(other).or_else(|| holder(port))
     };
     let mut wanted: Vec<_> = wanted.iter().collect();
@@ -105,7 +105,7 @@ pub fn assign(
                 container: container.clone(),
                 wanted: publish.host,
                 given: port,
-                holder,
+                why: holder,
             }));
             port
         };
@@ -116,10 +116,8 @@ pub fn assign(
 }
 
 fn refused(port: u16, wanted: u16, holder: &str) -> Error {
-    Error::usage(format!(
-        "port {port}, which you asked for, is taken by {holder}"
-    ))
-    .hint(format!("choose another one: `--port {wanted}=PORT`"))
+    Error::usage(format!("port {port}, which you asked for, is {holder}"))
+        .hint(format!("choose another one: `--port {wanted}=PORT`"))
 }
 
 fn fallbacks(port: u16) -> impl Iterator<Item = u16> {
@@ -142,7 +140,11 @@ mod tests {
 
     #[test]
     fn a_taken_port_falls_and_names_its_holder() {
-        let mut holder = |port| [80, 8080].contains(&port).then(|| "nginx".to_owned());
+        let mut holder = |port| {
+            [80, 8080]
+                .contains(&port)
+                .then(|| "taken by nginx".to_owned())
+        };
         let (ports, moved) = assign(
             &[(front(), WEB)],
             &BTreeMap::new(),
@@ -157,7 +159,7 @@ mod tests {
                 container: front(),
                 wanted: 80,
                 given: 8081,
-                holder: "nginx".into()
+                why: "taken by nginx".into()
             }]
         );
     }
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn a_chosen_port_that_is_taken_is_refused() {
         let chosen = BTreeMap::from([(80, 8000)]);
-        let mut holder = |port| (port == 8000).then(|| "python3".to_owned());
+        let mut holder = |port| (port == 8000).then(|| "taken by python3".to_owned());
         let error = assign(&[(front(), WEB)], &chosen, &Ports::default(), &mut holder).unwrap_err();
         assert!(error.to_string().contains("taken by python3"), "{error}");
     }

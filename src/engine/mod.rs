@@ -3,7 +3,9 @@
 mod context;
 pub mod docker;
 pub mod endpoint;
+mod facts;
 pub mod fault;
+pub mod find;
 pub mod host;
 pub mod ssh;
 pub mod terminal;
@@ -24,6 +26,7 @@ use crate::model::secret::Secret;
 
 pub use docker::Docker;
 pub use endpoint::{Endpoint, TlsMaterial};
+pub use facts::facts;
 pub use fault::{Fault, FaultKind};
 pub use host::{Choice, ChosenBy, EngineEnvironment, choose};
 

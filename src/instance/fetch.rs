@@ -12,7 +12,7 @@ use crate::desired::{self, Inputs, Secrets};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::evidence::VerifiedImage;
-use crate::model::host_profile::HostProfile;
+use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::ContainerName;
 use crate::plan::{Observed, Plan, Step, images};
@@ -118,7 +118,7 @@ impl Fetching<'_> {
             images: &for_engine,
             identity: &identity,
             configuration: &self.open.platform.workstation.configuration,
-            profile: &HostProfile::linux()?,
+            host: &Host::unknown()?,
             overrides: &gather::overrides(self.context, self.open)?,
             ports: &Ports::default(),
             secrets: &Secrets {

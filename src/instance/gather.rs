@@ -166,8 +166,8 @@ pub(super) fn say_what_is_missing(context: &Context, selection: &Selection) {
 pub(super) fn say_what_moved(context: &Context, planned: &Planned) {
     for moved in &planned.moved {
         context.ui.warn(&format!(
-            "port {} is taken by {}; {} is published on {} instead (`--port {}=PORT` chooses another)",
-            moved.wanted, moved.holder, moved.container, moved.given, moved.wanted
+            "port {} is {}; {} is published on {} instead (`--port {}=PORT` chooses another)",
+            moved.wanted, moved.why, moved.container, moved.given, moved.wanted
         ));
     }
 }

@@ -1,35 +1,208 @@
-//! How one kind of Docker host differs, from `profiles/<kind>.yaml`.
+//! How one kind of Docker host differs, from `profiles/<kind>.yaml` and the user's own beside them.
 
-use std::net::IpAddr;
+mod parts;
+mod reading;
+mod recognition;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Deserialize;
 
-use super::yaml;
-use crate::error::{Kind, Result};
+pub use parts::{
+    Appears, Events, Evidence, Filesystem, HealthChecks, MemoryAdvice, PublishAddress, Published,
+    Share,
+};
+pub use reading::{BUILT_IN, built_in};
+pub use recognition::{Condition, EndpointKind, HostFacts, Pattern, recognise};
 
-/// One kind of Docker host.
+use crate::error::{Error, Result};
+
+/// One kind of Docker host. `profiles/linux.yaml` explains every key.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostProfile {
-    /// Its name, as `status` shows it.
+    /// Its name, as `status` shows it and the setting `profile` takes it.
     pub name: String,
     /// For people.
     pub description: String,
-    /// The address that ports are published on.
-    pub publish_address: IpAddr,
+    /// Lower ones are tried first.
+    pub precedence: u16,
+    /// Any of them is enough; without one it is taken only where the user names it.
+    pub recognise: Vec<Condition>,
+    /// Where such an engine usually is, in docker's notation; `~` is the user's folder.
+    pub reach: Vec<String>,
+    /// Where published ports are.
+    pub published: Published,
+    /// The lowest port that containers can be published on.
+    pub lowest_port: u16,
+    /// Folders of this machine that containers can see.
+    pub shares: Vec<Share>,
+    /// What shared folders can do.
+    pub filesystem: Filesystem,
+    /// How containers call the user's machine, where they can.
+    pub host_name: Option<String>,
+    /// How much memory it has unless somebody gave it more.
+    pub memory: Option<MemoryAdvice>,
+    /// What to know about it.
+    pub warnings: Vec<String>,
+    /// Whether events arrive.
+    pub events: Events,
+    /// Whether the engine runs health checks.
+    pub health_checks: HealthChecks,
+    /// Where this is from.
+    pub evidence: Evidence,
 }
 
 impl HostProfile {
-    /// Reads a profile.
+    /// Reads a profile that extends none, or one that is compiled in.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Usage`], with file, line and the offending text.
     pub fn parse(source: &str, text: &[u8]) -> Result<Self> {
-        yaml::read(Kind::Usage, source, text)
+        reading::parse(source, text, &|name| built_in(name).transpose())
     }
 
-    /// An engine on the user's own Linux machine.
-    pub fn linux() -> Result<Self> {
-        Self::parse(
-            "profiles/linux.yaml",
-            include_bytes!("../../profiles/linux.yaml"),
-        )
+    /// All that are compiled in and these of the user's, in the order in which they are tried: a
+    /// user's own replaces the one of its name and comes before others of its precedence.
+    pub fn all(own: Vec<Self>) -> Result<Vec<Self>> {
+        let mut all = own;
+        for name in reading::names() {
+            if !all.iter().any(|it| it.name == name) {
+                all.extend(built_in(name)?);
+            }
+        }
+        all.sort_by_key(|it| it.precedence);
+        Ok(all)
+    }
+
+    /// Reads the user's own profiles (file name and content), which may extend each other.
+    pub fn own(files: &[(String, Vec<u8>)]) -> Result<Vec<Self>> {
+        reading::own(files)
+    }
+
+    /// The one that fits every engine of which nothing else is known.
+    pub fn fallback() -> Result<Self> {
+        let mut all = Self::all(Vec::new())?;
+        all.pop()
+            .ok_or_else(|| Error::bug("no host profile is compiled in"))
+    }
+
+    /// The path, on the engine's side, of a folder of this machine; `None` where it is not shared.
+    /// `home` is the user's folder, which `~` stands for.
+    pub fn translate(&self, path: &str, home: &str) -> Option<String> {
+        let all = self.shares.iter();
+        all.filter_map(|share| share.translate(path, home))
+            .max_by_key(|(length, _)| *length)
+            .map(|(_, path)| path)
     }
 }
+
+/// A host as it is used now: its profile, and what user and engine add to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// Which kind it is.
+    pub profile: HostProfile,
+    /// Why it is taken for that, in words.
+    pub why: String,
+    /// The address, on the engine's host, that ports are published on.
+    pub publish_address: IpAddr,
+    /// How they are reached from this machine.
+    pub reached: Reached,
+}
+
+/// How published ports are reached from this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// At this machine's own loopback address, without anybody's help.
+    Here,
+    /// At an address of the engine's host, directly.
+    At(IpAddr),
+    /// At this machine's loopback address: a forwarder carries it to this address.
+    Forwarded(IpAddr),
+    /// The same, through the ssh connection to the engine's host: the address is one over there.
+    Tunnelled(IpAddr),
+    /// Not at all: only on the engine's host, at this address.
+    Elsewhere(IpAddr),
+}
+
+impl Host {
+    /// Settles where ports are published and reached. `engine` is the engine's own address where it
+    /// has one, `wanted` the address that the user's settings say, `forward` whether the user
+    /// wants a forwarder.
+    ///
+    /// # Errors
+    /// A profile that publishes at the engine's address, of an engine that has none.
+    pub fn new(
+        profile: HostProfile,
+        why: String,
+        engine: Option<IpAddr>,
+        wanted: Option<IpAddr>,
+        forward: bool,
+    ) -> Result<Self> {
+        let publish_address = match (wanted, profile.published.address) {
+            (Some(address), _) | (None, PublishAddress::Fixed(address)) => address,
+            (None, PublishAddress::Engine) => engine.ok_or_else(|| nowhere(&profile.name))?,
+        };
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let everywhere = publish_address.is_unspecified();
+        let target = match profile.published.appears {
+            _ if !everywhere => publish_address,
+            Appears::Engine => engine.ok_or_else(|| nowhere(&profile.name))?,
+            Appears::Loopback | Appears::Tunnel => here,
+        };
+        let reached = match (profile.published.appears, forward) {
+            (Appears::Tunnel, true) => Reached::Tunnelled(target),
+            (Appears::Tunnel, false) => Reached::Elsewhere(target),
+            _ if target == here || target == IpAddr::V6(Ipv6Addr::LOCALHOST) => Reached::Here,
+            (_, true) => Reached::Forwarded(target),
+            (_, false) => Reached::At(target),
+        };
+        Ok(Self {
+            profile,
+            why,
+            publish_address,
+            reached,
+        })
+    }
+
+    /// One of which nothing is known: this machine's own.
+    pub fn unknown() -> Result<Self> {
+        let why = "nothing is known of it".to_owned();
+        Self::new(HostProfile::fallback()?, why, None, None, true)
+    }
+
+    /// The address of this machine that a browser goes to; `None`: it cannot get there.
+    pub fn address(&self) -> Option<IpAddr> {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        match self.reached {
+            Reached::Here if !self.publish_address.is_unspecified() => Some(self.publish_address),
+            Reached::Here | Reached::Forwarded(_) | Reached::Tunnelled(_) => Some(here),
+            Reached::At(address) => Some(address),
+            Reached::Elsewhere(_) => None,
+        }
+    }
+
+    /// The address of this machine where a published port takes its number; `None`: nowhere here.
+    pub fn bound_here(&self) -> Option<IpAddr> {
+        match self.reached {
+            Reached::Here => Some(self.publish_address),
+            Reached::Forwarded(_) | Reached::Tunnelled(_) => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            Reached::At(_) | Reached::Elsewhere(_) => None,
+        }
+    }
+
+    /// Whether a forwarder of devenv's own carries the ports.
+    pub fn is_forwarded(&self) -> bool {
+        matches!(self.reached, Reached::Forwarded(_) | Reached::Tunnelled(_))
+    }
+}
+
+fn nowhere(profile: &str) -> Error {
+    Error::usage(format!(
+        "the host profile `{profile}` publishes at the engine's address, but this engine has none"
+    ))
+    .hint("`publish_address` in settings.yaml names one; `profile` there chooses another profile")
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use devenv::desired::ports::Ports;
 use devenv::desired::{Desired, Image, Inputs, Secrets, Source, desired};
 use devenv::model::digest::Digest;
-use devenv::model::host_profile::HostProfile;
+use devenv::model::host_profile::Host;
 use devenv::model::identity::Identity;
 use devenv::model::name::ContainerName;
 use devenv::model::observed::{
@@ -155,7 +155,7 @@ struct World {
     reference: Reference,
     images: BTreeMap<ContainerName, Image>,
     identity: Identity,
-    profile: HostProfile,
+    host: Host,
     secrets: Secrets,
 }
 
@@ -202,7 +202,7 @@ impl World {
                 platform: "acme".parse().unwrap(),
                 instance: "default".parse().unwrap(),
             },
-            profile: HostProfile::linux().unwrap(),
+            host: Host::unknown().unwrap(),
             secrets: Secrets {
                 values: BTreeMap::from([("DB_PASSWORD".to_owned(), Secret::new("hunter2"))]),
                 key: Secret::new("key"),
@@ -226,7 +226,7 @@ impl World {
             images: &self.images,
             identity: &self.identity,
             configuration: &"recette".parse().unwrap(),
-            profile: &self.profile,
+            host: &self.host,
             overrides: &Overrides::default(),
             ports: &Ports::default(),
             secrets: &self.secrets,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use devenv::desired::{self, Desired, DesiredContainer, Image, Inputs, Secrets, Source};
 use devenv::engine::{Docker, Engine};
 use devenv::model::digest::Digest;
-use devenv::model::host_profile::HostProfile;
+use devenv::model::host_profile::Host;
 use devenv::model::identity::Identity;
 use devenv::model::name::{ConfigurationName, InstanceName};
 use devenv::model::overrides::Overrides;
@@ -70,7 +70,7 @@ impl Raw {
             images: &images,
             identity: &self.identity,
             configuration: &ConfigurationName::new("recette").unwrap(),
-            profile: &HostProfile::linux().unwrap(),
+            host: &Host::unknown().unwrap(),
             overrides: &Overrides::default(),
             ports: &desired::ports::Ports::default(),
             secrets: &Secrets {

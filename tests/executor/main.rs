@@ -170,7 +170,7 @@ async fn a_port_that_is_taken_meanwhile_falls() {
     let world = World::asking_for(&["customers"]);
     let engine = world.engine();
     let planned = world.plan(&engine).await.unwrap();
-    let _rival = std::net::TcpListener::bind((world.profile.publish_address, 28080)).unwrap();
+    let _rival = std::net::TcpListener::bind((world.host.publish_address, 28080)).unwrap();
     engine.take_port(28080);
     let planned = world.carry_out(&engine, planned).await.unwrap();
     assert_eq!(planned.moved[0].given, 36080);

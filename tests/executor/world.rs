@@ -1,6 +1,6 @@
 //! A platform, a fake engine for it, and the command that brings it up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use devenv::desired::ports::Ports;
 use devenv::desired::{Image, Secrets, Source};
 use devenv::engine::{Engine, Labels};
 use devenv::model::digest::Digest;
-use devenv::model::host_profile::HostProfile;
+use devenv::model::host_profile::Host;
 use devenv::model::identity::Identity;
 use devenv::model::name::{ConfigurationName, ContainerName};
 use devenv::model::observed::{ContainerState, Health, ObservedImage};
@@ -45,7 +45,8 @@ pub struct World {
     overrides: Overrides,
     chosen_ports: BTreeMap<u16, u16>,
     remembered: Ports,
-    pub profile: HostProfile,
+    forwarded: BTreeSet<u16>,
+    pub host: Host,
     configuration: ConfigurationName,
     secrets: Secrets,
 }
@@ -84,9 +85,10 @@ impl World {
             overrides: Overrides::default(),
             chosen_ports: BTreeMap::new(),
             remembered: Ports::default(),
-            profile: HostProfile {
+            forwarded: BTreeSet::new(),
+            host: Host {
                 publish_address: own_address(),
-                ..HostProfile::linux().unwrap()
+                ..Host::unknown().unwrap()
             },
             configuration: "recette".parse().unwrap(),
             secrets: Secrets {
@@ -181,11 +183,12 @@ impl World {
             images: &self.images,
             identity: &self.identity,
             configuration: &self.configuration,
-            profile: &self.profile,
+            host: &self.host,
             overrides: &self.overrides,
             secrets: &self.secrets,
             chosen_ports: &self.chosen_ports,
             remembered_ports: &self.remembered,
+            forwarded_ports: &self.forwarded,
         }
     }
 
@@ -227,7 +230,7 @@ impl World {
             watch: &watch,
             identity: &self.identity,
             reference: &self.reference,
-            address: self.profile.publish_address,
+            address: self.host.address(),
             limit: self.options.wait,
         };
         self.watched(engine, &watch, waiting.all(planned)).await

@@ -42,6 +42,8 @@ pub struct EngineInfo {
     pub labels: Vec<String>,
     /// Parts by name and version: `Engine`, `Podman Engine`, …
     pub components: Vec<(String, String)>,
+    /// What it calls itself as a whole: `Docker Engine - Community`, `Docker Desktop 4.33.0`, …
+    pub platform: String,
     /// Where it keeps its data, on its own host.
     pub data_folder: String,
     /// `1` or `2`
@@ -79,7 +81,7 @@ impl Docker {
     }
 }
 
-fn described(info: SystemInfo, version: SystemVersion) -> EngineInfo {
+pub(crate) fn described(info: SystemInfo, version: SystemVersion) -> EngineInfo {
     let text = |value: Option<String>| visible(&value.unwrap_or_default());
     let texts = |values: Option<Vec<String>>| -> Vec<String> {
         let values = values.unwrap_or_default();
@@ -117,6 +119,7 @@ fn described(info: SystemInfo, version: SystemVersion) -> EngineInfo {
             .into_iter()
             .map(|part| (visible(&part.name), visible(&part.version)))
             .collect(),
+        platform: visible(&version.platform.map(|it| it.name).unwrap_or_default()),
         data_folder: text(info.docker_root_dir),
         cgroup_version: info
             .cgroup_version

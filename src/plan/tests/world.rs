@@ -6,7 +6,7 @@ use crate::desired::ports::Ports;
 use crate::desired::{Desired, DesiredContainer, Image, Inputs, Secrets, Source, desired};
 use crate::model::container::Until;
 use crate::model::digest::Digest;
-use crate::model::host_profile::HostProfile;
+use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::{ConfigurationName, ContainerName, InstanceName};
 use crate::model::observed::{
@@ -82,7 +82,7 @@ impl World {
             images: &self.reference.containers.iter().map(image).collect(),
             identity: &identity(),
             configuration: &self.configuration,
-            profile: &HostProfile::linux().unwrap(),
+            host: &Host::unknown().unwrap(),
             overrides: &self.overrides,
             ports: &Ports::default(),
             secrets: &self.secrets,

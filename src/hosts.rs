@@ -1,0 +1,219 @@
+//! Which kind of host an engine is on: asked once, remembered, settled by the user's settings.
+
+use std::io::ErrorKind;
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::engine::docker::{Docker, EngineInfo};
+use crate::engine::{self, Choice, Endpoint};
+use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::digest::Digest;
+use crate::model::host_profile::{
+    Appears, Host, HostFacts, HostProfile, PublishAddress, built_in, recognise,
+};
+use crate::model::nearest::nearest;
+use crate::paths::Paths;
+use crate::state;
+
+/// After this an engine is asked again.
+const FRESH: SignedDuration = SignedDuration::from_hours(24);
+
+/// What an engine told of itself, remembered by its address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// When it was asked.
+    pub asked: Timestamp,
+    /// The engine's version then, as its answers name it.
+    pub version: String,
+    /// The profile that fits, and why.
+    pub profile: String,
+    /// Why it fits, in words.
+    pub why: String,
+    /// What that was decided by.
+    pub facts: HostFacts,
+    /// Processors.
+    pub cpus: u32,
+    /// Bytes.
+    pub memory: u64,
+}
+
+/// The host of an engine. An engine that was asked within a day, and says the same version since, is
+/// not asked again.
+pub async fn host(context: &Context, engine: &Docker, choice: &Choice) -> Result<Host> {
+    let own = own_profiles(&context.paths)?;
+    let record = match remembered(&context.paths, &choice.endpoint) {
+        Some(record) if is_fresh(&record, engine, context.now()) => record,
+        _ => ask(context, engine, &choice.endpoint).await?.0,
+    };
+    settle(context, own, &record, &choice.endpoint).await
+}
+
+/// The same, but the engine is asked in any case; with its whole description.
+pub async fn ask_host(
+    context: &Context,
+    engine: &Docker,
+    choice: &Choice,
+) -> Result<(Host, EngineInfo)> {
+    let own = own_profiles(&context.paths)?;
+    let (record, info) = ask(context, engine, &choice.endpoint).await?;
+    let host = settle(context, own, &record, &choice.endpoint).await?;
+    Ok((host, info))
+}
+
+/// What is remembered of the engine at an address. Nobody is asked.
+pub fn remembered(paths: &Paths, endpoint: &Endpoint) -> Option<HostRecord> {
+    state::load(&file(paths, endpoint)).ok().flatten()
+}
+
+/// The profile that settings or memory say, and why; `None` where the engine was never asked.
+pub fn known_profile(context: &Context, endpoint: &Endpoint) -> Result<Option<(String, String)>> {
+    let own = own_profiles(&context.paths)?;
+    let record = remembered(&context.paths, endpoint);
+    if record.is_none() && context.settings.profile.value.is_none() {
+        return Ok(None);
+    }
+    let facts = record.unwrap_or_else(|| HostRecord {
+        asked: Timestamp::UNIX_EPOCH,
+        version: String::new(),
+        profile: String::new(),
+        why: String::new(),
+        facts: HostFacts::default(),
+        cpus: 0,
+        memory: 0,
+    });
+    let (profile, why) = chosen(context, own, &facts)?;
+    Ok(Some((profile.name, why)))
+}
+
+fn file(paths: &Paths, endpoint: &Endpoint) -> std::path::PathBuf {
+    let digest = Digest::of(endpoint.to_string().as_bytes()).hex();
+    paths.host(&digest[..16])
+}
+
+fn is_fresh(record: &HostRecord, engine: &Docker, now: Timestamp) -> bool {
+    let age = now.duration_since(record.asked);
+    let version = engine.version();
+    let same = version.is_empty() || version == record.version;
+    same && !age.is_negative() && age < FRESH
+}
+
+async fn ask(
+    context: &Context,
+    engine: &Docker,
+    endpoint: &Endpoint,
+) -> Result<(HostRecord, EngineInfo)> {
+    let info = engine.info().await?;
+    let facts = engine::facts(&info, endpoint, std::env::consts::OS);
+    let all = HostProfile::all(own_profiles(&context.paths)?)?;
+    let (profile, why) = recognise(&all, &facts)
+        .ok_or_else(|| Error::usage("no host profile fits, not even the last one"))?;
+    let record = HostRecord {
+        asked: context.now(),
+        version: engine.version(),
+        profile: profile.name.clone(),
+        why,
+        facts,
+        cpus: info.cpus,
+        memory: info.memory,
+    };
+    state::save(&file(&context.paths, endpoint), &record)?;
+    Ok((record, info))
+}
+
+/// The user's own profiles.
+fn own_profiles(paths: &Paths) -> Result<Vec<HostProfile>> {
+    let folder = paths.profiles();
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).at(Kind::Usage, "read", &folder),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.at(Kind::Usage, "read", &folder)?.path();
+        if path.extension().is_some_and(|it| it == "yaml") {
+            let text = std::fs::read(&path).at(Kind::Usage, "read", &path)?;
+            files.push((path.display().to_string(), text));
+        }
+    }
+    files.sort();
+    HostProfile::own(&files)
+}
+
+/// The profile that is named in the settings, else the one that fits what is known.
+fn chosen(
+    context: &Context,
+    own: Vec<HostProfile>,
+    record: &HostRecord,
+) -> Result<(HostProfile, String)> {
+    let setting = &context.settings.profile;
+    if let Some(name) = &setting.value {
+        let all = HostProfile::all(own)?;
+        let why = format!("`profile` in {}", setting.origin);
+        return match all.iter().find(|it| it.name == *name) {
+            Some(profile) => Ok((profile.clone(), why)),
+            None => Err(unknown(name, &all)),
+        };
+    }
+    // What was recognised holds as long as no profile of the user's own can say otherwise.
+    if own.is_empty()
+        && let Some(profile) = built_in(&record.profile)?
+    {
+        return Ok((profile, record.why.clone()));
+    }
+    let all = HostProfile::all(own)?;
+    let found = recognise(&all, &record.facts).map(|(profile, why)| (profile.clone(), why));
+    found.ok_or_else(|| Error::usage("no host profile fits, not even the last one"))
+}
+
+fn unknown(name: &str, all: &[HostProfile]) -> Error {
+    let names: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();
+    let error = Error::usage(format!(
+        "there is no host profile `{}`, which settings.yaml names",
+        name.escape_default()
+    ));
+    match nearest(name, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("there are: {}", names.join(", "))),
+    }
+}
+
+async fn settle(
+    context: &Context,
+    own: Vec<HostProfile>,
+    record: &HostRecord,
+    endpoint: &Endpoint,
+) -> Result<Host> {
+    let (profile, why) = chosen(context, own, record)?;
+    let needs_address = profile.published.address == PublishAddress::Engine
+        || profile.published.appears == Appears::Engine;
+    let address = if needs_address {
+        address(endpoint).await?
+    } else {
+        None
+    };
+    let wanted = context.settings.publish_address.value;
+    let forward = context.settings.forward.value;
+    Host::new(profile, why, address, wanted, forward)
+}
+
+/// The engine's address, an IPv4 one where there are several.
+async fn address(endpoint: &Endpoint) -> Result<Option<IpAddr>> {
+    let Some(host) = endpoint.host() else {
+        return Ok(None);
+    };
+    let unknown = || {
+        Error::engine(format!(
+            "the address of `{}` is not known",
+            host.escape_default()
+        ))
+    };
+    let found = tokio::net::lookup_host((host, 0)).await;
+    let found = found.map_err(|error| unknown().because(error))?;
+    let mut all: Vec<IpAddr> = found.map(|it| it.ip()).collect();
+    all.sort_by_key(IpAddr::is_ipv6);
+    all.first().copied().map(Some).ok_or_else(unknown)
+}
