@@ -351,7 +351,19 @@ impl Bringing<'_> {
         };
         match result {
             Ok(done) => Ok(done),
-            Err(failure) => Err(explain(self.engine, goal.reference, failure).await),
+            Err(failure) => Err(self.explained(failure, &watch).await),
         }
+    }
+
+    /// A container that an engine ended with itself is not to blame.
+    async fn explained(&self, failure: Failure, watch: &Watch) -> Error {
+        let blamed = matches!(failure, Failure::NotReady { .. });
+        let error = explain(self.engine, self.goal.reference, failure).await;
+        if blamed && watch.was_interrupted() {
+            return error.within(
+                "the engine was away while this waited: it was restarted, perhaps, which ends containers",
+            );
+        }
+        error
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::check::OwnCheck;
 use crate::engine::{Engine, Fault, FaultKind};
@@ -102,6 +104,7 @@ pub struct Watch {
     pub(super) news: watch::Sender<News>,
     looks: Semaphore,
     pub(super) reliance: Reliance,
+    interrupted: AtomicBool,
 }
 
 /// Where it is known from that something happened.
@@ -130,6 +133,9 @@ impl News {
 /// Containers that are looked at at the same time.
 const LOOKS: usize = 4;
 
+/// How long an engine may answer badly before a wait gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Default for Watch {
     fn default() -> Self {
         Self::new(Reliance::default())
@@ -144,6 +150,7 @@ impl Watch {
             news: watch::Sender::new(News::Events),
             looks: Semaphore::new(LOOKS),
             reliance,
+            interrupted: AtomicBool::new(false),
         }
     }
 
@@ -154,7 +161,13 @@ impl Watch {
                 self.happened(event.id);
             }
         }
+        self.interrupted.store(true, Ordering::Relaxed);
         self.news.send_modify(|news| *news = News::None);
+    }
+
+    /// Whether the engine's events ended at some time: it restarts, or does not keep them up.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// Whoever waits for this container looks at it now.
@@ -176,6 +189,7 @@ impl Watch {
     ) -> Result<(), Stopped> {
         let mut changes = self.news.subscribe();
         let mut check = None;
+        let mut trouble = None;
         loop {
             let count = self.lock().get(id).copied();
             let news = *changes.borrow_and_update();
@@ -184,6 +198,7 @@ impl Watch {
             drop(look);
             match details {
                 Ok(details) => {
+                    trouble = None;
                     if let Some(verdict) = judge(&details, until) {
                         return verdict;
                     }
@@ -192,8 +207,14 @@ impl Watch {
                     }
                 }
                 Err(fault) if fault.kind == FaultKind::NotFound => return Err(Stopped::Removed),
-                Err(fault) => return Err(Stopped::Engine(fault)),
+                Err(fault) => {
+                    let since = *trouble.get_or_insert_with(Instant::now);
+                    if !fault.may_pass() || since.elapsed() > PATIENCE {
+                        return Err(Stopped::Engine(fault));
+                    }
+                }
             }
+            let news = if trouble.is_some() { News::None } else { news };
             let mut next_look = news.look_again();
             if let Some(check) = &mut check {
                 if let Some(verdict) = check.run(engine, id).await {

@@ -58,6 +58,13 @@ pub const VARIABLES: &[Variable] = &[
     shown("DOCKER_TLS", "TLS to an engine over tcp, unverified"),
     shown("DOCKER_TLS_VERIFY", "TLS to an engine over tcp"),
     shown("DOCKER_CERT_PATH", "the folder of the certificates for it"),
+    shown(
+        "XDG_RUNTIME_DIR",
+        "where engines of the user's own are looked for, when nothing names one",
+    ),
+    shown("XDG_CONFIG_HOME", "the same"),
+    shown("COLIMA_HOME", "the same"),
+    shown("MACHINE_STORAGE_PATH", "the same"),
     hidden(
         "HTTPS_PROXY",
         "the proxy to registries and git servers, and of builds",
@@ -78,7 +85,10 @@ pub const VARIABLES: &[Variable] = &[
     hidden("FORGEJO_TOKEN", "Forgejo's"),
     hidden("GITHUB_TOKEN", "GitHub's"),
     hidden("GH_TOKEN", "the same"),
-    shown("SSH_AUTH_SOCK", "the ssh agent, for git over ssh"),
+    shown(
+        "SSH_AUTH_SOCK",
+        "the ssh agent, for git and engines over ssh",
+    ),
     shown("VISUAL", "the editor of `edit` and `propose`"),
     shown("EDITOR", "the same, where VISUAL is not set"),
     shown("BROWSER", "the program that `devenv open` starts"),
