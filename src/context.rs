@@ -111,6 +111,7 @@ impl Context {
             docker_tls_verify: get("DOCKER_TLS_VERIFY"),
             docker_cert_path: get("DOCKER_CERT_PATH").map(Into::into),
             home: self.environment.home.clone(),
+            ssh_folder: Some(self.paths.ssh()),
         })?;
         Ok((Docker::new(&choice.endpoint)?, choice))
     }

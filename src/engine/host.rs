@@ -33,6 +33,8 @@ pub struct EngineEnvironment {
     pub docker_cert_path: Option<PathBuf>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
+    /// Where connections through ssh may be shared; absent, each is made anew.
+    pub ssh_folder: Option<PathBuf>,
 }
 
 /// What decided.
@@ -120,6 +122,10 @@ pub fn choose(environment: &EngineEnvironment) -> Result<Choice> {
             (read.map_err(|error| error.within(whole))?, chosen_by)
         }
     };
+    let mut endpoint = endpoint;
+    if let Endpoint::Ssh { control, .. } = &mut endpoint {
+        control.clone_from(&environment.ssh_folder);
+    }
     Ok(Choice {
         endpoint,
         chosen_by,

@@ -6,6 +6,7 @@ pub mod endpoint;
 mod facts;
 pub mod fault;
 pub mod host;
+pub mod ssh;
 pub mod terminal;
 
 use std::future::Future;

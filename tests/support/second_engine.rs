@@ -32,12 +32,7 @@ impl SecondEngine {
     /// With so many megabytes for images and containers. `None` where that takes more rights than
     /// the test has, which is a failure in CI.
     pub fn start(kind: Kind, megabytes: u32) -> Option<Self> {
-        if !is_root() || !cfg!(target_os = "linux") {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "a second engine takes Linux and root"
-            );
-            eprintln!("skipped: a second engine takes Linux and root");
+        if !may_start("a second engine") {
             return None;
         }
         let mut engine = Self {
@@ -112,22 +107,7 @@ impl SecondEngine {
 impl Drop for SecondEngine {
     fn drop(&mut self) {
         let host = self.host();
-        let ids = Command::new("docker")
-            .args(["--host", &host, "ps", "--all", "--quiet"])
-            .output();
-        if let Ok(ids) = ids {
-            let ids = String::from_utf8_lossy(&ids.stdout).into_owned();
-            if !ids.trim().is_empty() {
-                quietly(
-                    "docker",
-                    &[
-                        &["--host", &host, "rm", "--force"],
-                        &*ids.split_whitespace().collect::<Vec<_>>(),
-                    ]
-                    .concat(),
-                );
-            }
-        }
+        remove_containers(&host);
         if let Some(mut daemon) = self.daemon.take() {
             quietly("kill", &[&daemon.id().to_string()]);
             let _ = daemon.wait();
@@ -139,7 +119,7 @@ impl Drop for SecondEngine {
 }
 
 impl Kind {
-    fn daemon(self) -> Command {
+    pub(super) fn daemon(self) -> Command {
         if self == Self::Own {
             let mut daemon = Command::new("dockerd");
             daemon.args(["--storage-driver", "vfs"]);
@@ -162,17 +142,59 @@ impl Kind {
     }
 }
 
-fn is_root() -> bool {
+/// Whether this machine and this user can have what a test needs; not having it is a failure in CI.
+pub fn may_start(what: &str) -> bool {
     let id = Command::new("id").arg("-u").output();
-    id.is_ok_and(|it| it.stdout.starts_with(b"0\n"))
+    let root = id.is_ok_and(|it| it.stdout.starts_with(b"0\n"));
+    if root && cfg!(target_os = "linux") {
+        return true;
+    }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{what} takes Linux and root"
+    );
+    eprintln!("skipped: {what} takes Linux and root");
+    false
 }
 
-fn run(program: &str, arguments: &[&str]) {
+/// Installs Debian's package where the program is missing.
+pub fn installed(program: &str, package: &str) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    if folders.into_iter().any(|it| it.join(program).is_file()) {
+        return;
+    }
+    let command = format!(
+        "apt-get update -qq && apt-get install -qq --yes --no-install-recommends {package}"
+    );
+    let lock = std::env::temp_dir().join("devenv-test-apt.lock");
+    let lock = std::fs::File::create(lock).unwrap();
+    lock.lock().unwrap();
+    run("sh", &["-c", &command]);
+}
+
+/// Removes all containers of a test's own engine.
+pub(super) fn remove_containers(host: &str) {
+    let list = ["--host", host, "ps", "--all", "--quiet"];
+    let Ok(ids) = Command::new("docker").args(list).output() else {
+        return;
+    };
+    let ids = String::from_utf8_lossy(&ids.stdout).into_owned();
+    if !ids.trim().is_empty() {
+        let ids: Vec<_> = ids.split_whitespace().collect();
+        quietly(
+            "docker",
+            &[&["--host", host, "rm", "--force"], &*ids].concat(),
+        );
+    }
+}
+
+pub fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {errors}");
 }
 
-fn quietly(program: &str, arguments: &[&str]) {
+pub fn quietly(program: &str, arguments: &[&str]) {
     let _ = Command::new(program).args(arguments).output();
 }
