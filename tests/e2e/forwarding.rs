@@ -3,7 +3,7 @@
 //! The machine's own engine plays the virtual machine: a profile publishes at 127.0.0.2.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -325,4 +325,51 @@ async fn ports_behind_ssh_are_at_localhost_through_it() {
     assert!(get("127.0.0.1", port).is_none());
     run(&["down"]).ok();
     assert!(!works(port));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_the_engine_refuses_falls_back() {
+    let port = free_port();
+    let publishes = format!("publish: [{{ host: {port}, container: 8080 }}]\n");
+    let listens = format!("kind: service\ncommand: [/probe, listen, \"8080\"]\n{publishes}");
+    let platform = Synthetic::released(&[("broker", &listens)]).await;
+    let workstation = elsewhere(&platform);
+    // Nothing of it is bound here, so only the engine can tell.
+    workstation.write("config/settings.yaml", "forward: false\n");
+    let held = TcpListener::bind(("127.0.0.2", port)).unwrap();
+    let up = workstation.run(&["up", "broker", "--no-proxy"]).ok();
+    let up = up.says(&format!("port {port} is refused by the engine"));
+    assert!(up.stderr.contains("address already in use"), "{up:?}");
+    let given = workstation.container("broker")["ports"][0]["host"].clone();
+    let given = u16::try_from(given.as_u64().unwrap()).unwrap();
+    assert!(given >= port.saturating_add(8000), "{given}");
+    assert!(get("127.0.0.2", given).is_some());
+    drop(held);
+    workstation.run(&["up"]).ok().says("nothing to do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_published_and_not_there_is_told() {
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    let port = free_port();
+    workstation
+        .run(&["up", "billing", "--port", &format!("80={port}")])
+        .ok();
+    // What the engine itself believes does not change by this.
+    let wanted = format!("-host-port\0{port}\0");
+    let mut ended = 0;
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&line).contains(&wanted) {
+            kill(entry.file_name().to_str().unwrap().parse().unwrap());
+            ended += 1;
+        }
+    }
+    assert_ne!(ended, 0, "the engine publishes by a process");
+    let up = workstation.run(&["up"]).code(7);
+    up.says(&format!("nothing answers at 127.0.0.1:{port}"));
+    workstation.run(&["restart", "front"]).ok();
+    workstation.run(&["up"]).ok();
+    assert!(works(port));
 }
