@@ -292,14 +292,9 @@ impl Bringing<'_> {
             login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
             mirrors: mirrors.clone(),
         };
-        let events = self
-            .engine
-            .events(&apply::event_label(goal.identity), None)
-            .await?;
-        let pump = async {
-            watch.pump(events).await;
-            std::future::pending::<std::convert::Infallible>().await
-        };
+        let label = apply::event_label(goal.identity);
+        let events = self.engine.events(&label, None).await?;
+        let pump = watch.follow(self.engine, &label, events);
         let work = async {
             let progress = Progress::new(&self.context.ui);
             let planned = goal
@@ -322,7 +317,19 @@ impl Bringing<'_> {
         };
         match result {
             Ok(done) => Ok(done),
-            Err(failure) => Err(explain(self.engine, goal.reference, failure).await),
+            Err(failure) => Err(self.explained(failure, &watch).await),
         }
+    }
+
+    /// A container that an engine ended with itself is not to blame.
+    async fn explained(&self, failure: Failure, watch: &Watch) -> Error {
+        let blamed = matches!(failure, Failure::NotReady { .. });
+        let error = explain(self.engine, self.goal.reference, failure).await;
+        if blamed && watch.was_interrupted() {
+            return error.within(
+                "the engine was away while this waited: it was restarted, perhaps, which ends containers",
+            );
+        }
+        error
     }
 }

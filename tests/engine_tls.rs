@@ -137,10 +137,8 @@ fn openssl(folder: &Path, command: &str) {
         let file = folder.join(word);
         match word.strip_prefix('@') {
             Some(name) => folder.join(name).display().to_string(),
-            None => file
-                .exists()
-                .then(|| file.display().to_string())
-                .unwrap_or(word.to_owned()),
+            None if file.exists() => file.display().to_string(),
+            None => word.to_owned(),
         }
     });
     let words: Vec<String> = words.collect();

@@ -155,6 +155,7 @@ impl Cli {
             instance: self.globals.instance,
             offline: self.globals.offline,
             ui,
+            found: std::sync::OnceLock::new(),
         };
         match self.command {
             Command::Init(arguments) => init::run(&context, arguments).await,

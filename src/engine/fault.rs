@@ -50,12 +50,9 @@ impl Fault {
         }
     }
 
-    /// Whether asking the same again later may help: it restarts, or is overloaded.
+    /// Whether it is there, answers badly, and may be well again soon.
     pub fn may_pass(&self) -> bool {
-        matches!(
-            self.kind,
-            FaultKind::Unreachable | FaultKind::Hung | FaultKind::Internal
-        )
+        matches!(self.kind, FaultKind::Hung | FaultKind::Internal)
     }
 
     /// Whether observing and planning again may help.

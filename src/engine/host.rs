@@ -50,6 +50,8 @@ pub enum ChosenBy {
     CurrentContext(String, PathBuf),
     /// Nothing was configured.
     Default,
+    /// Nothing was configured and the default did not answer; this host's engine did.
+    Probed(String),
 }
 
 /// An engine's place and why it is that one.
@@ -183,6 +185,9 @@ impl fmt::Display for ChosenBy {
                 )
             }
             Self::Default => f.write_str("the default, nothing is configured"),
+            Self::Probed(what) => {
+                write!(f, "looking around, nothing is configured: {what}")
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How the `ssh` program is called for an engine: for its connections, and for forwarded ports.
 //!
-//! Source: docker/cli `cli/connhelper` (arguments, `docker system dial-stdio`); ssh(1), ssh_config(5).
+//! Source: docker/cli `cli/connhelper` (arguments, `docker system dial-stdio`); ssh(1) and
+//! `ssh_config`(5).
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -24,6 +24,7 @@ pub enum Kind {
 /// Its processes, mount and bridge go when it is dropped.
 pub struct SecondEngine {
     folder: tempfile::TempDir,
+    kind: Kind,
     bridge: String,
     daemon: Option<Child>,
 }
@@ -37,6 +38,7 @@ impl SecondEngine {
         }
         let mut engine = Self {
             folder: tempfile::tempdir().unwrap(),
+            kind,
             bridge: format!("dv{}", &unique()[..8]),
             daemon: None,
         };
@@ -49,34 +51,51 @@ impl SecondEngine {
         let address = format!("10.213.{network}.1/24");
         run("ip", &["address", "add", &address, "dev", &engine.bridge]);
         run("ip", &["link", "set", &engine.bridge, "up"]);
-        let log = std::fs::File::create(engine.folder.path().join("log")).unwrap();
-        let configuration = engine.folder.path().join("daemon.json");
+        engine.serve();
+        Some(engine)
+    }
+
+    /// Ends the engine, and with it its containers, and starts it again.
+    pub fn restart(&mut self) {
+        self.end();
+        self.serve();
+    }
+
+    fn end(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            quietly("kill", &[&daemon.id().to_string()]);
+            let _ = daemon.wait();
+        }
+    }
+
+    fn serve(&mut self) {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let configuration = self.folder.path().join("daemon.json");
         std::fs::write(&configuration, "{}").unwrap();
-        let mut daemon = kind.daemon();
+        let mut daemon = self.kind.daemon();
         let daemon = daemon
             .arg("--config-file")
             .arg(configuration)
-            .args(["--host", &engine.host(), "--bridge", &engine.bridge])
-            .args(["--data-root", &data])
+            .args(["--host", &self.host(), "--bridge", &self.bridge])
+            .args(["--data-root", &self.data().display().to_string()])
             .args(["--iptables=false", "--ip-masq=false"])
             .arg("--exec-root")
-            .arg(engine.folder.path().join("run"))
+            .arg(self.folder.path().join("run"))
             .arg("--pidfile")
-            .arg(engine.folder.path().join("pid"))
+            .arg(self.folder.path().join("pid"))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();
-        engine.daemon = Some(daemon.unwrap());
+        self.daemon = Some(daemon.unwrap());
         let begun = Instant::now();
-        while !engine.answers() {
+        while !self.answers() {
             assert!(
                 begun.elapsed() < Duration::from_secs(60),
                 "the second engine does not answer: {}",
-                std::fs::read_to_string(engine.folder.path().join("log")).unwrap_or_default()
+                std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
             );
             std::thread::sleep(Duration::from_millis(100));
         }
-        Some(engine)
     }
 
     /// For `DOCKER_HOST`.
@@ -108,10 +127,7 @@ impl Drop for SecondEngine {
     fn drop(&mut self) {
         let host = self.host();
         remove_containers(&host);
-        if let Some(mut daemon) = self.daemon.take() {
-            quietly("kill", &[&daemon.id().to_string()]);
-            let _ = daemon.wait();
-        }
+        self.end();
         let data = self.data().display().to_string();
         quietly("umount", &["--recursive", "--lazy", &data]);
         quietly("ip", &["link", "delete", &self.bridge]);
