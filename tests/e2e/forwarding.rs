@@ -306,7 +306,10 @@ async fn ports_behind_ssh_are_at_localhost_through_it() {
     };
     let port = free_port();
     let up = run(&["up", "billing", "--port", &format!("80={port}")]).ok();
-    assert!(up.stdout.contains(&format!("http://localhost:{port}/")), "{up:?}");
+    assert!(
+        up.stdout.contains(&format!("http://localhost:{port}/")),
+        "{up:?}"
+    );
     assert_eq!(get("127.0.0.1", port), get("127.0.0.2", port));
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..30).map(|_| scope.spawn(|| works(port))).collect();
