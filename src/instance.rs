@@ -278,6 +278,7 @@ impl Bringing<'_> {
         if self.wish.dry_run {
             return Ok((planned, BTreeMap::new()));
         }
+        self.forwarding.give_way().await?;
         let paths = &self.context.paths;
         record.remember(&planned.ports);
         if self.before.as_ref() != Some(&record) {

@@ -1,14 +1,12 @@
 //! The forwarder's own life: listening as it is told, until its instance is gone.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::carry::{Listeners, Way};
 use super::log::Log;
-use super::ssh::Tunnel;
 use super::{Files, Serving, Wanted};
 use crate::engine::Engine;
-use crate::error::{Kind, PathContext, Result};
+use crate::error::Result;
 use crate::model::identity::{self, Identity};
 use crate::state;
 
@@ -110,13 +108,8 @@ impl<E: Engine> Work<'_, E> {
         if !same_way {
             self.listeners.clear().await;
         }
-        let failed = match way(&wanted) {
-            Ok(way) => self.listeners.set(&wanted.ports, &way, self.log).await,
-            Err(error) => {
-                let failed = wanted.ports.iter().map(|port| (*port, error.to_string()));
-                failed.collect::<BTreeMap<_, _>>()
-            }
-        };
+        let way = way(&wanted);
+        let failed = self.listeners.set(&wanted.ports, &way, self.log).await;
         let serving = Serving {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -141,17 +134,9 @@ impl<E: Engine> Work<'_, E> {
     }
 }
 
-fn way(wanted: &Wanted) -> Result<Way> {
+fn way(wanted: &Wanted) -> Way {
     match &wanted.through {
-        None => Ok(Way::Address(wanted.to)),
-        Some(through) => {
-            let tunnel = Tunnel::new(through.clone());
-            let tunnel = tunnel.at(
-                Kind::Usage,
-                "create a folder in",
-                std::path::Path::new("/tmp"),
-            );
-            Ok(Way::Tunnel(tunnel?, wanted.to))
-        }
+        None => Way::Address(wanted.to),
+        Some(through) => Way::Ssh(through.clone(), wanted.to),
     }
 }

@@ -3,10 +3,11 @@
 //! The machine's own engine plays the virtual machine: a profile publishes at 127.0.0.2.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::support::ssh_engine::SshEngine;
 use crate::support::synthetic::Synthetic;
 use crate::support::workstation::{Ran, Workstation, docker, finished, free_port};
 use crate::{app, service};
@@ -125,7 +126,7 @@ async fn instances_have_forwarders_of_their_own_and_two_ups_make_one() {
     let workstation = elsewhere(&platform);
     let twin = Workstation {
         home: tempfile::tempdir().unwrap(),
-        instance: format!("{}-twin", workstation.instance),
+        instance: format!("{}_twin", workstation.instance),
     };
     let run = |instance: &str, arguments: &[&str]| -> Ran {
         let mut command = workstation.command();
@@ -186,10 +187,18 @@ async fn settings_say_who_reaches_what_is_published() {
         Synthetic::released(&[("billing", &app("routes: [{ path: /billing }]\n"))]).await;
     let workstation = elsewhere(&platform);
     let port = free_port();
-    workstation.write("config/settings.yaml", "forward: false\n");
-    let up = workstation
+    workstation
         .run(&["up", "billing", "--port", &format!("80={port}")])
         .ok();
+    let forwarder = pid(&workstation);
+    assert!(works(port) && lives(forwarder));
+    // The engine itself gets the port that the forwarder had.
+    workstation.write("config/settings.yaml", "profile: linux\n");
+    workstation.run(&["up"]).ok();
+    assert!(works(port) && !lives(forwarder));
+
+    workstation.write("config/settings.yaml", "forward: false\n");
+    let up = workstation.run(&["up"]).ok();
     assert!(
         up.stdout
             .contains(&format!("http://127.0.0.2:{port}/billing")),
@@ -279,4 +288,91 @@ async fn a_port_that_the_host_does_not_give_falls_back() {
     assert!(!again.stderr.contains("below"), "{again:?}");
     let refused = workstation.run(&["up", "--port", "80=81"]).code(2);
     refused.says("port 81, which you asked for, is below 1024");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ports_behind_ssh_are_at_localhost_through_it() {
+    let Some(engine) = SshEngine::start() else {
+        return;
+    };
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    let tunnel = ELSEWHERE.replace("appears: engine", "appears: tunnel");
+    workstation.write("config/profiles/elsewhere.yaml", &tunnel);
+    let run = |arguments: &[&str]| -> Ran {
+        let mut command = workstation.command();
+        command.args(arguments).envs(engine.environment());
+        finished(command, "")
+    };
+    let port = free_port();
+    let up = run(&["up", "billing", "--port", &format!("80={port}")]).ok();
+    assert!(
+        up.stdout.contains(&format!("http://localhost:{port}/")),
+        "{up:?}"
+    );
+    assert_eq!(get("127.0.0.1", port), get("127.0.0.2", port));
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..30).map(|_| scope.spawn(|| works(port))).collect();
+        assert!(all.into_iter().all(|it| it.join().unwrap()));
+    });
+    let status = run(&["status", "--json"]).ok().json();
+    assert_eq!(status["engine"]["forwarder"]["through"], "127.0.0.1");
+    let first = status["engine"]["forwarder"]["pid"].as_u64().unwrap();
+    kill(first);
+    assert!(ends(first, Duration::from_secs(5)) && !works(port));
+    run(&["up"]).ok().says("nothing to do");
+    assert!(works(port));
+
+    // Without anything behind it the port is not there, whatever the forwarder accepts.
+    docker(&["stop", "--time", "0", &workstation.object("front")]);
+    assert!(get("127.0.0.1", port).is_none());
+    run(&["down"]).ok();
+    assert!(!works(port));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_the_engine_refuses_falls_back() {
+    let port = free_port();
+    let publishes = format!("publish: [{{ host: {port}, container: 8080 }}]\n");
+    let listens = format!("kind: service\ncommand: [/probe, listen, \"8080\"]\n{publishes}");
+    let platform = Synthetic::released(&[("broker", &listens)]).await;
+    let workstation = elsewhere(&platform);
+    // Nothing of it is bound here, so only the engine can tell.
+    workstation.write("config/settings.yaml", "forward: false\n");
+    let held = TcpListener::bind(("127.0.0.2", port)).unwrap();
+    let up = workstation.run(&["up", "broker", "--no-proxy"]).ok();
+    let up = up.says(&format!("port {port} is refused by the engine"));
+    assert!(up.stderr.contains("address already in use"), "{up:?}");
+    let given = workstation.container("broker")["ports"][0]["host"].clone();
+    let given = u16::try_from(given.as_u64().unwrap()).unwrap();
+    assert!(given >= port.saturating_add(8000), "{given}");
+    assert!(get("127.0.0.2", given).is_some());
+    drop(held);
+    workstation.run(&["up"]).ok().says("nothing to do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_published_and_not_there_is_told() {
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    let port = free_port();
+    workstation
+        .run(&["up", "billing", "--port", &format!("80={port}")])
+        .ok();
+    // What the engine itself believes does not change by this.
+    let wanted = format!("-host-port\0{port}\0");
+    let mut ended = 0;
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&line).contains(&wanted) {
+            kill(entry.file_name().to_str().unwrap().parse().unwrap());
+            ended += 1;
+        }
+    }
+    assert_ne!(ended, 0, "the engine publishes by a process");
+    let up = workstation.run(&["up"]).code(7);
+    up.says(&format!("nothing answers at 127.0.0.1:{port}"));
+    workstation.run(&["restart", "front"]).ok();
+    workstation.run(&["up"]).ok();
+    assert!(works(port));
 }
