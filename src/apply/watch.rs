@@ -214,8 +214,8 @@ impl Watch {
                     }
                 }
             }
-            let news = if trouble.is_some() { News::None } else { news };
-            let mut next_look = news.look_again();
+            let pace = if trouble.is_some() { News::None } else { news };
+            let mut next_look = pace.look_again();
             if let Some(check) = &mut check {
                 if let Some(verdict) = check.run(engine, id).await {
                     return verdict;
