@@ -29,11 +29,8 @@ use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
 use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
-<<<<<<< HEAD
-pub(crate) use gather::overrides;
-=======
 use forwarding::Forwarding;
->>>>>>> refs/heads/profiles
+pub(crate) use gather::overrides;
 
 /// What became of it.
 #[derive(Debug)]

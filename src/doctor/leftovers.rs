@@ -11,8 +11,8 @@ use super::world::World;
 use crate::clean::{Leftover, Survey, leftovers};
 use crate::engine::Engine as _;
 use crate::error::Result;
-use crate::model::identity;
 use crate::forward::Files;
+use crate::model::identity;
 use crate::model::name::{InstanceName, PlatformName};
 use crate::state::{self, InstanceRecord, Owner};
 
@@ -152,7 +152,10 @@ fn own_folders(world: &World<'_>) -> Result<Found> {
 fn forwarders(world: &World<'_>, platform: &PlatformName, found: &mut Found) -> Result<()> {
     let paths = &world.context.paths;
     for path in entries(&paths.forwarders(platform)) {
-        let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|it| it.to_str())
+            .unwrap_or_default();
         let instance = name.strip_suffix(".json").map(InstanceName::new);
         let Some(Ok(instance)) = instance else {
             continue;
@@ -215,7 +218,8 @@ fn judge(found: Found) -> Vec<Observation> {
         }
     }
     for instance in found.unforwarded {
-        let text = format!("the forwarder of the instance {instance} ended: its ports lead nowhere");
+        let text =
+            format!("the forwarder of the instance {instance} ended: its ports lead nowhere");
         let advice = format!("`devenv up --instance {instance}` starts another");
         seen.push(Observation::warn(text).advise(advice));
     }
