@@ -86,6 +86,7 @@ impl Context {
                 mirrors: mirrors.clone(),
                 docker_config: self.environment.docker_config(),
                 ca_file: self.settings.extra_ca.value.clone(),
+                proxies: self.proxies(),
                 ..Options::default()
             })
         })

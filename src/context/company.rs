@@ -14,11 +14,16 @@ use crate::paths::AUTHORITIES;
 use crate::state;
 
 impl Context {
+    /// The environment's proxies, for what devenv itself fetches.
+    pub fn proxies(&self) -> Proxies {
+        let get = |name: &str| self.environment.get(name).map(ToOwned::to_owned);
+        Proxies::of_environment(get)
+    }
+
     /// The proxies that builds are told of: docker's own for this engine, else the environment's
     /// as far as a container can reach them.
     pub fn build_proxies(&self) -> Result<Proxies> {
-        let get = |name: &str| self.environment.get(name).map(ToOwned::to_owned);
-        let own = Proxies::of_environment(get).beyond_loopback();
+        let own = self.proxies().beyond_loopback();
         let Some(folder) = self.environment.docker_config() else {
             return Ok(own);
         };
@@ -77,3 +82,78 @@ impl Context {
 
 /// Names git's certificate authorities (`git help config`, `http.sslCAInfo`).
 const GIT_AUTHORITIES: &str = "GIT_SSL_CAINFO";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::name::InstanceName;
+    use crate::paths::Paths;
+    use crate::settings::{Environment, Flags, Settings};
+    use crate::ui::{Manner, Ui};
+
+    fn context(home: &std::path::Path, variables: &[(&str, &str)]) -> Context {
+        let home_variable = ("DEVENV_HOME".to_owned(), home.into());
+        let variables = variables.iter();
+        let variables = variables.map(|(name, value)| ((*name).to_owned(), value.into()));
+        let environment = Environment::from_variables(variables.chain([home_variable]));
+        let paths = Paths::locate(&environment).unwrap();
+        Context {
+            settings: Settings::resolve(&paths, &Flags::default()).unwrap(),
+            environment,
+            paths,
+            instance: InstanceName::new("default").unwrap(),
+            offline: false,
+            ui: Ui::new(Manner::default()),
+        }
+    }
+
+    fn value(context: &Context, name: &str) -> Option<String> {
+        let mut all = context.git_environment().into_iter();
+        let found = all.find(|(known, _)| known == name)?;
+        found.1.into_string().ok()
+    }
+
+    #[test]
+    fn git_gets_both_spellings_and_both_kinds_of_authorities() {
+        let home = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = home.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let (system, extra) = (file("system.pem", "system"), file("extra.pem", "extra\n"));
+        let proxy = [("HTTP_PROXY", "http://p:1"), ("NO_PROXY", "a")];
+        let none = context(home.path(), &proxy);
+        assert_eq!(value(&none, "http_proxy").as_deref(), Some("http://p:1"));
+        assert_eq!(value(&none, "no_proxy").as_deref(), Some("a"));
+        assert_eq!(value(&none, GIT_AUTHORITIES), None);
+        file("config/settings.yaml", &format!("extra_ca: {extra}\n"));
+        let variables = [("SSL_CERT_FILE", &*system), ("http_proxy", "http://q:1")];
+        let own = context(home.path(), &variables);
+        let bundle = value(&own, GIT_AUTHORITIES).unwrap();
+        assert_eq!(std::fs::read_to_string(bundle).unwrap(), "system\nextra\n");
+        assert_eq!(value(&own, "http_proxy").as_deref(), Some("http://q:1"));
+        let chosen = context(home.path(), &[(GIT_AUTHORITIES, "/mine")]);
+        assert_eq!(value(&chosen, GIT_AUTHORITIES).as_deref(), Some("/mine"));
+    }
+
+    #[test]
+    fn what_is_here_is_not_handed_to_builds_but_what_docker_says_is() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().display().to_string();
+        let variables = [
+            ("DOCKER_CONFIG", &*folder),
+            ("HTTP_PROXY", "http://127.0.0.1:3128"),
+            ("HTTPS_PROXY", "http://proxy:3128"),
+        ];
+        let built = || context(home.path(), &variables).build_arguments().unwrap();
+        let names = |of: BTreeMap<String, Secret>| of.into_keys().collect::<Vec<_>>();
+        assert_eq!(names(built()), ["HTTPS_PROXY", "https_proxy"]);
+        let text = r#"{"proxies":{"default":{"httpProxy":"http://127.0.0.1:1"}}}"#;
+        std::fs::write(home.path().join("config.json"), text).unwrap();
+        assert_eq!(built()["http_proxy"].expose(), "http://127.0.0.1:1");
+        std::fs::write(home.path().join("config.json"), "{").unwrap();
+        assert!(context(home.path(), &variables).build_arguments().is_err());
+    }
+}

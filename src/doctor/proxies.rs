@@ -131,7 +131,7 @@ fn reach(facts: &Facts, proxies: &Proxies) -> Vec<Observation> {
         seen.push(Observation::warn(text).advise(format!("add {host} to NO_PROXY")));
     }
     if let Some((host, port)) = &facts.registry {
-        seen.push(match proxies.carrier(true, host, *port) {
+        seen.push(match proxies.carrier(true, host, port.or(Some(443))) {
             Some(proxy) if !host.contains('.') => {
                 let text = format!(
                     "{host}, a name of the inner network, goes through {}",

@@ -35,6 +35,11 @@ impl Proxy {
         (scheme, address)
     }
 
+    /// The address as it is written, for the one place that connects to it.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
     /// For people: without user and password.
     pub fn shown(&self) -> String {
         let (scheme, address) = self.parts();
@@ -44,9 +49,11 @@ impl Proxy {
     /// What is wrong with the address.
     pub fn problem(&self) -> Option<String> {
         let (scheme, address) = self.parts();
-        let known = ["http", "https", "socks5", "socks5h"];
-        if !known.contains(&scheme.to_ascii_lowercase().as_str()) {
-            return Some(format!("`{}` is no kind of proxy", visible(scheme)));
+        if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
+            let scheme = visible(scheme);
+            return Some(format!(
+                "`{scheme}` is no kind of proxy that devenv speaks with"
+            ));
         }
         match host_and_port(address) {
             ("", _) => Some("it names no host".to_owned()),
@@ -109,13 +116,14 @@ struct DockerProxies {
 }
 
 impl Proxies {
-    /// From the environment; upper case wins, as for Go.
+    /// From the environment; upper case wins, as for Go, and `ALL_PROXY` is for what has none.
     pub fn of_environment(get: impl Fn(&str) -> Option<String>) -> Self {
-        let [http, https, except] =
-            VARIABLES.map(|(upper, lower)| get(upper).or_else(|| get(lower)));
+        let either = |(upper, lower)| get(upper).or_else(|| get(lower));
+        let [http, https, except] = VARIABLES.map(either);
+        let all = either(("ALL_PROXY", "all_proxy"));
         Self {
-            http: http.map(Proxy::new),
-            https: https.map(Proxy::new),
+            http: http.or_else(|| all.clone()).map(Proxy::new),
+            https: https.or(all).map(Proxy::new),
             except,
         }
     }
@@ -296,12 +304,7 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for good in [
-            "proxy:3128",
-            "http://[fd00::1]:3128",
-            "https://proxy",
-            "socks5://p:1",
-        ] {
+        for good in ["proxy:3128", "http://[fd00::1]:3128", "https://proxy"] {
             assert_eq!(Proxy::new(good).problem(), None, "{good}");
         }
         for wrong in [
@@ -346,6 +349,9 @@ mod tests {
         ];
         assert_eq!(names, all);
         assert_eq!(arguments["https_proxy"].expose(), "up");
+        let get = |name: &str| (name == "all_proxy").then(|| "http://a:1".to_owned());
+        let all = Proxies::of_environment(get);
+        assert_eq!((all.http.is_some(), all.https.is_some()), (true, true));
         // Exceptions without a proxy are nothing to hand on.
         let only = Proxies {
             except: Some("a".to_owned()),

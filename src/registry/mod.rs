@@ -42,6 +42,7 @@ pub use referrers::Attachment;
 
 use crate::model::credentials::Credentials;
 use crate::model::mirrors::Mirrors;
+use crate::model::proxies::Proxies;
 use credentials::CredentialStore;
 
 /// What a [`Registry`] is made from.
@@ -53,6 +54,8 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// Where content is read from instead; what is written goes to the registry itself.
     pub mirrors: Mirrors,
+    /// Who is carried by which proxy; hosts of this machine never are.
+    pub proxies: Proxies,
     /// For a connection, TLS included.
     pub connect_timeout: Duration,
     /// For an answer to begin, and between two pieces of it.
@@ -65,6 +68,7 @@ impl Default for Options {
             docker_config: None,
             ca_file: None,
             mirrors: Mirrors::default(),
+            proxies: Proxies::default(),
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(30),
         }
@@ -90,7 +94,8 @@ impl Registry {
     /// Makes a client; nothing is read or connected yet.
     pub fn new(options: Options) -> Self {
         Self {
-            transport: transport::Transport::new(options.ca_file, options.connect_timeout),
+            transport: transport::Transport::new(options.ca_file, options.connect_timeout)
+                .with_proxies(options.proxies),
             response_timeout: options.response_timeout,
             mirrors: options.mirrors,
             store: CredentialStore::new(options.docker_config),

@@ -10,12 +10,15 @@ use tokio::sync::OnceCell;
 use super::fault::{Fault, Lost, visible};
 use super::host::{authority, is_loopback};
 use super::tls;
+use crate::model::proxies::Proxies;
 
 /// Connection pools: plain HTTP and TLS to this machine (never through a proxy), TLS to others.
 #[derive(Debug)]
 pub(super) struct Transport {
     ca_file: Option<PathBuf>,
     connect_timeout: Duration,
+    /// Who is carried by which proxy; `None`: as the HTTP library finds it.
+    proxies: Option<Proxies>,
     /// What servers showed of themselves.
     pub(super) presented: tls::Presented,
     plain: OnceCell<Client>,
@@ -27,10 +30,17 @@ impl Transport {
         Self {
             ca_file,
             connect_timeout,
+            proxies: None,
             presented: tls::Presented::default(),
             plain: OnceCell::new(),
             tls: OnceCell::new(),
         }
+    }
+
+    /// The same, with these proxies.
+    pub(super) fn with_proxies(self, proxies: Proxies) -> Self {
+        let proxies = Some(proxies);
+        Self { proxies, ..self }
     }
 
     /// The client for `url`.
@@ -72,7 +82,19 @@ impl Transport {
             .referer(false)
             .connect_timeout(self.connect_timeout)
             .user_agent(concat!("devenv/", env!("CARGO_PKG_VERSION")));
-        if local { builder.no_proxy() } else { builder }.build()
+        match &self.proxies {
+            _ if local => builder.no_proxy(),
+            None => builder,
+            Some(proxies) => {
+                let proxies = proxies.clone();
+                builder.proxy(reqwest::Proxy::custom(move |url| {
+                    let (is_tls, host) = (url.scheme() == "https", url.host_str()?);
+                    let proxy = proxies.carrier(is_tls, host, url.port_or_known_default())?;
+                    Some(proxy.expose().to_owned())
+                }))
+            }
+        }
+        .build()
     }
 }
 

@@ -160,3 +160,29 @@ fn file(image: &str, path: &str) -> String {
     assert!(copied.status.success(), "{copied:?}");
     std::fs::read_to_string(here).unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_companys_authority_counts_for_git() {
+    let server = TlsServer::start("DNS:git.acme.invalid", 60);
+    let host = format!("git.acme.invalid:{}", server.port);
+    let place = Place::Server(format!("127.0.0.1:{}", server.port));
+    let proxy = ForwardProxy::start([(host.clone(), place)].into()).await;
+    let platform = platform_at("127.0.0.1:9");
+    let workstation = Workstation::initialised(&platform.url());
+    let clone = workstation
+        .home
+        .path()
+        .join("data/platforms/acme/definitions.git");
+    let url = format!("https://{host}/definitions.git");
+    git(&clone, &["remote", "set-url", "origin", &url]);
+    let variables = [("HTTPS_PROXY", &*proxy.url())];
+    let unknown = said(&doctor(&workstation, &variables), "git");
+    assert!(unknown.contains("certificate"), "{unknown}");
+    let settings = format!("extra_ca: {}\n", server.certificate().display());
+    workstation.write("config/settings.yaml", &settings);
+    // It is a server that nobody doubts any more, but none of git's.
+    let known = said(&doctor(&workstation, &variables), "git");
+    assert!(known.contains("\"fail\""), "{known}");
+    assert!(!known.contains("certificate"), "{known}");
+    assert!(proxy.asked().contains(&format!("CONNECT {host} HTTP/1.1")));
+}

@@ -12,7 +12,7 @@ use crate::support::tls_server::{TlsServer, bridge_address};
 use crate::support::workstation::{Ran, Workstation, docker, finished, free_port};
 
 /// The verdict of one check.
-pub fn verdict(doctor: &Ran, name: &str) -> String {
+pub(crate) fn verdict(doctor: &Ran, name: &str) -> String {
     check(doctor, name)["verdict"]
         .as_str()
         .unwrap_or_default()
@@ -20,7 +20,7 @@ pub fn verdict(doctor: &Ran, name: &str) -> String {
 }
 
 /// Everything that one check says, in one text.
-pub fn said(doctor: &Ran, name: &str) -> String {
+pub(crate) fn said(doctor: &Ran, name: &str) -> String {
     check(doctor, name).to_string()
 }
 
@@ -31,7 +31,7 @@ fn check(doctor: &Ran, name: &str) -> Value {
 }
 
 /// Definitions whose registry is at `host`, nothing released.
-pub fn platform_at(host: &str) -> Synthetic {
+pub(crate) fn platform_at(host: &str) -> Synthetic {
     let mut platform = Synthetic::define(&[("billing", &app(""))]);
     let path = platform.work().join("platform.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
