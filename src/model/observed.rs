@@ -126,6 +126,8 @@ pub struct ContainerDetails {
     pub error: String,
     /// Memory limit in bytes; 0 is none.
     pub memory: u64,
+    /// Volumes it mounts: engine's volume name → path.
+    pub volumes: BTreeMap<String, String>,
     /// Networks with aliases.
     pub networks: BTreeMap<String, Endpoint>,
     /// RFC 3339, empty when it never ran.

@@ -67,6 +67,12 @@ pub(super) fn inspected(body: ContainerInspectResponse) -> ContainerDetails {
         error: visible(state.error.as_deref().unwrap_or_default()),
         memory: memory.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0),
         networks: endpoints(networks, &id),
+        volumes: body
+            .mounts
+            .into_iter()
+            .flatten()
+            .filter_map(volume)
+            .collect(),
         started: state
             .started_at
             .clone()
