@@ -1,5 +1,6 @@
 //! What every command is given: settings, paths, clock, environment and the user interface.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -56,6 +57,11 @@ impl Context {
     /// The present.
     pub fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    /// The user's own folder; empty where there is none.
+    pub fn home(&self) -> &Path {
+        self.environment.home.as_deref().unwrap_or(Path::new(""))
     }
 
     /// What was fetched before.

@@ -3,8 +3,10 @@
 mod explain;
 mod fetch;
 mod gather;
+mod mirror;
 
 pub use fetch::{Fetched, fetch};
+pub use mirror::copy_out;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +68,9 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     for warning in &chosen.warnings {
         context.ui.warn(warning);
     }
-    let next = remembered(open, record.clone(), wish, environment, &chosen);
+    let mut next = remembered(open, record.clone(), wish, environment, &chosen);
+    let at = (&engine, &host.profile);
+    mirror::settle(context, open, at, &identity, wish, &mut next).await?;
     let build = !wish.dry_run && registry.is_some();
     let locals = Locals::of(context, open, &engine, &next, &mut chosen, build).await?;
     let selection = selection(&chosen, &next)?;
@@ -80,7 +84,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         identity: &identity,
         configuration: &next.configuration,
         host: &host,
-        overrides: &gather::overrides(context, open)?,
+        overrides: &gather::overrides(context, open, &next)?,
         secrets: &secrets,
         chosen_ports: &wish.ports,
         remembered_ports: &next.remembered(),
@@ -142,6 +146,7 @@ fn remembered(
         pinned: false,
         configuration: open.platform.workstation.configuration.clone(),
         local: BTreeSet::new(),
+        logs_to: None,
         ports: BTreeMap::new(),
     });
     next.environment = environment;
@@ -232,12 +237,15 @@ impl Bringing<'_> {
         if self.before.as_ref() != Some(&record) {
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
+        let names = &self.goal.selection.order;
+        mirror::make_folders(&record, self.goal.reference, names)?;
         let first = planned.ports.clone();
         let done = self.converge(planned).await?;
         if done.0.ports != first {
             record.remember(&done.0.ports);
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
+        copy_out(self.engine, self.goal.identity, Some(&record)).await?;
         Ok(done)
     }
 

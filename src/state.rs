@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::DeserializeOwned;
@@ -44,9 +44,23 @@ pub struct InstanceRecord {
     /// Containers that run from a proposal.
     #[serde(default)]
     pub local: BTreeSet<ContainerName>,
+    /// The folder that log files are mirrored to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs_to: Option<LogMirror>,
     /// Host ports by container and `host:container` as published.
     #[serde(default)]
     pub ports: BTreeMap<ContainerName, Vec<PortRecord>>,
+}
+
+/// A folder of this machine that has the log files of each container in a folder of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogMirror {
+    /// Absolute.
+    pub folder: PathBuf,
+    /// Its path on the engine's side; `None`: the engine does not see it, files are copied.
+    #[serde(default)]
+    pub engine: Option<String>,
 }
 
 /// A reference, by number and proxy image.

@@ -11,6 +11,7 @@ use crate::desired::{self, Dependencies, Desired};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::instance;
 use crate::model::identity::Identity;
 use crate::plan::Plan;
 use crate::plan::removal;
@@ -63,6 +64,8 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     if plan.is_empty() {
         context.ui.note("nothing runs");
     }
+    let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
+    instance::copy_out(&engine, &identity, record.as_ref()).await?;
     walk(context, &engine, &identity, &observation, &plan).await?;
     forget(context, &open, arguments.volumes)?;
     context.ui.json(&serde_json::json!({ "event": "result", "removed": observation.observed.containers.keys().collect::<Vec<_>>() }));
