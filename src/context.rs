@@ -2,6 +2,7 @@
 
 mod company;
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -63,6 +64,11 @@ impl Context {
     /// The present.
     pub fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    /// The user's own folder; empty where there is none.
+    pub fn home(&self) -> &Path {
+        self.environment.home.as_deref().unwrap_or(Path::new(""))
     }
 
     /// What was fetched before.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::by_name::ByName;
 use crate::model::container::Until;
-use crate::model::create_body::CreateBody;
+use crate::model::create_body::{CreateBody, VOLUME};
 use crate::model::digest::Digest;
 use crate::model::host_profile::Host;
 use crate::model::identity::{self, Identity};
@@ -177,7 +177,8 @@ pub fn desired(inputs: &Inputs<'_>) -> Desired {
     desired.containers.extend(selected);
     let volumes = desired.containers.iter().flat_map(|container| {
         let mounts = container.body.host_config.mounts.iter();
-        mounts.map(|mount| mount.source.clone())
+        let named = mounts.filter(|mount| mount.kind == VOLUME);
+        named.map(|mount| mount.source.clone())
     });
     desired.volumes = volumes.collect();
     desired

@@ -4,8 +4,10 @@ mod explain;
 mod fetch;
 mod forwarding;
 mod gather;
+mod mirror;
 
 pub use fetch::{Fetched, fetch};
+pub use mirror::copy_out;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +34,7 @@ use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
 use forwarding::Forwarding;
-pub(crate) use gather::overrides;
+pub(crate) use gather::own_overrides;
 
 /// What became of it.
 #[derive(Debug)]
@@ -71,7 +73,9 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     for warning in &chosen.warnings {
         context.ui.warn(warning);
     }
-    let next = remembered(open, record.clone(), wish, environment, &chosen);
+    let mut next = remembered(open, record.clone(), wish, environment, &chosen);
+    let at = (&engine, &host.profile);
+    mirror::settle(context, open, at, &identity, wish, &mut next).await?;
     let build = !wish.dry_run;
     let locals = Locals::of(context, open, &engine, &next, &mut chosen, build).await?;
     let selection = selection(&chosen, &next)?;
@@ -85,7 +89,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         identity: &identity,
         configuration: &next.configuration,
         host: &host,
-        overrides: &gather::overrides(context, open)?,
+        overrides: &gather::overrides(context, open, &next)?,
         secrets: &secrets,
         chosen_ports: &wish.ports,
         remembered_ports: &next.remembered(),
@@ -191,6 +195,7 @@ fn remembered(
         configuration: open.platform.workstation.configuration.clone(),
         local: BTreeSet::new(),
         declined: BTreeMap::new(),
+        logs_to: None,
         ports: BTreeMap::new(),
     });
     next.environment = environment;
@@ -284,6 +289,8 @@ impl Bringing<'_> {
         if self.before.as_ref() != Some(&record) {
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
+        let names = &self.goal.selection.order;
+        mirror::make_folders(&record, self.goal.reference, names)?;
         let first = planned.ports.clone();
         let done = self.converge(planned).await?;
         if done.0.ports != first {
@@ -291,6 +298,7 @@ impl Bringing<'_> {
             record.remember(&done.0.ports);
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
+        copy_out(self.engine, self.goal.identity, Some(&record)).await?;
         Ok(done)
     }
 

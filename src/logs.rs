@@ -1,10 +1,12 @@
 //! An instance's logs: what its containers print and the files in their log volumes, as one.
 
+mod copy;
 mod file;
 mod follow;
 mod merge;
 mod places;
 mod read;
+mod share;
 mod snapshot;
 mod time;
 
@@ -19,12 +21,12 @@ use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::model::name::ContainerName;
 
+pub use crate::model::name::LOGS as VOLUME;
+pub use copy::copy;
 pub use follow::{Reached, follow};
 pub use places::{Place, Volume, left, places};
 pub use read::last_lines;
-
-/// The name of the volume that holds log files.
-pub const VOLUME: &str = "logs";
+pub use share::is_shared;
 
 /// Where a line was written to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

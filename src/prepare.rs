@@ -1,6 +1,7 @@
 //! From what the user asked for to one verified reference.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -48,12 +49,26 @@ pub struct Wish {
     pub released: BTreeMap<ContainerName, Option<Timestamp>>,
     /// Whether the instance keeps the reference that it runs.
     pub keep: bool,
+    /// Where log files go from now on.
+    pub logs_to: LogsTo,
     /// Whether only the plan is wanted.
     pub dry_run: bool,
     /// Whether to return once everything is started.
     pub no_wait: bool,
     /// How long one container may take to be ready.
     pub timeout: Duration,
+}
+
+/// Where log files go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LogsTo {
+    /// As the instance remembers.
+    #[default]
+    Kept,
+    /// To volumes.
+    Volumes,
+    /// To this folder of this machine.
+    Folder(PathBuf),
 }
 
 /// Which reference is wanted.

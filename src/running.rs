@@ -59,7 +59,8 @@ impl Running {
         let (engine, choice) = context.engine()?;
         let identity = identity(context, open)?;
         let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
-        let observation = Observation::take(&engine, &identity).await?;
+        let mut observation = Observation::take(&engine, &identity).await?;
+        observation.mounts(&engine).await?;
         let reference = match &record {
             Some(record) => cached_reference(context, open, record).await,
             None => None,

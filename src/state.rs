@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::de::DeserializeOwned;
@@ -47,9 +47,23 @@ pub struct InstanceRecord {
     /// Containers that run as they were released although there is a proposal: when it began.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub declined: BTreeMap<ContainerName, jiff::Timestamp>,
+    /// The folder that log files are mirrored to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs_to: Option<LogMirror>,
     /// Host ports by container and `host:container` as published.
     #[serde(default)]
     pub ports: BTreeMap<ContainerName, Vec<PortRecord>>,
+}
+
+/// A folder of this machine that has the log files of each container in a folder of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogMirror {
+    /// Absolute.
+    pub folder: PathBuf,
+    /// Its path on the engine's side; `None`: the engine does not see it, files are copied.
+    #[serde(default)]
+    pub engine: Option<String>,
 }
 
 /// A reference, by number and proxy image.

@@ -12,6 +12,7 @@ use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::forward;
+use crate::instance;
 use crate::model::identity::Identity;
 use crate::plan::Plan;
 use crate::plan::removal;
@@ -64,6 +65,8 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     if plan.is_empty() {
         context.ui.note("nothing runs");
     }
+    let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
+    instance::copy_out(&engine, &identity, record.as_ref()).await?;
     walk(context, &engine, &identity, &observation, &plan).await?;
     let files = forward::Files::new(&context.paths, &open.name, &context.instance);
     forward::Forwarder::new(files).stop().await?;

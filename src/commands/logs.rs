@@ -1,8 +1,9 @@
 //! `devenv logs`
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use futures_util::StreamExt;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, civil};
@@ -11,6 +12,7 @@ use crate::complete;
 use crate::context::Context;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::instance;
 use crate::logs::{self, Line, Place, Query};
 use crate::model::name::ContainerName;
 use crate::model::visible::printable;
@@ -39,6 +41,9 @@ pub struct Arguments {
     /// What to read
     #[arg(long, value_enum, default_value_t = Sources::All)]
     source: Sources,
+    /// Copy the files to this folder instead of showing them, one folder a container
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["follow", "since", "tail", "source"])]
+    to: Option<PathBuf>,
     /// Let control characters through, such as colours
     #[arg(long)]
     raw: bool,
@@ -81,6 +86,14 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let names = running.names(&arguments.names)?;
     let places = logs::places(&running.identity, &running.observation.observed, &names);
     say_what_is_not_there(context, &running, &arguments, &names, &places);
+    if let Some(folder) = &arguments.to {
+        let copied = logs::copy(&running.engine, &places, folder).await?;
+        context
+            .ui
+            .note(&format!("copied: {copied} new or changed files"));
+        return Ok(Exit::Done);
+    }
+    instance::copy_out(&running.engine, &running.identity, running.record.as_ref()).await?;
     let query = Query {
         since: arguments.since,
         tail: arguments.tail,

@@ -4,9 +4,10 @@ mod sources;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use jiff::Timestamp;
 
 use crate::commands::status;
@@ -19,7 +20,7 @@ use crate::instance::{self, Outcome};
 use crate::model::name::{ConfigurationName, EnvironmentName};
 use crate::model::quantity::Span;
 use crate::model::urls;
-use crate::prepare::Wish;
+use crate::prepare::{LogsTo, Wish};
 use crate::select::Why;
 use crate::ui::Ui;
 use crate::ui::table::{Cell, table};
@@ -71,6 +72,13 @@ pub struct Arguments {
     /// Run the proxy again
     #[arg(long)]
     proxy: bool,
+    /// Have the log files in this folder of this machine, one folder a container, until
+    /// `--no-logs-to`
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    logs_to: Option<PathBuf>,
+    /// Have the log files in volumes again
+    #[arg(long, conflicts_with = "logs_to")]
+    no_logs_to: bool,
     /// Show what would be done and on which evidence, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -103,6 +111,11 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
         configuration: arguments.configuration,
         ports: arguments.port.into_iter().collect::<BTreeMap<_, _>>(),
         proxy: (arguments.proxy || arguments.no_proxy).then_some(arguments.proxy),
+        logs_to: match arguments.logs_to {
+            Some(folder) => LogsTo::Folder(folder),
+            None if arguments.no_logs_to => LogsTo::Volumes,
+            None => LogsTo::Kept,
+        },
         dry_run: arguments.dry_run,
         no_wait: arguments.no_wait,
         timeout: arguments.timeout.duration(),

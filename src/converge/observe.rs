@@ -46,6 +46,24 @@ impl Observation {
         })
     }
 
+    /// Looks up where volumes are mounted, of containers whose row in the list does not say although
+    /// volumes of theirs are there: some engines leave it out.
+    pub async fn mounts<E: Engine>(&mut self, engine: &E) -> Result<()> {
+        let volumes = &self.observed.volumes;
+        let all = self.observed.containers.values_mut().flatten();
+        for container in all.filter(|it| it.volumes.is_empty()) {
+            let prefix = format!("{}.", container.object);
+            if volumes.iter().any(|volume| volume.starts_with(&prefix)) {
+                match engine.inspect(&container.id).await {
+                    Ok(details) => container.volumes = details.volumes,
+                    Err(fault) if fault.kind == FaultKind::NotFound => {}
+                    Err(fault) => return Err(fault.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Looks at everybody's containers too: before anything is created, its names and ports must be
     /// nobody else's.
     pub async fn widen<E: Engine>(&mut self, engine: &E, identity: &Identity) -> Result<()> {

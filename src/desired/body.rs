@@ -8,12 +8,12 @@ use ring::hmac;
 use super::{Image, Inputs, Secrets};
 use crate::model::container::{Health, Publish};
 use crate::model::create_body::{
-    CreateBody, Empty, EndpointBody, HealthcheckBody, HostConfigBody, MountBody, NetworkingBody,
-    PortBindingBody, UlimitBody,
+    BIND, CreateBody, Empty, EndpointBody, HealthcheckBody, HostConfigBody, MountBody,
+    NetworkingBody, PortBindingBody, UlimitBody, VOLUME,
 };
 use crate::model::digest::Digest;
 use crate::model::identity;
-use crate::model::name::ContainerName;
+use crate::model::name::{ContainerName, LOGS, VolumeName};
 use crate::model::reference::ReferenceContainer;
 use crate::model::run_specification::RunSpecification;
 use crate::model::secret::Secret;
@@ -187,11 +187,7 @@ fn host_config(
         mounts: run
             .volumes
             .iter()
-            .map(|(volume, path)| MountBody {
-                source: inputs.identity.volume(name, volume),
-                target: path.to_string(),
-                kind: "volume".to_owned(),
-            })
+            .map(|(volume, path)| mount(inputs, name, volume, path.to_string()))
             .collect(),
         nano_cpus: run.cpus.map_or(0, crate::model::quantity::Cpus::nano),
         network_mode: network.to_owned(),
@@ -211,6 +207,27 @@ fn host_config(
                 soft: i64::from(*limit),
             })
             .collect(),
+    }
+}
+
+/// A named volume; of the log files the folder that the user shares instead.
+fn mount(
+    inputs: &Inputs<'_>,
+    name: &ContainerName,
+    volume: &VolumeName,
+    target: String,
+) -> MountBody {
+    match &inputs.overrides.logs_to {
+        Some(folder) if volume.as_str() == LOGS => MountBody {
+            source: format!("{}/{name}", folder.trim_end_matches('/')),
+            target,
+            kind: BIND.to_owned(),
+        },
+        _ => MountBody {
+            source: inputs.identity.volume(name, volume),
+            target,
+            kind: VOLUME.to_owned(),
+        },
     }
 }
 

@@ -225,7 +225,7 @@ async fn demand(context: &Context, open: &OpenPlatform) -> Result<Option<Demand>
         without: record.without.clone(),
         proxy: record.proxy,
     };
-    let overrides = instance::overrides(context, open)?;
+    let overrides = instance::own_overrides(context, open)?;
     Ok(Some(Demand {
         selection: select::select(&reference, &request)?,
         record,

@@ -3,6 +3,7 @@
 mod build;
 mod converge;
 mod convert;
+mod dialect;
 mod events;
 mod exec;
 mod files;

@@ -119,7 +119,7 @@ impl Fetching<'_> {
             identity: &identity,
             configuration: &self.open.platform.workstation.configuration,
             host: &Host::unknown()?,
-            overrides: &gather::overrides(self.context, self.open)?,
+            overrides: &gather::own_overrides(self.context, self.open)?,
             ports: &Ports::default(),
             secrets: &Secrets {
                 values: BTreeMap::new(),

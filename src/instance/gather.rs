@@ -92,7 +92,19 @@ pub(super) async fn secrets(
 }
 
 /// The user's own changes, if there are any.
-pub(crate) fn overrides(context: &Context, open: &OpenPlatform) -> Result<Overrides> {
+pub(super) fn overrides(
+    context: &Context,
+    open: &OpenPlatform,
+    record: &InstanceRecord,
+) -> Result<Overrides> {
+    let mut overrides = own_overrides(context, open)?;
+    let mirror = record.logs_to.as_ref();
+    overrides.logs_to = mirror.and_then(|it| it.engine.clone());
+    Ok(overrides)
+}
+
+/// What the user's file says.
+pub(crate) fn own_overrides(context: &Context, open: &OpenPlatform) -> Result<Overrides> {
     let path = context.paths.overrides(&open.name);
     match std::fs::read(&path) {
         Ok(text) => Overrides::parse(&path.display().to_string(), &text),

@@ -55,7 +55,16 @@ fn place(identity: &Identity, observed: &Observed, name: &ContainerName) -> Opti
     let volume_name = VolumeName::new(super::VOLUME).ok()?;
     let volume_name = identity.volume(name, &volume_name);
     let mounted = |it: &ObservedContainer| {
-        let path = it.volumes.get(&volume_name)?.clone();
+        // No folder is mounted but the one that logs are mirrored to.
+        let mut folders = it
+            .volumes
+            .iter()
+            .filter(|(source, _)| source.starts_with('/'));
+        let path = it
+            .volumes
+            .get(&volume_name)
+            .or(folders.next().map(|(_, path)| path));
+        let path = path?.clone();
         let id = it.id.clone();
         Some(Volume::Mounted { id, path })
     };

@@ -14,7 +14,7 @@ use super::{Line, Query, Source};
 use crate::engine::docker::{Docker, LogOptions, LogStream};
 use crate::engine::{Engine, Fault, FaultKind};
 use crate::error::{Error, Result};
-use crate::model::create_body::{CreateBody, MountBody};
+use crate::model::create_body::{CreateBody, MountBody, VOLUME};
 use crate::model::identity::Identity;
 use crate::model::name::ContainerName;
 
@@ -113,14 +113,7 @@ pub(super) async fn files(engine: &Docker, place: &Place, query: Query) -> Resul
 
 async fn take(engine: &Docker, place: &Place, wanted: Wanted) -> Result<Snapshot> {
     let what = format!("the log files of {}", place.container);
-    let taken = match &place.volume {
-        None => Ok(Snapshot::default()),
-        Some(Volume::Mounted { id, path }) => {
-            snapshot::take(engine.read_archive(id, path), wanted).await
-        }
-        Some(Volume::Detached { name, identity }) => detached(engine, name, identity, wanted).await,
-    };
-    match taken {
+    match read(engine, place, wanted).await {
         // The container was replaced meanwhile, or the folder is not there any more.
         Err(fault) if fault.kind == FaultKind::NotFound => Ok(Snapshot {
             notes: vec![format!("its files cannot be read: {fault}")],
@@ -130,16 +123,54 @@ async fn take(engine: &Docker, place: &Place, wanted: Wanted) -> Result<Snapshot
     }
 }
 
+async fn read(engine: &Docker, place: &Place, wanted: Wanted) -> Result<Snapshot, Fault> {
+    let Some(opened) = open(engine, place).await? else {
+        return Ok(Snapshot::default());
+    };
+    let taken = snapshot::take(opened.archive, wanted).await;
+    if let Some(reader) = opened.reader {
+        reader.remove(engine).await?;
+    }
+    taken
+}
+
 /// Where the reader mounts the volume.
 const READER_PATH: &str = "/devenv-logs";
 
+/// The archive of a log volume.
+pub(super) struct Opened {
+    pub(super) archive: BoxStream<'static, Result<Bytes, Fault>>,
+    /// To be removed once it was read.
+    pub(super) reader: Option<Reader>,
+}
+
+/// A container that never runs, made to read a volume through it.
+pub(super) struct Reader(String);
+
+impl Reader {
+    pub(super) async fn remove(self, engine: &Docker) -> Result<(), Fault> {
+        engine.remove(&self.0).await
+    }
+}
+
+/// The log volume of a place, if it has one.
+pub(super) async fn open(engine: &Docker, place: &Place) -> Result<Option<Opened>, Fault> {
+    let (reader, id, path) = match &place.volume {
+        None => return Ok(None),
+        Some(Volume::Mounted { id, path }) => (None, id.clone(), path.as_str()),
+        Some(Volume::Detached { name, identity }) => {
+            let id = reader(engine, name, identity).await?;
+            (Some(Reader(id.clone())), id, READER_PATH)
+        }
+    };
+    Ok(Some(Opened {
+        archive: engine.read_archive(&id, path),
+        reader,
+    }))
+}
+
 /// Engines read volumes only through a container: one that never runs and goes at once.
-async fn detached(
-    engine: &Docker,
-    volume: &str,
-    identity: &Identity,
-    wanted: Wanted,
-) -> Result<Snapshot, Fault> {
+async fn reader(engine: &Docker, volume: &str, identity: &Identity) -> Result<String, Fault> {
     let image = some_image(engine, identity).await?;
     let mut body = CreateBody {
         cmd: Some(vec!["never-run".to_owned()]),
@@ -153,18 +184,14 @@ async fn detached(
     body.host_config.mounts = vec![MountBody {
         source: volume.to_owned(),
         target: READER_PATH.to_owned(),
-        kind: "volume".to_owned(),
+        kind: VOLUME.to_owned(),
     }];
     let object = format!("{}.read-{}", identity.network(), unique());
-    let id = engine.create(&object, &body, &[]).await?;
-    let taken = snapshot::take(engine.read_archive(&id, READER_PATH), wanted).await;
-    let removed = engine.remove(&id).await;
-    let snapshot = taken?;
-    removed.map(|()| snapshot)
+    engine.create(&object, &body, &[]).await
 }
 
 /// Any image serves, as nothing of it is run; the platform's own come first.
-async fn some_image(engine: &Docker, identity: &Identity) -> Result<String, Fault> {
+pub(super) async fn some_image(engine: &Docker, identity: &Identity) -> Result<String, Fault> {
     let own = format!("localhost/devenv/{}/", identity.platform);
     let images = engine.images().await?;
     let first = images

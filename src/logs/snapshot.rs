@@ -89,7 +89,7 @@ pub(super) async fn beyond(
 }
 
 /// Hands the archive to a thread that may block.
-async fn entries<T: Send + 'static>(
+pub(super) async fn entries<T: Send + 'static>(
     mut archive: BoxStream<'static, Result<Bytes, Fault>>,
     read: impl FnOnce(tar::Archive<Pieces>) -> io::Result<T> + Send + 'static,
 ) -> Result<T, Fault> {
@@ -124,7 +124,7 @@ async fn entries<T: Send + 'static>(
 }
 
 /// The pieces of a stream, for a reader that blocks.
-struct Pieces {
+pub(super) struct Pieces {
     pieces: mpsc::Receiver<Bytes>,
     rest: VecDeque<u8>,
 }

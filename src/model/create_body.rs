@@ -77,7 +77,7 @@ pub struct HostConfigBody {
     pub extra_hosts: Vec<String>,
     /// Bytes; 0 is no limit.
     pub memory: u64,
-    /// Named volumes.
+    /// Named volumes and folders.
     pub mounts: Vec<MountBody>,
     /// Billionths of a processor; 0 is no limit.
     pub nano_cpus: u64,
@@ -95,15 +95,21 @@ pub struct HostConfigBody {
     pub ulimits: Vec<UlimitBody>,
 }
 
-/// A named volume at a path.
+/// The kind of a mount that is a named volume.
+pub const VOLUME: &str = "volume";
+
+/// The kind of a mount that is a folder of the engine's host, which has to be there.
+pub const BIND: &str = "bind";
+
+/// A named volume, or a folder of the engine's host, at a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct MountBody {
-    /// The volume's name on the engine.
+    /// The volume's name on the engine, or the folder's path.
     pub source: String,
     /// Absolute path inside.
     pub target: String,
-    /// Always `volume`.
+    /// [`VOLUME`] or [`BIND`].
     #[serde(rename = "Type")]
     pub kind: String,
 }

@@ -119,6 +119,9 @@ name!(
     "lower-case letters, digits and single dashes, from a letter, at most 40",
     |text| dashed(text, 40)
 );
+/// The name of the volume that holds log files.
+pub const LOGS: &str = "logs";
+
 name!(
     /// A volume of one container. No dash, as for [`PlatformName`].
     VolumeName,

@@ -25,7 +25,7 @@ pub struct ObservedContainer {
     pub ports: Vec<PublishedPort>,
     /// Networks it is attached to: name → endpoint.
     pub networks: BTreeMap<String, Endpoint>,
-    /// Volumes it mounts: engine's volume name → path.
+    /// What it mounts: the engine's volume name, or the path of a folder of its host → path.
     pub volumes: BTreeMap<String, String>,
     /// Seconds since 1970 of its creation.
     pub created: i64,
@@ -126,6 +126,8 @@ pub struct ContainerDetails {
     pub error: String,
     /// Memory limit in bytes; 0 is none.
     pub memory: u64,
+    /// What it mounts: the engine's volume name, or the path of a folder of its host → path.
+    pub volumes: BTreeMap<String, String>,
     /// Networks with aliases.
     pub networks: BTreeMap<String, Endpoint>,
     /// RFC 3339, empty when it never ran.

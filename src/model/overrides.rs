@@ -16,6 +16,10 @@ use crate::error::{Kind, Result};
 pub struct Overrides {
     /// By container.
     pub containers: BTreeMap<ContainerName, Override>,
+    /// The folder, by its path on the engine's side, that holds a folder for the log files of each
+    /// container; `None`: they are in volumes. Not of the file: `up --logs-to` says it.
+    #[serde(skip)]
+    pub logs_to: Option<String>,
 }
 
 /// What is different for one container.

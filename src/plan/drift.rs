@@ -66,8 +66,9 @@ impl<'a> Drift<'a> {
     fn is_attached(&self, current: &ObservedContainer) -> bool {
         let on = |name: &str, id: Option<&str>| {
             let endpoint = current.networks.get(name)?;
-            // An engine looks up the network's Id at the first start.
-            Some(id.is_some() && (endpoint.network.is_empty() || Some(&*endpoint.network) == id))
+            // An engine looks up the network's Id at the first start; another one gives the name.
+            let is_it = ["", name].contains(&&*endpoint.network) || Some(&*endpoint.network) == id;
+            Some(id.is_some() && is_it)
         };
         on(&self.desired.network, self.network) == Some(true)
             && on(&self.desired.absent_network, self.absent_network) != Some(false)

@@ -61,6 +61,7 @@ async fn the_same_address_leads_to_the_page_on_every_host() {
 
     workstation.run(&["down"]).ok();
     assert_eq!(page(port, "/billing"), None);
-    workstation.run(&["up"]).ok();
+    let up = ["up", "billing", "--port", &format!("80={port}")];
+    workstation.run(&up).ok();
     assert_eq!(page(port, "/billing"), found("billing"));
 }

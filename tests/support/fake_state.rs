@@ -170,6 +170,7 @@ impl FakeContainer {
             out_of_memory: self.out_of_memory,
             error: String::new(),
             memory: self.body.host_config.memory,
+            volumes: self.listed().volumes,
             networks,
             started: if self.starts == 0 {
                 String::new()

@@ -12,7 +12,7 @@ use bollard::query_parameters::{
     StartContainerOptions, StopContainerOptions, TagImageOptions,
 };
 
-use super::{Docker, convert, events, images, seconds, unsorted, within};
+use super::{Docker, convert, dialect, events, images, seconds, unsorted, within};
 use crate::engine::{Engine, Fault, FaultKind, Labels, PullProgress, RegistryLogin};
 use crate::model::create_body::CreateBody;
 use crate::model::digest::Digest;
@@ -59,9 +59,19 @@ impl Engine for Docker {
     }
 
     async fn inspect(&self, container: &str) -> Result<ContainerDetails, Fault> {
-        let answer = self
-            .short(self.client.inspect_container(container, None))
-            .await?;
+        let asked = async {
+            match self.client.inspect_container(container, None).await {
+                Err(error) if dialect::is_foreign(&error) => Ok(None),
+                answer => answer.map(Some),
+            }
+        };
+        let answer = match self.short(asked).await? {
+            Some(answer) => answer,
+            None => {
+                self.translated(&format!("/containers/{container}/json"))
+                    .await?
+            }
+        };
         Ok(convert::inspected(answer))
     }
 
@@ -244,9 +254,17 @@ impl Docker {
         options: ListContainersOptionsBuilder,
     ) -> Result<Vec<ObservedContainer>, Fault> {
         let options = options.all(true).build();
-        let rows = self
-            .short(self.client.list_containers(Some(options)))
-            .await?;
+        let asked = async {
+            match self.client.list_containers(Some(options)).await {
+                Err(error) if dialect::is_foreign(&error) => Ok(None),
+                rows => rows.map(Some),
+            }
+        };
+        let rows = match self.short(asked).await? {
+            Some(rows) => rows,
+            // Everybody's: what is not asked for, callers leave out by its labels.
+            None => self.translated("/containers/json?all=true").await?,
+        };
         Ok(rows.into_iter().map(convert::listed).collect())
     }
 }

@@ -12,7 +12,7 @@ use bollard::models::{
 
 use super::refusal::visible;
 use crate::engine::{Fault, FaultKind};
-use crate::model::create_body::{CreateBody, HealthcheckBody};
+use crate::model::create_body::{BIND, CreateBody, HealthcheckBody, VOLUME};
 use crate::model::digest::Digest;
 use crate::model::observed::{
     ContainerDetails, ContainerState, Endpoint, Health, ObservedContainer, ObservedImage, Probe,
@@ -67,6 +67,12 @@ pub(super) fn inspected(body: ContainerInspectResponse) -> ContainerDetails {
         error: visible(state.error.as_deref().unwrap_or_default()),
         memory: memory.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0),
         networks: endpoints(networks, &id),
+        volumes: body
+            .mounts
+            .into_iter()
+            .flatten()
+            .filter_map(volume)
+            .collect(),
         started: state
             .started_at
             .clone()
@@ -240,7 +246,8 @@ fn published(port: &PortSummary) -> Option<PublishedPort> {
 
 fn volume(mount: MountPoint) -> Option<(String, String)> {
     match mount.typ.as_deref() {
-        Some("volume") => Some((mount.name?, mount.destination?)),
+        Some(VOLUME) => Some((mount.name?, mount.destination?)),
+        Some(BIND) => Some((mount.source?, mount.destination?)),
         _ => None,
     }
 }

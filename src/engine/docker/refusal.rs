@@ -117,6 +117,7 @@ fn by_text(message: &str) -> Option<FaultKind> {
         "is already paused",
         "is ambiguous",
         "is not running",
+        "container state improper",
     ]) || (text.contains("name") && text.contains("already in use"))
     {
         Some(FaultKind::Conflict)
