@@ -20,7 +20,7 @@ pub struct Arguments {
     /// The container
     #[arg(add = complete::names())]
     name: ContainerName,
-    /// Use this file instead of the released artifact, now and later (repeatable)
+    /// Use this file instead of the released artifact of its name, now and later (repeatable)
     #[arg(long, value_name = "FILE")]
     artifact: Vec<PathBuf>,
     /// Build without the engine's layer cache

@@ -15,8 +15,8 @@ use crate::proposals::{Proposal, Typed};
 /// Change a container's definition, on this machine
 ///
 /// Makes a work tree of the definitions for this proposal, or takes up the one that is there, and
-/// opens `container.yaml` in your editor (VISUAL, EDITOR); what you save is checked. Then
-/// `devenv build NAME` builds it and `devenv up NAME --local` runs it among production's containers.
+/// opens `container.yaml` in your editor (VISUAL, EDITOR; a command line such as `code --wait`). What
+/// you saved is checked, and opened again until it holds together. Then `devenv build NAME` builds it and `devenv up NAME --local` runs it among production's containers.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The container

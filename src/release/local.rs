@@ -85,12 +85,9 @@ impl Desk<'_> {
         let files = checkout.files(self.definitions, name)?;
         template::refuse_outside_proxy(&folder_of(name), definition.kind, &files)?;
         self.warn_of_secrets(name, &files);
-        let artifacts = if order.artifacts.is_empty() && !definition.artifact.is_empty() {
-            self.released_artifacts(&checkout, name, &definition.artifact)
-                .await?
-        } else {
-            artifacts::open(name, &definition.artifact, &order.artifacts).await?
-        };
+        let artifacts = self
+            .local_artifacts(&checkout, name, &definition.artifact, &order.artifacts)
+            .await?;
         let recipe = self.recipe(&checkout, name, files, artifacts).await?;
         let released = checkout.catalogue.platform.containers.get(name);
         let version = released.map_or("local", |version| version.as_str());
@@ -158,6 +155,33 @@ impl Desk<'_> {
         let name = format!("{REPOSITORY}/{}", order.container);
         docker.tag(&image, &name, &token).await?;
         Ok((Built { inputs, image }, false))
+    }
+
+    /// The files that were given, and for the rest what the released version was built with.
+    async fn local_artifacts(
+        &self,
+        checkout: &Checkout,
+        container: &ContainerName,
+        wanted: &[FileName],
+        files: &[PathBuf],
+    ) -> Result<Vec<Artifact>> {
+        let is_given = |name: &FileName| {
+            let mut names = files.iter().filter_map(|file| file.file_name());
+            names.any(|file| file == name.as_str()) || (wanted.len() == 1 && !files.is_empty())
+        };
+        let (given, rest): (Vec<FileName>, Vec<FileName>) =
+            wanted.iter().cloned().partition(is_given);
+        // One that is called like none of them is refused with the whole list.
+        let known = if files.len() > given.len() {
+            wanted
+        } else {
+            &given
+        };
+        let mut artifacts = artifacts::open(container, known, files).await?;
+        if !rest.is_empty() {
+            artifacts.extend(self.released_artifacts(checkout, container, &rest).await?);
+        }
+        Ok(artifacts)
     }
 
     /// The artifacts of the version that is released, by the digests in its signed statement.

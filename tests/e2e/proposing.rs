@@ -317,7 +317,6 @@ fn only_how_it_runs(watch: &Watch, folder: &Path, object: &str) {
 #[test]
 fn what_is_saved_is_built_and_replaces_that_container_alone() {
     let (company, developer, folder) = begun();
-    developer.run(&["edit", "base", "--print"]).ok();
     let port = format!("80={}", crate::support::workstation::free_port());
     let mut watch = Watch::begin(&developer, &["up", "billing", "--local", "--port", &port]);
     watch.next("watching");
@@ -329,7 +328,11 @@ fn what_is_saved_is_built_and_replaces_that_container_alone() {
 
     // As vim writes: a new file over the old one, its own file beside it.
     let properties = folder.join("configuration/recette/application.properties");
-    fs::write(folder.join(".container.yaml.swp"), "x").unwrap();
+    fs::write(
+        properties.with_file_name(".application.properties.swp"),
+        "x",
+    )
+    .unwrap();
     fs::write(folder.join("new"), "name=saved\n").unwrap();
     fs::rename(folder.join("new"), &properties).unwrap();
     let changed = watch.next("changed");
@@ -369,20 +372,28 @@ fn an_artifact_that_is_built_again_is_built_in() {
     let folder = PathBuf::from(folder.stdout.trim());
     let definition = fs::read_to_string(folder.join("container.yaml")).unwrap();
     let definition = definition.replace("/billing", "/shop");
-    fs::write(
-        folder.join("container.yaml"),
-        definition + "artifact: shop.war\n",
-    )
-    .unwrap();
+    let wants = |artifacts: &str| {
+        let text = format!("{definition}artifact: {artifacts}\n");
+        fs::write(folder.join("container.yaml"), text).unwrap();
+    };
+    wants("shop.war");
     let recipe = fs::read_to_string(folder.join("Dockerfile")).unwrap();
     fs::write(folder.join("Dockerfile"), recipe + "COPY shop.war /\n").unwrap();
     developer
         .run(&["build", "shop"])
         .code(2)
         .says("--artifact FILE");
+    let build = ["build", "shop", "--artifact", war.to_str().unwrap()];
+    // Of several, those that are not given are the released ones; here there are none.
+    wants("[app.war, extra.zip]");
     developer
-        .run(&["build", "shop", "--artifact", war.to_str().unwrap()])
-        .ok();
+        .run(&build)
+        .code(2)
+        .says("needs the artifact `extra.zip`");
+    wants("[a.war, extra.zip]");
+    developer.run(&build).code(2).says("[a.war, extra.zip]");
+    wants("shop.war");
+    developer.run(&build).ok();
 
     let watch = Watch::begin(&developer, &["up", "shop", "--local", "--no-proxy"]);
     watch.next("watching");
@@ -530,9 +541,7 @@ fn a_difference_tells_fields_packages_and_what_is_risky() {
     fs::write(folder.join("status"), status("5.2", "wget")).unwrap();
     let definition = folder.join("container.yaml");
     let text = fs::read_to_string(&definition).unwrap();
-    let text = text
-        + "memory: 64MiB\nsecrets: [DB_PASSWORD]\nvolumes: { data: /srv }\n\
-                       publish: [{ host: 8443, container: 443 }]\n";
+    let text = text + "memory: 64MiB\nsecrets: [DB_PASSWORD]\nvolumes: { data: /srv }\n";
     fs::write(
         &definition,
         text.replace("port: 8080\n", "port: 8080\nuser: root\n"),
@@ -548,7 +557,7 @@ fn a_difference_tells_fields_packages_and_what_is_risky() {
         "package: bash: 5.1 → 5.2",
         "package: curl: removed 1",
         "package: wget: added 1",
-        "look twice: publish: port 8443",
+        "look twice: user: files that are in its volumes keep their owner",
         "look twice: secrets: production has to have a value of DB_PASSWORD",
         "look twice: memory: it is killed at 64MiB",
         "look twice: user: it runs as root",
@@ -559,7 +568,7 @@ fn a_difference_tells_fields_packages_and_what_is_risky() {
     let value = &developer.run(&["diff", "--json"]).code(1).json()[0];
     assert_eq!(value["container"], "billing");
     assert_eq!(value["image"]["packages"][0]["after"], "5.2");
-    assert_eq!(value["risks"][0]["path"], "publish");
+    assert_eq!(value["risks"][0]["path"], "secrets");
     let left = docker(&["ps", "--all", "--filter", "name=devenv-diff-", "--quiet"]);
     assert_eq!(left, "", "nothing that was looked into stays");
 }
@@ -595,93 +604,4 @@ fn what_proposals_left_behind_is_cleaned_up() {
     developer.run(&["edit", "front", "--print"]).ok();
     let again = developer.run(&["clean", "--dry-run"]).ok().stdout;
     assert!(!again.contains(&half), "{again}");
-}
-
-#[test]
-#[ignore = "temporary"]
-fn measure_replace() {
-    let (company, developer, folder) = begun();
-    let port = format!("80={}", crate::support::workstation::free_port());
-    let watch = Watch::begin(&developer, &["up", "billing", "--local", "--port", &port]);
-    watch.next("watching");
-    let properties = folder.join("configuration/recette/application.properties");
-    for round in 0..5 {
-        let begun = Instant::now();
-        fs::write(&properties, format!("name=round {round}\n")).unwrap();
-        let replaced = watch.next("replaced");
-        eprintln!(
-            "MEASURE save to replaced {} ms, round {}",
-            begun.elapsed().as_millis(),
-            replaced["milliseconds"]
-        );
-        watch.next("watching");
-    }
-    let object = object(&company, &developer);
-    let base = docker(&[
-        "image",
-        "ls",
-        "--digests",
-        "--format",
-        "{{.Repository}}@{{.Digest}}",
-    ]);
-    let base = base
-        .lines()
-        .find(|it| it.starts_with(&format!("{}/base@sha256", company.prefix)))
-        .unwrap()
-        .to_owned();
-    let context = tempfile::tempdir().unwrap();
-    let copy = context.path().join("c");
-    docker(&["version"]);
-    Command::new("cp")
-        .args(["-r", folder.to_str().unwrap(), copy.to_str().unwrap()])
-        .status()
-        .unwrap();
-    for round in 0..5 {
-        fs::write(
-            copy.join("configuration/recette/application.properties"),
-            format!("name=floor {round}\n"),
-        )
-        .unwrap();
-        let begun = Instant::now();
-        let image = docker(&[
-            "build",
-            "--quiet",
-            "--build-arg",
-            &format!("BASE_BASE={base}"),
-            copy.to_str().unwrap(),
-        ]);
-        let built = begun.elapsed();
-        let name = format!("{object}-floor{round}");
-        docker(&[
-            "create",
-            "--name",
-            &name,
-            "--health-cmd",
-            "true",
-            "--network",
-            "none",
-            "--label",
-            &format!("devenv.instance={}", developer.instance),
-            "--stop-timeout",
-            "1",
-            &image,
-            "/probe",
-            "listen",
-            "8080",
-        ]);
-        let created = begun.elapsed();
-        docker(&["start", &name]);
-        let started = begun.elapsed();
-        docker(&["stop", "--time", "10", &name]);
-        docker(&["rm", &name]);
-        let removed = begun.elapsed();
-        docker(&["image", "rm", &image]);
-        eprintln!(
-            "MEASURE floor: build {} create {} start {} stop+rm {} ms (cumulative)",
-            built.as_millis(),
-            created.as_millis(),
-            started.as_millis(),
-            removed.as_millis()
-        );
-    }
 }
