@@ -95,6 +95,20 @@ impl Paths {
         self.proposals(platform).join(format!("{container}.json"))
     }
 
+    /// Where an editor writes the words of a proposal.
+    pub fn proposals_words(&self) -> PathBuf {
+        self.state.join("proposals").join("words.md")
+    }
+
+    /// Requests as text and patch files, where the server knows none.
+    pub fn requests(&self, platform: &PlatformName, container: &ContainerName) -> PathBuf {
+        self.data
+            .join("platforms")
+            .join(platform.as_str())
+            .join("requests")
+            .join(container.as_str())
+    }
+
     /// The folder of platforms.
     pub fn platforms(&self) -> PathBuf {
         self.data.join("platforms")

@@ -1,7 +1,16 @@
 //! A developer's own changes to definitions: edited in a work tree, built and run on this machine,
-//! marked as local everywhere.
+//! marked as local everywhere; sent to those who merge.
 
+mod deliver;
+mod description;
+mod effect;
+mod merged;
 mod overlay;
+mod propose;
+mod reach;
+mod refusal;
+mod sent;
+mod withdraw;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,7 +25,12 @@ use crate::release::local::{Built, Local, Order, repository};
 use crate::state;
 use crate::ui::release::ReleaseProgress;
 
+pub use effect::Effect;
+pub use merged::{Merged, merged, remove_images, running};
 pub use overlay::Locals;
+pub use propose::{Asked, Outcome, Word, propose};
+pub use sent::{Ran, Sent, Typed};
+pub use withdraw::{Withdrawn, withdraw};
 
 /// What is kept of one proposal, beside its work tree.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +51,15 @@ pub struct Proposal {
     /// Files that were given instead of the released artifacts.
     #[serde(default)]
     pub artifacts: Vec<std::path::PathBuf>,
+    /// How it ran here last.
+    #[serde(default)]
+    pub ran: Option<Ran>,
+    /// Words that were typed and not sent yet.
+    #[serde(default)]
+    pub typed: Option<Typed>,
+    /// What was sent of it.
+    #[serde(default)]
+    pub sent: Option<Sent>,
 }
 
 impl Proposal {
@@ -89,6 +112,9 @@ impl Proposal {
             built: None,
             proxy: None,
             artifacts: Vec::new(),
+            ran: None,
+            typed: None,
+            sent: None,
         };
         proposal.save(context, open)?;
         Ok(proposal)
@@ -117,6 +143,11 @@ impl Proposal {
         definitions: &Definitions,
     ) -> Result<CommitId> {
         definitions.snapshot(&context.paths.worktree(&open.name, &self.container))
+    }
+
+    /// Its folder in the definitions.
+    pub fn folder(&self) -> String {
+        format!("containers/{}", self.container)
     }
 
     /// Builds it, unless nothing that goes into it has changed, and remembers the image.

@@ -120,6 +120,7 @@ struct File {
     ledger_grace_days: Option<u32>,
     registry_mirrors: BTreeMap<String, String>,
     definitions_signers: Option<PathBuf>,
+    forges: BTreeMap<PlatformName, String>,
     secrets:
         BTreeMap<PlatformName, BTreeMap<ConfigurationName, BTreeMap<VariableName, SecretSource>>>,
 }
@@ -178,6 +179,9 @@ pub struct Settings {
     /// Who may sign commits of the definitions, as git's `gpg.ssh.allowedSignersFile`; with it,
     /// unsigned ones are refused.
     pub definitions_signers: Setting<Option<PathBuf>>,
+    /// The root of a forge's REST interface where it is not on git's own host, by platform. Only
+    /// this leads a token there, never what definitions say.
+    pub forges: BTreeMap<PlatformName, String>,
     /// Commands that give secrets, by platform and configuration.
     pub secrets:
         BTreeMap<PlatformName, BTreeMap<ConfigurationName, BTreeMap<VariableName, SecretSource>>>,
@@ -240,6 +244,7 @@ impl Settings {
                 &path,
             ),
             definitions_signers: layer(None, file.definitions_signers.map(Some), None, &path),
+            forges: file.forges,
             secrets: file.secrets,
             file: there.then_some(path),
         })

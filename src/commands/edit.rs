@@ -10,7 +10,7 @@ use crate::context::{Context, OpenPlatform};
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::exit::Exit;
 use crate::model::name::ContainerName;
-use crate::proposals::Proposal;
+use crate::proposals::{Proposal, Typed};
 
 /// Change a container's definition, on this machine
 ///
@@ -91,6 +91,27 @@ fn begin(context: &Context, open: &OpenPlatform, arguments: &Arguments) -> Resul
         }
     }
     Ok(proposal)
+}
+
+/// Lets the user write a title, and below it a description, in an editor; what is written stays in
+/// `file` when anything fails.
+pub(super) fn words(editor: &str, file: &Path, typed: Typed) -> Result<Typed> {
+    const RULE: &str = "# The first line is the title, what follows an empty line the description.";
+    if let Some(parent) = file.parent() {
+        std::fs::create_dir_all(parent).at(Kind::Usage, "create", parent)?;
+    }
+    let text = format!("{}\n\n{}\n{RULE}\n", typed.title, typed.description);
+    std::fs::write(file, text).at(Kind::Usage, "write", file)?;
+    start(editor, file)?;
+    let text = std::fs::read_to_string(file).at(Kind::Usage, "read", file)?;
+    let _ = std::fs::remove_file(file);
+    let text = text.replace(RULE, "");
+    let (title, description) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+    Ok(Typed {
+        title: title.trim().to_owned(),
+        description: description.trim().to_owned(),
+        ..typed
+    })
 }
 
 /// What a container begins with: the shortest definition that holds together.

@@ -16,6 +16,7 @@ pub mod logs;
 pub mod open;
 pub mod pause;
 pub mod proposals;
+pub mod propose;
 pub mod pull;
 pub mod release;
 pub mod restart;
@@ -115,6 +116,7 @@ enum Command {
     Edit(edit::Arguments),
     Build(build::Arguments),
     Diff(diff::Arguments),
+    Propose(propose::Arguments),
     Proposals(proposals::Arguments),
     Abandon(abandon::Arguments),
     Trust(trust::Arguments),
@@ -168,6 +170,7 @@ impl Cli {
             Command::Edit(arguments) => edit::run(&context, &arguments),
             Command::Build(arguments) => build::run(&context, arguments).await,
             Command::Diff(arguments) => diff::run(&context, &arguments).await,
+            Command::Propose(arguments) => propose::run(&context, &arguments).await,
             Command::Proposals(arguments) => proposals::run(&context, &arguments),
             Command::Abandon(arguments) => abandon::run(&context, &arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,

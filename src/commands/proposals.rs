@@ -2,53 +2,121 @@
 
 use clap::Args;
 
-use crate::context::Context;
+use crate::context::{Context, OpenPlatform};
+use crate::definitions::Definitions;
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::forge::State;
+use crate::model::name::InstanceName;
 use crate::prepare::age;
-use crate::proposals::Proposal;
+use crate::proposals::{Proposal, running};
 use crate::ui::table::{Cell, table};
 
 /// List your changes to definitions that are in progress
+///
+/// As last seen: `devenv sync` looks at the server.
 #[derive(Debug, Args)]
 pub struct Arguments {}
+
+/// One row.
+struct Row<'a> {
+    proposal: &'a Proposal,
+    /// Commits that the base branch has gained since; none where that cannot be told.
+    behind: Option<usize>,
+    instances: Vec<InstanceName>,
+}
+
+/// Commits that are counted.
+const MOST: usize = 1000;
 
 /// Prints them.
 pub fn run(context: &Context, _: &Arguments) -> Result<Exit> {
     let open = context.open()?;
     let all = Proposal::all(context, &open)?;
-    let folder = |it: &Proposal| context.paths.worktree(&open.name, &it.container);
-    let values: Vec<_> = all
-        .iter()
-        .map(|it| {
-            serde_json::json!({
-                "container": it.container, "begun": it.begun, "base": it.base,
-                "built": it.built.map(|built| built.version()), "folder": folder(it),
-            })
-        })
-        .collect();
-    context.ui.json(&values);
     if all.is_empty() {
+        context.ui.json(&all);
         context
             .ui
             .data("no proposals; `devenv edit NAME` begins one");
         return Ok(Exit::Done);
     }
-    let rows: Vec<Vec<Cell>> = all
+    let definitions = context.definitions(&open.name)?;
+    let rows = all
         .iter()
-        .map(|it| {
-            let built = it.built.map_or_else(|| "-".to_owned(), |it| it.version());
-            vec![
-                Cell::from(it.container.as_str()),
-                Cell::from(age(it.begun, context.now())),
-                Cell::from(it.base.short()),
-                Cell::from(built),
-                Cell::from(folder(it).display().to_string()),
-            ]
-        })
-        .collect();
+        .map(|proposal| row(context, &open, &definitions, proposal))
+        .collect::<Result<Vec<Row<'_>>>>()?;
+    let values: Vec<_> = rows.iter().map(|it| it.value(context, &open)).collect();
+    context.ui.json(&values);
+    let cells: Vec<Vec<Cell>> = rows.iter().map(|it| it.cells(context)).collect();
     let style = context.ui.style();
-    let head = ["NAME", "AGE", "BASE", "BUILT", "FOLDER"];
-    context.ui.data(&table(style, &head, &rows));
+    let head = ["NAME", "AGE", "BASE", "STATE", "BUILT", "URL"];
+    context.ui.data(&table(style, &head, &cells));
     Ok(Exit::Done)
+}
+
+fn row<'a>(
+    context: &Context,
+    open: &OpenPlatform,
+    definitions: &Definitions,
+    proposal: &'a Proposal,
+) -> Result<Row<'a>> {
+    let head = definitions.head_id()?;
+    let gained = definitions.log_between(proposal.base, head, MOST);
+    Ok(Row {
+        proposal,
+        behind: gained.ok().map(|commits| commits.len()),
+        instances: running(context, open, &proposal.container)?,
+    })
+}
+
+impl Row<'_> {
+    /// How far it has come.
+    fn state(&self) -> &'static str {
+        let sent = self.proposal.sent.as_ref();
+        let arrived = sent.is_some_and(|it| it.commit.is_some());
+        match sent.and_then(crate::proposals::Sent::state) {
+            Some(State::Merged) => "merged",
+            Some(State::Closed) => "closed",
+            _ if !self.instances.is_empty() => "running LOCAL",
+            Some(State::Open) => "proposed",
+            None if arrived => "proposed",
+            None if self.proposal.built.is_some() => "built",
+            None => "editing",
+        }
+    }
+
+    fn url(&self) -> Option<&str> {
+        let request = self.proposal.sent.as_ref()?.request.as_ref()?;
+        Some(request.url.as_str()).filter(|it| !it.is_empty())
+    }
+
+    fn value(&self, context: &Context, open: &OpenPlatform) -> serde_json::Value {
+        let it = self.proposal;
+        let sent = it.sent.as_ref();
+        serde_json::json!({
+            "container": it.container, "begun": it.begun, "base": it.base, "behind": self.behind,
+            "state": self.state(), "built": it.built.map(|built| built.version()),
+            "instances": self.instances, "branch": sent.map(|it| &it.branch), "url": self.url(),
+            "folder": context.paths.worktree(&open.name, &it.container),
+        })
+    }
+
+    fn cells(&self, context: &Context) -> Vec<Cell> {
+        let it = self.proposal;
+        let behind = match self.behind {
+            Some(0) => it.base.short(),
+            Some(MOST) => format!("{} (far behind)", it.base.short()),
+            Some(count) => format!("{} ({count} behind)", it.base.short()),
+            None => format!("{} (history rewritten)", it.base.short()),
+        };
+        let branch = || it.sent.as_ref().map_or("-", |it| it.branch.as_str());
+        vec![
+            Cell::from(it.container.as_str()),
+            Cell::from(age(it.begun, context.now())),
+            Cell::from(behind),
+            Cell::from(self.state()),
+            Cell::from(it.built.map_or_else(|| "-".to_owned(), |it| it.version())),
+            Cell::from(self.url().unwrap_or_else(branch)),
+        ]
+    }
 }

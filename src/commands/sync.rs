@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::model::name::PlatformName;
 use crate::model::platform::Platform;
+use crate::proposals::{Merged, merged};
 use crate::ui::Ui;
 use crate::ui::progress::Work;
 
@@ -50,13 +51,42 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let fetched = definitions.fetch(history, work.clone()).await?;
     work.finish("fetched");
     let changes = changes(&definitions, fetched)?;
+    // Definitions that cannot be read hide no proposals: those wait until they can.
+    let merged = match context.open_named(&name) {
+        Ok(open) => merged(context, &open, &definitions).await?,
+        Err(_) => Vec::new(),
+    };
     context.ui.json(&serde_json::json!({
         "platform": name, "before": fetched.before.to_string(), "after": fetched.after.to_string(),
-        "changes": changes,
+        "changes": changes, "merged": merged,
     }));
     show(&context.ui, &name, fetched, &changes);
+    for proposal in &merged {
+        tell(&context.ui, proposal);
+    }
     warn(context, &definitions, fetched.after, &name, &changes);
     Ok(Exit::Done)
+}
+
+/// Says what became of a merged proposal.
+fn tell(ui: &Ui, merged: &Merged) {
+    let name = &merged.container;
+    let url = merged.url.as_deref().unwrap_or("in the definitions now");
+    ui.data(&format!("merged     your proposal about {name}: {url}"));
+    for instance in &merged.instances {
+        ui.note(&format!(
+            "the instance `{instance}` still runs it LOCAL; once production released it, \
+             `devenv up {name} --release --instance {instance}` goes over, and `devenv sync` cleans up"
+        ));
+    }
+    if merged.more {
+        ui.note(&format!(
+            "the work tree of {name} has changes that were not part of it: it stays"
+        ));
+    }
+    if merged.removed {
+        ui.data("           its work tree and local image are gone");
+    }
 }
 
 fn changes(definitions: &Definitions, fetched: Fetched) -> Result<Changes> {

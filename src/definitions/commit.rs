@@ -131,14 +131,25 @@ impl Definitions {
                 Change::Remove { .. } => {}
             }
         }
+        let tree =
+            update.create_updated(&self.repository, &parent.tree().map_err(local("commit"))?);
+        let tree = tree.and_then(|tree| self.repository.find_tree(tree));
+        self.commit_tree(&parent, &tree.map_err(local("commit"))?, message, author)
+    }
+
+    /// A commit of `tree`, signed where git is set up to.
+    pub(super) fn commit_tree(
+        &self,
+        parent: &git2::Commit<'_>,
+        tree: &git2::Tree<'_>,
+        message: &str,
+        author: &Author,
+    ) -> Result<CommitId> {
         let who = author.signature()?;
-        let mut create = || {
-            let tree = update.create_updated(&self.repository, &parent.tree()?)?;
-            let tree = self.repository.find_tree(tree)?;
-            self.repository
-                .commit_create_buffer(&who, &who, message, &tree, &[&parent])
-        };
-        let content = create().map_err(local("commit"))?;
+        let content = self
+            .repository
+            .commit_create_buffer(&who, &who, message, tree, &[parent])
+            .map_err(local("commit"))?;
         let content = String::from_utf8_lossy(&content).into_owned();
         let signature = self.sign_commit(&content)?;
         let stored = match &signature {

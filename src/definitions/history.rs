@@ -153,6 +153,11 @@ impl Definitions {
             .map_err(local(format!("compare {ancestor} with {descendant}")))
     }
 
+    /// The commit that this one grew from; the first of several, none where it is a first one.
+    pub fn parent(&self, id: CommitId) -> Result<Option<CommitId>> {
+        Ok(self.commit(id)?.parent_id(0).ok().map(CommitId::from))
+    }
+
     pub(super) fn commit(&self, id: CommitId) -> Result<git2::Commit<'_>> {
         self.repository
             .find_commit(id.oid())

@@ -58,7 +58,7 @@ impl Api {
     /// `client` must not follow redirects. Fails with [`crate::error::Kind::Git`] where the token
     /// would travel unencrypted to another machine.
     pub fn new(client: Client, root: Url, token: Token) -> Result<Self> {
-        if root.scheme() != "https" && !is_this_machine(&root) {
+        if !may_carry(&root) {
             return Err(Error::git(format!(
                 "the forge on {} speaks plain HTTP: no token is sent there",
                 root.host_str().unwrap_or_default()
@@ -210,10 +210,13 @@ impl Api {
     }
 }
 
-fn is_this_machine(url: &Url) -> bool {
+/// Whether a token may travel there: encrypted, or within this machine.
+fn may_carry(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    url.scheme() == "https"
+        || host == "localhost"
+        || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// What a forge says of a refusal: `message` (GitLab, GitHub, Gitea), `error`, `errors`.
@@ -257,8 +260,7 @@ mod tests {
             user: None,
             origin: "GITLAB_TOKEN".to_owned(),
         };
-        let new =
-            |url: &str| Api::new(Client::new(), Url::parse(url).unwrap(), token.clone()).is_ok();
+        let new = |url: &str| may_carry(&Url::parse(url).unwrap());
         assert!(!new("http://git.acme.example/"));
         assert!(!new("http://127.0.0.1.evil.example/"));
         assert!(new("http://127.0.0.1:3000/"));

@@ -10,7 +10,7 @@ mod place;
 mod plain;
 
 use futures_util::future::BoxFuture;
-use reqwest::Url;
+use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 
 pub use api::{Api, Authorization, Reply, Token};
@@ -121,6 +121,27 @@ pub trait Requests: Send + Sync {
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>>;
 }
 
+/// The root of a kind's REST interface at a place; none where there is no such thing.
+pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
+    match kind {
+        ForgeKind::Plain => None,
+        ForgeKind::GitHub => github::root(place),
+        _ => place.api().cloned(),
+    }
+}
+
+/// Whether a forge takes this token: asked with a question that every token may ask.
+pub async fn accepts(kind: ForgeKind, api: &Api) -> bool {
+    let (path, authorization): (&[&str], _) = match kind {
+        ForgeKind::GitLab => (&["api", "v4", "user"], Authorization::Bearer),
+        ForgeKind::Gitea | ForgeKind::Forgejo => (&["api", "v1", "user"], Authorization::Token),
+        ForgeKind::GitHub => (&["user"], Authorization::Bearer),
+        ForgeKind::Plain => return false,
+    };
+    let reply = api.ask(authorization, Method::GET, path, &[], None).await;
+    reply.is_ok_and(|reply| reply.status.is_success())
+}
+
 /// The forge of a kind. Without `api` nothing but git is used. Fails where the place is none of that
 /// kind's.
 pub fn of(kind: ForgeKind, place: Place, api: Option<Api>) -> Result<Box<dyn Forge>> {
@@ -136,13 +157,4 @@ pub fn of(kind: ForgeKind, place: Place, api: Option<Api>) -> Result<Box<dyn For
         }
         ForgeKind::Plain => Box::new(plain::Plain::new(place)),
     })
-}
-
-/// The root that a forge's API is below.
-pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
-    let own = match kind {
-        ForgeKind::GitHub => github::root(place),
-        _ => None,
-    };
-    own.or_else(|| place.api().cloned())
 }

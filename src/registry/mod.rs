@@ -101,3 +101,14 @@ impl Registry {
         self.store.get(host).await
     }
 }
+
+/// A client for another web server than a registry, by the same rules: no redirects, certificates
+/// of the system and of `ca_file`, the environment's proxy except for this machine.
+pub async fn web_client(
+    ca_file: Option<PathBuf>,
+    url: &reqwest::Url,
+) -> Result<reqwest::Client, Fault> {
+    let timeout = Options::default().connect_timeout;
+    let transport = transport::Transport::new(ca_file, timeout);
+    transport.client(url).await.cloned()
+}

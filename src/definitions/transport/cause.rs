@@ -7,6 +7,10 @@ pub enum Cause {
     NotFound,
     /// The server does not accept who asks.
     Authentication,
+    /// The server knows who asks, and does not allow it.
+    Denied,
+    /// The server takes no push options.
+    NoPushOptions,
     /// The server's certificate or host key is not accepted here.
     Untrusted,
     /// No connection, or one that broke.
@@ -22,6 +26,8 @@ impl Cause {
         match self {
             Self::NotFound => Some("no such repository, or no right to see it"),
             Self::Authentication => Some("authentication failed"),
+            Self::Denied => Some("the server does not allow it"),
+            Self::NoPushOptions => Some("the server takes no push options"),
             Self::Untrusted => Some("the server's identity is not trusted here"),
             Self::Unreachable => Some("the server cannot be reached"),
             Self::TimedOut => Some("the server gave no sign of life"),
@@ -35,6 +41,8 @@ impl Cause {
             Self::Authentication => {
                 Some("make `git ls-remote ADDRESS` work first: a credential helper or an ssh key")
             }
+            Self::Denied => Some("ask for the right to push to the definitions"),
+            Self::NoPushOptions => None,
             Self::Untrusted => Some(
                 "have its certificate authority (http.sslCAInfo) or host key (known_hosts) set up",
             ),
@@ -47,7 +55,14 @@ impl Cause {
 /// What is looked for in small letters. The texts are git's (C locale), curl's, OpenSSH's, libgit2's and those of the large forges.
 /// First match wins: `Permission denied` comes before the `Could not read from remote repository`
 /// and `make sure … the repository exists` that follow it.
-const TEXTS: [(Cause, &[&str]); 5] = [
+const TEXTS: [(Cause, &[&str]); 7] = [
+    (
+        Cause::NoPushOptions,
+        &[
+            "does not support push options",
+            "push-options not supported",
+        ],
+    ),
     (
         Cause::TimedOut,
         &[
@@ -70,6 +85,16 @@ const TEXTS: [(Cause, &[&str]); 5] = [
         ],
     ),
     (
+        Cause::Denied,
+        &[
+            "returned error: 403",
+            "status code: 403",
+            "you are not allowed to push",
+            "write access to repository not granted",
+            "user permission denied for writing",
+        ],
+    ),
+    (
         Cause::Authentication,
         &[
             "authentication failed",
@@ -80,9 +105,7 @@ const TEXTS: [(Cause, &[&str]); 5] = [
             "permission denied (",
             "permission denied, please try again",
             "returned error: 401",
-            "returned error: 403",
             "status code: 401",
-            "status code: 403",
             "http basic: access denied",
             "invalid username or",
             "authentication replays",

@@ -44,7 +44,7 @@ const REMOVED: [&str; 25] = [
 ];
 
 /// The program with what every run of it gets.
-pub(super) struct Hardened {
+pub(crate) struct Hardened {
     pub(super) program: PathBuf,
     pub(super) patience: Duration,
     environment: Environment,
@@ -52,7 +52,7 @@ pub(super) struct Hardened {
 
 impl Hardened {
     /// Finds `git` in the environment's `PATH`.
-    pub(super) fn find(environment: Environment, patience: Duration) -> Result<Self, String> {
+    pub(crate) fn find(environment: Environment, patience: Duration) -> Result<Self, String> {
         let name = if cfg!(windows) { "git.exe" } else { "git" };
         let path = environment.get("PATH").unwrap_or_default();
         let program = std::env::split_paths(path)
@@ -68,7 +68,7 @@ impl Hardened {
     }
 
     /// `git`, in the repository at `repository`; the caller adds the verb.
-    pub(super) fn command(&self, repository: Option<&Path>) -> Command {
+    pub(crate) fn command(&self, repository: Option<&Path>) -> Command {
         let mut command = Command::new(&self.program);
         command.env_clear();
         command.envs(self.environment.iter().filter(|(name, _)| {

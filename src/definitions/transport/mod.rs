@@ -8,7 +8,7 @@ mod cause;
 mod conversation;
 mod credentials;
 mod failure;
-mod hardened;
+pub(super) mod hardened;
 pub(super) mod program;
 mod progress;
 mod watch;

@@ -1,0 +1,146 @@
+//! `devenv propose`
+
+use clap::Args;
+
+use crate::complete;
+use crate::context::Context;
+use crate::definitions::Changed;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::model::forge::ForgeKind;
+use crate::model::name::ContainerName;
+use crate::proposals::{Asked, Outcome, Proposal, Typed, Word, propose};
+use crate::ui::Ui;
+
+/// Send your change to those who merge: a branch and a merge request
+///
+/// Your change is put on top of the newest definitions in memory, checked as a whole, and sent as
+/// one commit with that container's files alone, signed where git is set up to sign. The same
+/// command again updates the request. What you typed is kept until it has arrived.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The container
+    #[arg(add = complete::names())]
+    name: ContainerName,
+    /// The request's title; else the one that was typed last
+    #[arg(long, short = 'm', value_name = "TITLE")]
+    message: Option<String>,
+    /// Why; what changes is added by itself
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Mark it as not to be merged yet
+    #[arg(long)]
+    draft: bool,
+    /// Only say what would be sent, and where
+    #[arg(long)]
+    dry_run: bool,
+    /// What the server is: gitlab, gitea, forgejo, github, plain
+    #[arg(long, value_name = "KIND")]
+    forge: Option<ForgeKind>,
+}
+
+/// The longest title, in characters, that all forges take.
+const LONGEST_TITLE: usize = 255;
+
+/// Sends.
+pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
+    let open = context.open()?;
+    let name = &arguments.name;
+    let proposal = Proposal::of(context, &open, name)?;
+    let asked = Asked {
+        typed: typed(context, arguments, &proposal)?,
+        forge: arguments.forge,
+        dry_run: arguments.dry_run,
+    };
+    let ui = &context.ui;
+    let outcome = propose(context, &open, name, &asked, |outcome| {
+        announce(ui, outcome)
+    })
+    .await?;
+    ui.json(&outcome);
+    ui.data(&result(&outcome));
+    for path in &outcome.written {
+        ui.data(&path.display().to_string());
+    }
+    Ok(Exit::Done)
+}
+
+/// The words: from the command line, else those of last time, else from the editor.
+fn typed(context: &Context, arguments: &Arguments, proposal: &Proposal) -> Result<Typed> {
+    let sent = proposal.sent.as_ref().and_then(|it| it.typed.clone());
+    let kept = proposal.typed.clone().or(sent);
+    let mut typed = Typed {
+        title: arguments.message.clone().unwrap_or_default(),
+        description: arguments.description.clone().unwrap_or_default(),
+        draft: arguments.draft,
+    };
+    if let Some(kept) = kept {
+        if arguments.message.is_none() {
+            typed.title = kept.title;
+        }
+        if arguments.description.is_none() {
+            typed.description = kept.description;
+        }
+    }
+    let editor = ["VISUAL", "EDITOR"];
+    let editor = editor.iter().find_map(|it| context.environment.get(it));
+    if typed.title.trim().is_empty()
+        && context.ui.is_interactive()
+        && let Some(editor) = editor
+    {
+        typed = super::edit::words(editor, &context.paths.proposals_words(), typed)?;
+    }
+    typed.title = typed.title.trim().to_owned();
+    let plain = !typed.title.chars().any(char::is_control);
+    let length = typed.title.chars().count();
+    if length == 0 {
+        return Err(Error::usage("a proposal needs a title").hint("`-m TITLE` gives it"));
+    }
+    if length > LONGEST_TITLE || !plain {
+        return Err(Error::usage(format!(
+            "a title is one line of at most {LONGEST_TITLE} characters"
+        ))
+        .hint("`--description` takes the rest"));
+    }
+    Ok(typed)
+}
+
+/// What will be sent, and where.
+fn announce(ui: &Ui, outcome: &Outcome) {
+    ui.note(&format!(
+        "{} → {} ({}), as {}",
+        outcome.container, outcome.target, outcome.forge, outcome.branch
+    ));
+    ui.note(&format!(
+        "  {}{}",
+        if outcome.draft { "Draft: " } else { "" },
+        outcome.title
+    ));
+    for file in &outcome.files {
+        let sign = match file.change {
+            Changed::Added => "+",
+            Changed::Removed => "-",
+            Changed::Modified => "~",
+        };
+        ui.note(&format!("  {sign} {}", file.path));
+    }
+    for difference in &outcome.effect.run {
+        ui.note(&format!("  run: {difference}"));
+    }
+    for risk in &outcome.effect.risks {
+        ui.note(&format!("  look twice: {risk}"));
+    }
+}
+
+fn result(outcome: &Outcome) -> String {
+    let what = outcome.forge.request();
+    let url = outcome.request.as_ref().map(|it| it.url.as_str());
+    let place = url.map_or_else(|| format!("branch {}", outcome.branch), ToOwned::to_owned);
+    match outcome.outcome {
+        Word::WouldCreate => format!("would make a {what} for {}", outcome.target),
+        Word::WouldUpdate => format!("would update {place}"),
+        Word::Created => format!("proposed: {place}"),
+        Word::Updated => format!("updated: {place}"),
+        Word::Unchanged => format!("unchanged: {place}"),
+    }
+}

@@ -1,0 +1,244 @@
+//! The part of proposing that changes the server: commit, push, request, and taking the branch back
+//! where no request came of it.
+
+use std::path::PathBuf;
+
+use super::Proposal;
+use super::propose::expect;
+use super::refusal;
+use super::sent::{Sent, Typed};
+use crate::context::{Context, OpenPlatform};
+use crate::definitions::{Cause, CommitId, Definitions, Shipment, Shipped};
+use crate::error::{Error, Kind, PathContext, Result};
+use crate::forge::{self, Draft, Forge, Request};
+use crate::model::forge::ForgeKind;
+use crate::model::name::ContainerName;
+use crate::ui::progress::Work;
+
+/// What is sent, and where.
+pub(super) struct Parcel<'a> {
+    pub(super) context: &'a Context,
+    pub(super) open: &'a OpenPlatform,
+    pub(super) container: &'a ContainerName,
+    pub(super) forge: &'a dyn Forge,
+    pub(super) draft: &'a Draft,
+    pub(super) typed: &'a Typed,
+    /// The commit that it grows from.
+    pub(super) newest: CommitId,
+    /// The files, as a commit that nothing refers to.
+    pub(super) merged: CommitId,
+    /// The open request.
+    pub(super) request: Option<Request>,
+}
+
+/// What came of it.
+pub(super) struct Delivered {
+    pub(super) commit: CommitId,
+    pub(super) request: Option<Request>,
+    pub(super) written: Vec<PathBuf>,
+    pub(super) updated: bool,
+}
+
+impl Parcel<'_> {
+    pub(super) async fn deliver(
+        &self,
+        definitions: &mut Definitions,
+        proposal: &mut Proposal,
+    ) -> Result<Delivered> {
+        let before = expect(definitions, proposal, &self.draft.source)?;
+        let author = definitions.author(self.context.now())?;
+        let commit = definitions.commit_as(self.newest, self.merged, &self.message(), &author)?;
+        let sent = proposal.sent.get_or_insert_with(|| Sent {
+            kind: self.forge.kind(),
+            branch: self.draft.source.clone(),
+            target: self.draft.target.clone(),
+            commit: None,
+            sending: None,
+            typed: None,
+            description: String::new(),
+            request: None,
+            at: None,
+        });
+        sent.sending = Some(commit);
+        proposal.save(self.context, self.open)?;
+        let said = self.push(definitions, commit, before).await?;
+        let request = match self.request(&said).await {
+            Ok(request) => request,
+            Err(error) if before.is_none() => {
+                return Err(self.taken_back(definitions, proposal, commit, error).await);
+            }
+            Err(error) => {
+                return Err(error.hint(
+                    "the branch has the new commit already; the same command sends the rest again",
+                ));
+            }
+        };
+        let written = if self.forge.kind() == ForgeKind::Plain {
+            self.write(definitions, commit)?
+        } else {
+            Vec::new()
+        };
+        let sent = Sent {
+            kind: self.forge.kind(),
+            branch: self.draft.source.clone(),
+            target: self.draft.target.clone(),
+            commit: Some(commit),
+            sending: None,
+            typed: Some(self.typed.clone()),
+            description: self.draft.description.clone(),
+            request: request.clone(),
+            at: Some(self.context.now()),
+        };
+        proposal.sent = Some(sent);
+        proposal.typed = None;
+        proposal.save(self.context, self.open)?;
+        let updated = self.request.is_some() || (before.is_some() && !written.is_empty());
+        Ok(Delivered {
+            commit,
+            request,
+            written,
+            updated,
+        })
+    }
+
+    /// The commit's message: the title, and what the developer wrote.
+    fn message(&self) -> String {
+        let (title, text) = (&self.draft.title, self.typed.description.trim());
+        if text.is_empty() {
+            format!("{title}\n")
+        } else {
+            format!("{title}\n\n{text}\n")
+        }
+    }
+
+    /// Gives what the server said.
+    async fn push(
+        &self,
+        definitions: &mut Definitions,
+        commit: CommitId,
+        before: Option<CommitId>,
+    ) -> Result<Vec<String>> {
+        let delivery = self.forge.delivery(self.draft);
+        if let Some(lost) = &delivery.lost {
+            self.context.ui.warn(lost);
+        }
+        let work = Work::begin(&self.context.ui, "proposal");
+        let creates = delivery.creates;
+        let shipment = Shipment {
+            commit,
+            target: delivery.target,
+            before,
+            options: delivery.options,
+        };
+        let shipped = definitions.ship(&shipment, work.clone()).await;
+        work.finish("sent");
+        let branch = &self.draft.source;
+        match shipped {
+            Ok(Shipped::Taken(said)) => Ok(said),
+            Ok(Shipped::Overtaken) => Err(refusal::overtaken(branch)),
+            Ok(Shipped::Refused(reason, said)) => Err(refusal::refused(branch, &reason, &said)),
+            Err(error) if creates && Cause::of(&error) == Some(Cause::NoPushOptions) => {
+                let kind = self.forge.kind();
+                Err(error
+                    .hint(format!(
+                        "a token lets devenv ask {kind} for the {} itself",
+                        kind.request()
+                    ))
+                    .hint("`--forge plain` pushes the branch alone and writes the request's text"))
+            }
+            Err(error) => Err(error),
+        }
+        .map_err(|error| error.hint("what you typed is kept: the same command sends it later"))
+    }
+
+    /// The request that came of the push, or that is made now; verified either way.
+    async fn request(&self, said: &[String]) -> Result<Option<Request>> {
+        let kind = self.forge.kind();
+        if let Some(requests) = self.forge.requests() {
+            let known = self.request.as_ref().and_then(|it| it.number);
+            let made = match known {
+                Some(number) => requests.update(number, self.draft).await?,
+                None => {
+                    let made = requests.create(self.draft).await?;
+                    match made.number {
+                        Some(number) => requests.update(number, self.draft).await?,
+                        None => made,
+                    }
+                }
+            };
+            return Ok(Some(made));
+        }
+        if kind == ForgeKind::Plain {
+            return Ok(None);
+        }
+        let heard = self.forge.heard(said);
+        if heard.foreign > 0 {
+            self.context
+                .ui
+                .warn("the server named addresses on other hosts than its own: they are not shown");
+        }
+        match heard.request {
+            Some(url) if heard.failures.is_empty() => Ok(Some(forge::at(&url))),
+            None if let Some(page) = self.forge.by_hand(self.draft) => {
+                self.context.ui.note(&format!(
+                    "without a token {kind} makes no {} of a push: make it at {page}",
+                    kind.request()
+                ));
+                Ok(None)
+            }
+            _ => Err(refusal::not_made(kind.request(), &heard.failures, said)),
+        }
+    }
+
+    /// Nothing is left behind: the branch goes, since it was not there before.
+    async fn taken_back(
+        &self,
+        definitions: &mut Definitions,
+        proposal: &mut Proposal,
+        commit: CommitId,
+        error: Error,
+    ) -> Error {
+        let branch = &self.draft.source;
+        let taken = definitions.take_back(branch, commit, crate::definitions::transport::silent());
+        let error = match taken.await {
+            Ok(true) => {
+                proposal.sent = None;
+                // The record is of use only for a branch that is there.
+                let _ = proposal.save(self.context, self.open);
+                error.hint(format!(
+                    "the branch {branch} was removed from the server again"
+                ))
+            }
+            Ok(false) | Err(_) => error.hint(format!(
+                "the branch {branch} is still on the server: it could not be removed"
+            )),
+        };
+        error.hint("what you typed is kept: the same command sends it later")
+    }
+
+    /// The text of the request and the patch, for people who merge by mail or by hand.
+    fn write(&self, definitions: &Definitions, commit: CommitId) -> Result<Vec<PathBuf>> {
+        let name = &self.typed.title;
+        let folder = self.context.paths.requests(&self.open.name, self.container);
+        std::fs::create_dir_all(&folder).at(Kind::Usage, "create", &folder)?;
+        let text = format!(
+            "{name}\n\n{}\nThe following changes since commit {}\n\nare available in the git repository at\n\n  {} {}\n\nfor you to merge into {} up to {commit}\n",
+            self.draft.description,
+            self.newest,
+            definitions.url()?,
+            self.draft.source,
+            self.draft.target,
+        );
+        let files = [
+            ("request.txt", text.into_bytes()),
+            ("0001.patch", definitions.patch(commit)?),
+        ];
+        let mut written = Vec::new();
+        for (name, bytes) in files {
+            let path = folder.join(name);
+            std::fs::write(&path, bytes).at(Kind::Usage, "write", &path)?;
+            written.push(path);
+        }
+        Ok(written)
+    }
+}

@@ -1,0 +1,136 @@
+//! The text of a request: what the developer wrote, then what the machine knows.
+
+use std::fmt::Write as _;
+
+use super::effect::Effect;
+use super::sent::{Ran, Typed};
+use crate::definitions::{Changed, FileChange};
+use crate::model::name::ContainerName;
+use crate::model::visible::printable;
+
+/// Lines of a list that are written out.
+const MOST: usize = 200;
+
+/// Markdown.
+pub(super) fn description(
+    typed: &Typed,
+    name: &ContainerName,
+    files: &[FileChange],
+    effect: &Effect,
+    ran: Option<&Ran>,
+) -> String {
+    let mut text = String::new();
+    if !typed.description.trim().is_empty() {
+        let _ = write!(text, "{}\n\n---\n\n", typed.description.trim());
+    }
+    let _ = write!(text, "### How `{name}` runs\n\n");
+    let fields = effect.run.iter().map(|it| code(&it.to_string()));
+    list(&mut text, fields, "as before: only its image changes");
+    if !effect.risks.is_empty() {
+        let _ = write!(text, "\n### Look twice\n\n");
+        list(&mut text, effect.risks.iter().map(|it| printable(it)), "");
+    }
+    let _ = write!(text, "\n### Files\n\n");
+    let paths = files.iter().map(|it| {
+        let sign = match it.change {
+            Changed::Added => "new",
+            Changed::Removed => "gone",
+            Changed::Modified => "changed",
+        };
+        format!("{} ({sign})", code(&it.path))
+    });
+    list(&mut text, paths, "none");
+    let _ = write!(text, "\n### Tried on a workstation\n\n{}\n", tried(ran));
+    text
+}
+
+fn tried(ran: Option<&Ran>) -> String {
+    match ran {
+        None => "No: it was not run with `devenv up --local`.".to_owned(),
+        Some(ran) => format!(
+            "Yes: `{}` among the containers of reference {} ({}), {} after {}.{} s, on {}.",
+            ran.version,
+            ran.reference,
+            ran.environment,
+            ran.ready,
+            ran.milliseconds / 1000,
+            ran.milliseconds % 1000 / 100,
+            ran.at.strftime("%Y-%m-%d"),
+        ),
+    }
+}
+
+fn list(text: &mut String, lines: impl Iterator<Item = String>, none: &str) {
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        let _ = writeln!(text, "{none}");
+    }
+    for line in lines.iter().take(MOST) {
+        let _ = writeln!(text, "- {line}");
+    }
+    if lines.len() > MOST {
+        let _ = writeln!(text, "- … and {} more", lines.len() - MOST);
+    }
+}
+
+/// As code, whatever backticks are in it.
+fn code(text: &str) -> String {
+    let text = printable(text).replace('\n', " ");
+    let mut run = 0;
+    let longest = text.chars().fold(0, |most, c| {
+        run = if c == '`' { run + 1 } else { 0 };
+        most.max(run)
+    });
+    let fence = "`".repeat(longest + 1);
+    if longest == 0 {
+        format!("{fence}{text}{fence}")
+    } else {
+        format!("{fence} {text} {fence}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(description: &str) -> Typed {
+        Typed {
+            title: "t".to_owned(),
+            description: description.to_owned(),
+            draft: false,
+        }
+    }
+
+    #[test]
+    fn the_developers_words_come_first_and_the_machine_s_follow() {
+        let name = ContainerName::new("billing").unwrap();
+        let difference = crate::model::difference::differences(
+            &serde_json::json!({ "health": "/old" }),
+            &serde_json::json!({ "health": "/n`ew" }),
+        );
+        let effect = Effect {
+            run: difference,
+            risks: vec!["twice".to_owned()],
+        };
+        let files = [FileChange {
+            path: "containers/billing/container.yaml".to_owned(),
+            change: Changed::Modified,
+        }];
+        let ran = Ran {
+            reference: 42,
+            environment: crate::model::name::EnvironmentName::new("production").unwrap(),
+            version: "local-abc".to_owned(),
+            ready: "healthy".to_owned(),
+            milliseconds: 12_345,
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let text = description(&typed("Because.\n"), &name, &files, &effect, Some(&ran));
+        insta::assert_snapshot!(text, @"");
+        let never = description(&typed(""), &name, &[], &Effect::default(), None);
+        assert!(
+            never.starts_with("### How `billing` runs\n\nas before"),
+            "{never}"
+        );
+        assert!(never.contains("No: it was not run"), "{never}");
+    }
+}

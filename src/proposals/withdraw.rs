@@ -1,0 +1,72 @@
+//! Taking a proposal back from the server: its request closed, its branch removed.
+
+use serde::Serialize;
+
+use super::Proposal;
+use super::reach::reach;
+use super::refusal;
+use crate::context::{Context, OpenPlatform};
+use crate::definitions::{History, transport};
+use crate::error::{Error, Result};
+use crate::forge::State;
+
+/// What was done on the server.
+#[derive(Debug, Default, Serialize)]
+pub struct Withdrawn {
+    /// The request's address, where there was an open one.
+    pub request: Option<String>,
+    /// Whether it was closed by asking the forge; else it closes with its branch, or by hand.
+    pub closed: bool,
+    /// The branch that was removed.
+    pub branch: Option<String>,
+}
+
+/// Closes and removes; nothing where nothing was sent.
+pub async fn withdraw(
+    context: &Context,
+    open: &OpenPlatform,
+    proposal: &Proposal,
+) -> Result<Withdrawn> {
+    let mut withdrawn = Withdrawn::default();
+    let Some(sent) = &proposal.sent else {
+        return Ok(withdrawn);
+    };
+    if context.offline {
+        return Err(Error::git(format!(
+            "the branch {} is on the server, and `--offline` forbids the network",
+            sent.branch
+        ))
+        .hint("`--keep-request` drops the proposal here alone"));
+    }
+    let mut definitions = context.definitions(&open.name)?;
+    definitions
+        .fetch(History::Forward, transport::silent())
+        .await?;
+    let forge = reach(context, open, &definitions, Some(sent.kind)).await?;
+    if let Some(requests) = forge.requests() {
+        let found = requests.find(&sent.draft()).await?;
+        if let Some(request) = found.filter(|it| it.state == State::Open) {
+            withdrawn.request = Some(request.url);
+            if let Some(number) = request.number {
+                requests.close(number).await?;
+                withdrawn.closed = true;
+            }
+        }
+    } else {
+        let open_one = sent.request.as_ref().filter(|it| it.state == State::Open);
+        withdrawn.request = open_one.map(|it| it.url.clone());
+    }
+    if let Some(there) = definitions.branch_commit(&sent.branch)? {
+        let known = sent.knows(there);
+        let gone = known
+            && definitions
+                .take_back(&sent.branch, there, transport::silent())
+                .await?;
+        if !gone {
+            return Err(refusal::overtaken(&sent.branch)
+                .hint("`--keep-request` drops the proposal here alone"));
+        }
+        withdrawn.branch = Some(sent.branch.clone());
+    }
+    Ok(withdrawn)
+}
