@@ -302,6 +302,11 @@ impl Forge {
         self.memory().protected.push(prefix.to_owned());
     }
 
+    /// Whoever may push may push to them again.
+    pub fn unprotect(&self, prefix: &str) {
+        self.memory().protected.retain(|it| it != prefix);
+    }
+
     /// All requests, in the order of their numbers.
     pub fn requests(&self) -> Vec<Proposed> {
         self.memory().requests.clone()
