@@ -8,6 +8,8 @@ pub use fetch::{Fetched, fetch};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
+
 use crate::apply::{self, Failure, Watch};
 use crate::context::{Context, OpenPlatform};
 use crate::converge::observe::Observation;
@@ -20,7 +22,7 @@ use crate::model::host_profile::HostProfile;
 use crate::model::identity::Identity;
 use crate::model::name::{ContainerName, EnvironmentName};
 use crate::prepare::{self, Chosen, Preparation, Wish};
-use crate::proposals::Locals;
+use crate::proposals::{Locals, Proposal, Ran};
 use crate::ready::{Ready, Waiting};
 use crate::registry::Registry;
 use crate::select::{self, Request, Selection};
@@ -95,7 +97,12 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         goal,
     };
     bringing.ask()?;
+    let begun = context.now();
     let (planned, ready) = bringing.carry_out(observation, next.clone()).await?;
+    if !planned.plan.is_empty() {
+        let took = context.now().duration_since(begun);
+        tried(context, open, &next, &locals, &ready, took)?;
+    }
     Ok(Outcome {
         selection,
         images,
@@ -103,6 +110,34 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         planned,
         ready,
     })
+}
+
+/// Notes in the proposals how they ran, for those who will read them.
+fn tried(
+    context: &Context,
+    open: &OpenPlatform,
+    record: &InstanceRecord,
+    locals: &Locals,
+    ready: &BTreeMap<ContainerName, Ready>,
+    took: SignedDuration,
+) -> Result<()> {
+    for name in &record.local {
+        let (Some(ready), Some(image)) = (ready.get(name), locals.images.get(name)) else {
+            continue;
+        };
+        if let Some(mut proposal) = Proposal::find(context, open, name)? {
+            proposal.ran = Some(Ran {
+                reference: record.reference.number,
+                environment: record.environment.clone(),
+                version: image.image.version.clone(),
+                ready: ready.as_str().to_owned(),
+                milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
+                at: context.now(),
+            });
+            proposal.save(context, open)?;
+        }
+    }
+    Ok(())
 }
 
 /// Looks at the engine apart, so that neither waits for what the other computes.

@@ -120,6 +120,18 @@ impl Proposal {
         Ok(proposal)
     }
 
+    /// Takes over the newest accepted definitions; gives the files in which both sides are marked.
+    pub fn update(&mut self, context: &Context, open: &OpenPlatform) -> Result<Vec<String>> {
+        let definitions = context.definitions(&open.name)?;
+        let snapshot = self.snapshot(context, open, &definitions)?;
+        let path = context.paths.worktree(&open.name, &self.container);
+        let folder = self.folder();
+        let (base, conflicts) = definitions.update_worktree(&path, self.base, snapshot, &folder)?;
+        self.base = base;
+        self.save(context, open)?;
+        Ok(conflicts)
+    }
+
     /// Keeps what is known of it.
     pub fn save(&self, context: &Context, open: &OpenPlatform) -> Result<()> {
         state::save(&context.paths.proposal(&open.name, &self.container), self)

@@ -28,6 +28,10 @@ pub struct Arguments {
     /// Begin it with the files of this one
     #[arg(long, value_name = "NAME", requires = "new", add = complete::names())]
     like: Option<ContainerName>,
+    /// Take over the newest definitions that were fetched; where both sides changed a file, both are
+    /// marked in it
+    #[arg(long, conflicts_with = "new")]
+    update: bool,
     /// Only print the folder
     #[arg(long)]
     print: bool,
@@ -37,10 +41,17 @@ pub struct Arguments {
 pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let open = context.open()?;
     let name = &arguments.name;
-    let proposal = match Proposal::find(context, &open, name)? {
+    let mut proposal = match Proposal::find(context, &open, name)? {
         Some(proposal) => proposal,
         None => begin(context, &open, arguments)?,
     };
+    if arguments.update {
+        for file in proposal.update(context, &open)? {
+            context.ui.warn(&format!(
+                "both sides changed {file}: look for <<<<<<< in it"
+            ));
+        }
+    }
     let tree = context.paths.worktree(&open.name, name);
     let folder = tree.join("containers").join(name.as_str());
     let mut editors = ["VISUAL", "EDITOR"].iter();
