@@ -199,6 +199,16 @@ impl Parcel<'_> {
         error: Error,
     ) -> Error {
         let branch = &self.draft.source;
+        if !self
+            .forge
+            .delivery(self.draft)
+            .target
+            .starts_with("refs/heads/")
+        {
+            return error
+                .hint("look on the server: there may be a request all the same")
+                .hint("what you typed is kept: the same command sends it later");
+        }
         let taken = definitions.take_back(branch, commit, crate::definitions::transport::silent());
         let error = match taken.await {
             Ok(true) => {

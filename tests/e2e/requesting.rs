@@ -382,18 +382,26 @@ fn gitea_takes_it_by_agit_and_by_rest() {
     assert_eq!(desk.forge().requests().len(), 1);
     merged_and_noticed(&desk, 1);
 
+    desk.developer
+        .write("config/settings.yaml", "git: built-in\n");
+    desk.edited();
+    desk.change("TRACE: \"built-in\"");
+    let made = desk.propose().ok();
+    assert_eq!(made.stdout, format!("proposed: {}\n", desk.page(2)));
+    merged_and_noticed(&desk, 2);
+
     desk = desk.with_token();
     desk.edited();
     desk.change("TRACE: \"rest\"");
     let made = desk.propose().ok();
-    assert_eq!(made.stdout, format!("proposed: {}\n", desk.page(2)));
+    assert_eq!(made.stdout, format!("proposed: {}\n", desk.page(3)));
     assert!(
-        desk.forge().requests()[1]
+        desk.forge().requests()[2]
             .description
             .starts_with("Because.\nReally.\n")
     );
     assert_eq!(desk.forge().branches().len(), 1);
-    merged_and_noticed(&desk, 2);
+    merged_and_noticed(&desk, 3);
 }
 
 #[test]
@@ -517,7 +525,7 @@ fn nothing_of_a_hostile_repository_runs_or_escapes() {
     company.write("containers/.gitattributes", "* filter=evil\n");
     company.write(
         ".gitmodules",
-        "[submodule \"x\"]\n\tpath = x\n\turl = ext::sh -c 'touch /tmp/owned'\n\tupdate = !touch /tmp/owned\n",
+        "[submodule \"x\"]\n\tpath = x\n\turl = ext::sh -c 'touch /tmp/owned'\n",
     );
     std::os::unix::fs::symlink("/etc/passwd", company.work().join("link")).unwrap();
     let head = git(&company.work(), &["rev-parse", "HEAD"]);
