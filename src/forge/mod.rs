@@ -2,6 +2,8 @@
 //! [`Forge`]; what needs a token is apart, in [`Requests`].
 
 mod api;
+mod gitea;
+mod github;
 mod gitlab;
 mod heard;
 mod place;
@@ -96,6 +98,12 @@ pub trait Forge: Send + Sync {
 
     /// The forge's requests; only where a token is known and the forge has such a thing.
     fn requests(&self) -> Option<&dyn Requests>;
+
+    /// The page where people make the request themselves, where the forge has one that is known
+    /// beforehand.
+    fn by_hand(&self, _: &Draft) -> Option<String> {
+        None
+    }
 }
 
 /// A forge's requests, by REST. Errors are [`crate::error::Kind::Git`].
@@ -113,15 +121,6 @@ pub trait Requests: Send + Sync {
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>>;
 }
 
-/// The root of a kind's REST interface at a place; none where there is no such thing.
-pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
-    match (kind, place.host()) {
-        (ForgeKind::Plain, _) => None,
-        (ForgeKind::GitHub, Some("github.com")) => Url::parse("https://api.github.com/").ok(),
-        _ => place.api().cloned(),
-    }
-}
-
 /// Whether a forge takes this token: asked with a question that every token may ask.
 pub async fn accepts(kind: ForgeKind, api: &Api) -> bool {
     let (path, authorization): (&[&str], _) = match kind {
@@ -134,14 +133,28 @@ pub async fn accepts(kind: ForgeKind, api: &Api) -> bool {
     reply.is_ok_and(|reply| reply.status.is_success())
 }
 
-/// The forge of a kind. Without `api` nothing but git is used.
+/// The forge of a kind. Without `api` nothing but git is used. Fails where the place is none of that
+/// kind's.
 pub fn of(kind: ForgeKind, place: Place, api: Option<Api>) -> Result<Box<dyn Forge>> {
-    match kind {
-        ForgeKind::GitLab => Ok(Box::new(gitlab::GitLab::new(place, api))),
-        ForgeKind::Plain => Ok(Box::new(plain::Plain::new(place))),
-        ForgeKind::Gitea | ForgeKind::Forgejo | ForgeKind::GitHub => Err(
-            crate::error::Error::usage(format!("{kind} is not known yet"))
-                .hint("`--forge plain` pushes the branch and writes the request's text"),
-        ),
-    }
+    Ok(match kind {
+        ForgeKind::GitLab => Box::new(gitlab::GitLab::new(place, api)),
+        ForgeKind::Gitea | ForgeKind::Forgejo => {
+            place.owner_and_name()?;
+            Box::new(gitea::Gitea::new(kind, place, api))
+        }
+        ForgeKind::GitHub => {
+            place.owner_and_name()?;
+            Box::new(github::GitHub::new(place, api))
+        }
+        ForgeKind::Plain => Box::new(plain::Plain::new(place)),
+    })
+}
+
+/// The root that a forge's API is below.
+pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
+    let own = match kind {
+        ForgeKind::GitHub => github::root(place),
+        _ => None,
+    };
+    own.or_else(|| place.api().cloned())
 }

@@ -68,6 +68,24 @@ impl Place {
         &self.project
     }
 
+    /// Owner and name, for forges whose projects are two deep.
+    pub fn owner_and_name(&self) -> Result<(&str, &str)> {
+        match self.project.split_once('/') {
+            Some((owner, name)) if !name.contains('/') => Ok((owner, name)),
+            _ => Err(Error::git(format!(
+                "`{}` is no owner and name of a repository",
+                self.project
+            ))),
+        }
+    }
+
+    /// The root of its pages: the API's on the same host.
+    pub fn web(&self) -> Option<Url> {
+        let mut url = self.api.clone()?;
+        url.set_path("/");
+        Some(url)
+    }
+
     /// Whether `url` is a plain web address on this host; what a server says is shown only then.
     pub fn holds(&self, url: &str) -> bool {
         let Ok(url) = Url::parse(url) else {

@@ -172,6 +172,13 @@ impl Parcel<'_> {
             return Ok(None);
         }
         let heard = self.forge.heard(said);
+        if let Some(page) = self.forge.by_hand(self.draft) {
+            self.context.ui.note(&format!(
+                "without a token the {} is yours to make: {page}",
+                kind.request()
+            ));
+            return Ok(None);
+        }
         if heard.foreign > 0 {
             self.context
                 .ui

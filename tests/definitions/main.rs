@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
 
+#[allow(unreachable_pub, reason = "other test programs share it")]
+#[path = "../support/forge/http.rs"]
+mod http;
 mod local;
 mod network;
 mod reservations;

@@ -2,7 +2,7 @@
 //! told to ask for a password, to fall silent or to break off.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
+
+use crate::http::{Request, read_request};
 
 #[derive(Clone, Default, PartialEq)]
 pub(crate) enum Mood {
@@ -32,13 +34,6 @@ pub(crate) struct Server {
     mood: Arc<Mutex<Mood>>,
     root: PathBuf,
     environment: BTreeMap<String, String>,
-}
-
-struct Request {
-    method: String,
-    target: String,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
 }
 
 impl Server {
@@ -148,61 +143,4 @@ impl Server {
 fn authorized(request: &Request, expected: &str) -> bool {
     let value = base64::engine::general_purpose::STANDARD.encode(expected);
     request.headers.get("authorization") == Some(&format!("Basic {value}"))
-}
-
-fn read_request(stream: &mut TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let mut words = line.split_whitespace();
-    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut headers = BTreeMap::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            break;
-        };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    if headers
-        .get("expect")
-        .is_some_and(|value| value.contains("100"))
-    {
-        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
-    }
-    let body = read_body(&mut reader, &headers)?;
-    Some(Request {
-        method,
-        target,
-        headers,
-        body,
-    })
-}
-
-fn read_body(reader: &mut impl BufRead, headers: &BTreeMap<String, String>) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    if headers
-        .get("transfer-encoding")
-        .is_some_and(|value| value == "chunked")
-    {
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            let size = usize::from_str_radix(line.trim(), 16).ok()?;
-            let mut chunk = vec![0; size + 2];
-            reader.read_exact(&mut chunk).ok()?;
-            body.extend_from_slice(&chunk[..size]);
-            if size == 0 {
-                return Some(body);
-            }
-        }
-    }
-    let length = headers
-        .get("content-length")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0);
-    body.resize(length, 0);
-    reader.read_exact(&mut body).ok()?;
-    Some(body)
 }

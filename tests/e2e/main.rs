@@ -21,6 +21,7 @@ mod real;
 mod red_team;
 mod releasing;
 mod running;
+mod sending;
 mod signers;
 
 /// A health check that passes at once.

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::forge::{DEVELOPER, OPERATOR, Server, Vendor};
 use super::real_engine::{probe_program, tar, unique};
 use super::registry::prefix;
 use super::synthetic::git;
@@ -23,16 +24,28 @@ pub struct Company {
     pub prefix: String,
     /// Production's machine.
     pub operator: Workstation,
+    /// Its forge; else the definitions are in a folder.
+    forge: Option<Server>,
 }
 
 impl Company {
     /// Everything is set up and nothing is released: `base`, the app `billing` and the proxy `front`.
     pub fn new() -> Self {
+        Self::set_up(None)
+    }
+
+    /// The same with its definitions on a forge.
+    pub fn on(forge: Server) -> Self {
+        Self::set_up(Some(forge))
+    }
+
+    fn set_up(forge: Option<Server>) -> Self {
         let company = Self {
             folder: tempfile::tempdir().unwrap(),
             platform: format!("c{}", unique()),
             prefix: prefix(),
             operator: Workstation::empty(),
+            forge,
         };
         fs::write(
             company.artifact(),
@@ -54,32 +67,48 @@ impl Company {
                 company.work().join("trust.yaml").to_str().unwrap(),
             ])
             .ok();
-        git(
-            company.folder.path(),
-            &[
-                "init",
-                "--quiet",
-                "--bare",
-                "--initial-branch=main",
-                "definitions.git",
-            ],
-        );
+        if company.forge.is_none() {
+            git(
+                company.folder.path(),
+                &[
+                    "init",
+                    "--quiet",
+                    "--bare",
+                    "--initial-branch=main",
+                    "definitions.git",
+                ],
+            );
+        }
         git(
             &company.work(),
             &["init", "--quiet", "--initial-branch=main"],
         );
         company.push("The platform");
-        company.run(&["init", &company.url(), "--accept-keys"]).ok();
+        company
+            .run(&["init", &company.operator_url(), "--accept-keys"])
+            .ok();
         company
     }
 
+    /// Its forge.
+    pub fn forge(&self) -> &Server {
+        self.forge.as_ref().unwrap()
+    }
+
     fn define(&self) {
+        let forge = match self.forge.as_ref().map(|it| it.vendor()) {
+            None => "",
+            Some(Vendor::GitLab) => "forge: { kind: gitlab }\n",
+            Some(Vendor::Gitea) => "forge: { kind: gitea }\n",
+            Some(Vendor::GitHub) => "forge: { kind: github }\n",
+            Some(Vendor::Plain) => "forge: { kind: plain }\n",
+        };
         let platform = format!(
             "# What exists, and which versions production has released.\nschema: 1\nplatform: {}\n\
              registry: {}\nproxy: front\nenvironments: [recette, production]\n\
              configuration_variable: PLATFORM_ENVIRONMENT\n\
              workstation: {{ environment: production, configuration: recette }}\n\
-             containers: {{}}\n",
+             containers: {{}}\n{forge}",
             self.platform, self.prefix
         );
         self.write("platform.yaml", &platform);
@@ -125,14 +154,25 @@ impl Company {
         self.folder.path().join("work")
     }
 
-    /// The git server's repository.
+    /// The git server's repository, where it is a folder.
     pub fn bare(&self) -> PathBuf {
         self.folder.path().join("definitions.git")
     }
 
-    /// Where it is cloned from.
+    /// Where developers clone it from.
     pub fn url(&self) -> String {
-        format!("file://{}", self.bare().display())
+        self.url_as(DEVELOPER)
+    }
+
+    /// Where production does.
+    fn operator_url(&self) -> String {
+        self.url_as(OPERATOR)
+    }
+
+    /// Where somebody does, by his password.
+    pub fn url_as(&self, who: (&str, &str)) -> String {
+        let folder = || format!("file://{}", self.bare().display());
+        self.forge.as_ref().map_or_else(folder, |it| it.url_as(who))
     }
 
     /// The folder of the key pair `ops`.
@@ -160,18 +200,20 @@ impl Company {
             &work,
             &["commit", "--quiet", "--allow-empty", "--message", message],
         );
-        if self.bare().join("refs/heads/main").exists() {
-            git(&work, &["pull", "--quiet", "--rebase", &self.url(), "main"]);
+        let url = self.operator_url();
+        if !git(&work, &["ls-remote", "--heads", &url, "main"]).is_empty() {
+            git(&work, &["pull", "--quiet", "--rebase", &url, "main"]);
         }
-        git(
-            &work,
-            &["push", "--quiet", &self.url(), "HEAD:refs/heads/main"],
-        );
+        git(&work, &["push", "--quiet", &url, "HEAD:refs/heads/main"]);
     }
 
     /// A file on the server's main branch.
     pub fn on_main(&self, path: &str) -> String {
-        git(&self.bare(), &["show", &format!("main:{path}")])
+        let wanted = format!("main:{path}");
+        match &self.forge {
+            Some(forge) => forge.git(&["show", &wanted]),
+            None => git(&self.bare(), &["show", &wanted]),
+        }
     }
 
     /// A command of the operator's, with the key, still to be run.

@@ -7,6 +7,7 @@
 pub mod company;
 pub mod fake_engine;
 pub mod fake_state;
+pub mod forge;
 pub mod real_engine;
 pub mod registry;
 pub mod registry_proxy;

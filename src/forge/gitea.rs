@@ -1,0 +1,365 @@
+//! Gitea and Forgejo: pull requests by AGit (a push to `refs/for/…`), which needs no token and makes no
+//! branch, or by REST where there is a token.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Api, Authorization, Delivery, Draft, Forge, Heard, Place, Reply, Request, Requests, State, hear,
+};
+use crate::error::{Error, Result};
+use crate::model::forge::ForgeKind;
+
+/// The longest push option, in bytes: git's packets end at 65,520.
+const LONGEST_OPTION: usize = 60_000;
+/// What begins a title that is not to be merged yet: `WORK_IN_PROGRESS_PREFIXES` of `app.ini`.
+const DRAFT: &str = "WIP: ";
+/// How many requests a page has: `MAX_RESPONSE_ITEMS` of `app.ini`.
+const PAGE: usize = 50;
+/// How many pages are looked through for one that is not open any more.
+const PAGES: usize = 4;
+
+/// The words of `hookPrintResult` in `cmd/hook.go`, <https://github.com/go-gitea/gitea>.
+const VIEW: &str = "Visit the existing pull request:";
+const OFFER: &str = "Create a new pull request for '";
+
+/// A repository on Gitea or Forgejo.
+pub(super) struct Gitea {
+    kind: ForgeKind,
+    place: Place,
+    api: Option<Api>,
+}
+
+impl Gitea {
+    pub(super) fn new(kind: ForgeKind, place: Place, api: Option<Api>) -> Self {
+        Self { kind, place, api }
+    }
+}
+
+impl Forge for Gitea {
+    fn kind(&self) -> ForgeKind {
+        self.kind
+    }
+
+    /// The options are those of `services/agit/agit.go`. A topic is found again by its name; other
+    /// commits than fast-forwards need `force-push`.
+    fn delivery(&self, draft: &Draft) -> Delivery {
+        if self.api.is_some() {
+            return Delivery::branch(draft);
+        }
+        let (description, lost) = one_line(&draft.description);
+        let mut options = vec![
+            format!("topic={}", draft.source),
+            format!("title={}", title(draft)),
+            "force-push=true".to_owned(),
+        ];
+        if !description.is_empty() {
+            options.push(format!("description={description}"));
+        }
+        Delivery {
+            target: format!("refs/for/{}", draft.target),
+            options,
+            creates: true,
+            lost,
+        }
+    }
+
+    fn heard(&self, said: &[String]) -> Heard {
+        let view = |line: &str| line.starts_with(VIEW);
+        let offer = |line: &str| line.starts_with(OFFER);
+        hear(said, &self.place, view, offer)
+    }
+
+    fn requests(&self) -> Option<&dyn Requests> {
+        self.api.is_some().then_some(self)
+    }
+}
+
+fn title(draft: &Draft) -> String {
+    let title = draft.title.as_str();
+    if draft.draft && !title.starts_with(DRAFT) {
+        format!("{DRAFT}{title}")
+    } else {
+        title.to_owned()
+    }
+}
+
+/// A push option has no line ends, and Gitea no way to write one: paragraphs are set apart by ` / `.
+fn one_line(text: &str) -> (String, Option<String>) {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut joined = lines.collect::<Vec<_>>().join(" / ");
+    let mut end = joined.len().min(LONGEST_OPTION);
+    while !joined.is_char_boundary(end) {
+        end -= 1;
+    }
+    let cut = joined.len() - end;
+    joined.truncate(end);
+    let lost = (text.trim().contains('\n') || cut > 0).then(|| {
+        let end = if cut > 0 {
+            format!(" without its last {cut} bytes")
+        } else {
+            String::new()
+        };
+        format!("the description is sent in one line{end}; with a token it goes as it is")
+    });
+    (joined, lost)
+}
+
+/// A pull request as REST gives it: `PullRequest` of <https://docs.gitea.com/api>.
+#[derive(Deserialize)]
+struct PullRequest {
+    number: u64,
+    html_url: String,
+    state: String,
+    #[serde(default)]
+    merged: bool,
+    #[serde(default)]
+    merge_commit_sha: Option<String>,
+    head: End,
+    base: End,
+}
+
+/// One end of it. The label stays where the branch is gone.
+#[derive(Default, Deserialize)]
+struct End {
+    #[serde(default)]
+    label: String,
+    #[serde(default, rename = "ref")]
+    reference: String,
+}
+
+impl End {
+    fn is(&self, branch: &str) -> bool {
+        self.label == branch || self.reference == branch
+    }
+}
+
+impl Gitea {
+    async fn ask(
+        &self,
+        method: Method,
+        below: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Reply> {
+        let (owner, name) = self.place.owner_and_name()?;
+        let mut path = vec!["api", "v1", "repos", owner, name, "pulls"];
+        path.extend(below);
+        let api = self.api()?;
+        api.ask(Authorization::Token, method, &path, query, body)
+            .await
+    }
+
+    fn api(&self) -> Result<&Api> {
+        let missing = || Error::bug("Gitea is asked without a token");
+        self.api.as_ref().ok_or_else(missing)
+    }
+
+    fn request(&self, reply: Reply) -> Result<Request> {
+        if !reply.status.is_success() {
+            return Err(self.api()?.refused(reply.status, &reply.body));
+        }
+        let found: PullRequest = serde_json::from_value(reply.body).map_err(strange)?;
+        self.known(found)
+    }
+
+    fn known(&self, found: PullRequest) -> Result<Request> {
+        if !self.place.holds(&found.html_url) {
+            return Err(Error::git(
+                "the forge names an address on another host for its pull request",
+            ));
+        }
+        Ok(Request {
+            number: Some(found.number),
+            url: found.html_url,
+            state: match found.state.as_str() {
+                _ if found.merged => State::Merged,
+                "closed" => State::Closed,
+                _ => State::Open,
+            },
+            merged_as: found.merge_commit_sha.filter(|_| found.merged),
+        })
+    }
+
+    async fn page(&self, state: &str, number: usize) -> Result<Vec<PullRequest>> {
+        let (limit, number) = (PAGE.to_string(), number.to_string());
+        let query = [
+            ("state", state),
+            ("sort", "recentupdate"),
+            ("limit", limit.as_str()),
+            ("page", number.as_str()),
+        ];
+        let reply = self.ask(Method::GET, &[], &query, None).await?;
+        if !reply.status.is_success() {
+            return Err(self.api()?.refused(reply.status, &reply.body));
+        }
+        serde_json::from_value(reply.body).map_err(strange)
+    }
+
+    /// The list has no filter by branch: the newest of it are looked through.
+    async fn lookup(&self, draft: &Draft) -> Result<Option<Request>> {
+        for state in ["open", "closed"] {
+            for number in 1..=PAGES {
+                let page = self.page(state, number).await?;
+                let full = page.len() >= PAGE;
+                let mut fitting = page
+                    .into_iter()
+                    .filter(|it| it.head.is(&draft.source) && it.base.is(&draft.target));
+                if let Some(found) = fitting.next() {
+                    return self.known(found).map(Some);
+                }
+                if !full {
+                    break;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn make(&self, draft: &Draft) -> Result<Request> {
+        let body = json!({
+            "head": draft.source, "base": draft.target,
+            "title": title(draft), "body": draft.description,
+        });
+        let reply = self.ask(Method::POST, &[], &[], Some(&body)).await?;
+        if reply.status == StatusCode::CONFLICT
+            && let Some(request) = self.lookup(draft).await?
+            && request.state == State::Open
+        {
+            return Ok(request);
+        }
+        self.request(reply)
+    }
+
+    async fn change(&self, number: u64, body: Value) -> Result<Request> {
+        let number = number.to_string();
+        let below = [number.as_str()];
+        let reply = self.ask(Method::PATCH, &below, &[], Some(&body)).await?;
+        self.request(reply)
+    }
+}
+
+fn strange(error: serde_json::Error) -> Error {
+    Error::git("the forge does not answer as Gitea does").because(error)
+}
+
+impl Requests for Gitea {
+    fn find<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Option<Request>>> {
+        self.lookup(draft).boxed()
+    }
+
+    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
+        self.make(draft).boxed()
+    }
+
+    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
+        let body = json!({ "title": title(draft), "body": draft.description });
+        self.change(number, body).boxed()
+    }
+
+    fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>> {
+        self.change(number, json!({ "state": "closed" })).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gitea() -> Gitea {
+        let place = Place::new("https://git.acme.example/acme/platform.git", None, None);
+        Gitea::new(ForgeKind::Gitea, place.unwrap(), None)
+    }
+
+    fn draft(description: &str) -> Draft {
+        Draft {
+            title: "Mend the health path".to_owned(),
+            description: description.to_owned(),
+            source: "devenv/anna/billing-ab12cd".to_owned(),
+            target: "main".to_owned(),
+            draft: true,
+        }
+    }
+
+    #[test]
+    fn a_push_to_refs_for_carries_everything_in_one_line_each() {
+        let delivery = gitea().delivery(&draft("why\n\n- one\n- two\n"));
+        assert_eq!(delivery.target, "refs/for/main");
+        assert_eq!(
+            delivery.options,
+            [
+                "topic=devenv/anna/billing-ab12cd",
+                "title=WIP: Mend the health path",
+                "force-push=true",
+                "description=why / - one / - two",
+            ]
+        );
+        assert!(delivery.creates);
+        assert!(delivery.lost.unwrap().contains("one line"));
+        assert_eq!(gitea().delivery(&draft("why\n")).lost, None);
+        let long = gitea().delivery(&draft(&"é".repeat(40_000)));
+        assert!(long.options.iter().all(|it| it.len() < 65_000));
+        assert!(long.lost.unwrap().contains("last 20000 bytes"));
+    }
+
+    /// As in <https://github.com/go-gitea/gitea/pull/4716>, shown at <https://blog.gitea.com/release-of-1.7.0/>.
+    #[test]
+    fn the_hook_s_words_are_understood() {
+        let lines = |text: &str| {
+            text.lines()
+                .map(|it| it.trim().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let heard = gitea().heard(&lines(
+            "\nVisit the existing pull request:\n  https://git.acme.example/acme/platform/pulls/6\n\n\
+             . Processing 1 references\nProcessed 1 references in total\n",
+        ));
+        let url = "https://git.acme.example/acme/platform/pulls/6";
+        assert_eq!(heard.request.as_deref(), Some(url));
+        let heard = gitea().heard(&lines(
+            "\nCreate a new pull request for 'branch2/test':\n  \
+             https://git.acme.example/acme/platform/compare/main...branch2%2Ftest\n",
+        ));
+        assert_eq!(heard.request, None);
+        assert!(
+            heard
+                .offered
+                .unwrap()
+                .ends_with("/compare/main...branch2%2Ftest")
+        );
+        let heard = gitea().heard(&lines(
+            "Visit the existing pull request:\n  https://evil.example/acme/platform/pulls/6\n",
+        ));
+        assert_eq!((heard.request, heard.foreign), (None, 1));
+    }
+
+    /// The example of `PullRequest`, <https://docs.gitea.com/api/#tag/repository/operation/repoGetPullRequest>.
+    #[test]
+    fn rest_s_shape_is_understood() {
+        let shape = |state: &str, merged: bool| -> PullRequest {
+            serde_json::from_value(json!({
+                "id": 1, "url": "https://git.acme.example/acme/platform/pulls/6", "number": 6,
+                "title": "string", "body": "string", "labels": [], "state": state,
+                "is_locked": true, "comments": 0, "draft": false,
+                "html_url": "https://git.acme.example/acme/platform/pulls/6", "mergeable": true,
+                "merged": merged, "merged_at": "2019-08-24T14:15:22Z", "merge_commit_sha": "abc",
+                "base": { "label": "main", "ref": "main", "repo": null, "repo_id": 0, "sha": "x" },
+                "head": { "label": "anna/topic", "ref": "refs/pull/6/head", "repo_id": 0, "sha": "x" },
+            }))
+            .unwrap()
+        };
+        let known = |state, merged| gitea().known(shape(state, merged)).unwrap();
+        assert_eq!(known("open", false).state, State::Open);
+        assert_eq!(known("open", false).merged_as, None);
+        assert_eq!(known("closed", false).state, State::Closed);
+        assert_eq!(known("closed", true).state, State::Merged);
+        assert_eq!(known("closed", true).merged_as.as_deref(), Some("abc"));
+        assert!(shape("open", false).head.is("anna/topic"));
+        let mut elsewhere = shape("open", false);
+        elsewhere.html_url = "https://evil.example/pulls/6".to_owned();
+        assert!(gitea().known(elsewhere).is_err());
+    }
+}

@@ -1,0 +1,302 @@
+//! GitHub: pull requests by REST, which needs a token. Without one the branch is pushed and people open
+//! the page where a request is made by hand.
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Api, Authorization, Delivery, Draft, Forge, Heard, Place, Reply, Request, Requests, State, hear,
+};
+use crate::error::{Error, Result};
+use crate::model::forge::ForgeKind;
+
+/// The host whose API has a host of its own.
+const PUBLIC: &str = "github.com";
+/// That one: <https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api>.
+const PUBLIC_API: &str = "https://api.github.com/";
+
+/// What it prints after the first push of a branch:
+/// <https://docs.github.com/en/get-started/using-git/pushing-commits-to-a-remote-repository>.
+const OFFER: &str = "Create a pull request for '";
+
+/// A repository on GitHub.
+pub(super) struct GitHub {
+    place: Place,
+    api: Option<Api>,
+}
+
+impl GitHub {
+    pub(super) fn new(place: Place, api: Option<Api>) -> Self {
+        Self { place, api }
+    }
+}
+
+/// The root of the API for a place on GitHub's own host; elsewhere the place knows it.
+pub(super) fn root(place: &Place) -> Option<Url> {
+    let public = place.host() == Some(PUBLIC);
+    public.then(|| Url::parse(PUBLIC_API).ok()).flatten()
+}
+
+impl Forge for GitHub {
+    fn kind(&self) -> ForgeKind {
+        ForgeKind::GitHub
+    }
+
+    fn delivery(&self, draft: &Draft) -> Delivery {
+        Delivery::branch(draft)
+    }
+
+    fn heard(&self, said: &[String]) -> Heard {
+        hear(said, &self.place, |_| false, |line| line.starts_with(OFFER))
+    }
+
+    fn requests(&self) -> Option<&dyn Requests> {
+        self.api.is_some().then_some(self)
+    }
+
+    fn by_hand(&self, draft: &Draft) -> Option<String> {
+        let (owner, name) = self.place.owner_and_name().ok()?;
+        let mut url = self.place.web()?;
+        let range = format!("{}...{}", draft.target, draft.source);
+        let mut parts = vec![owner, name, "compare"];
+        parts.extend(range.split('/'));
+        url.path_segments_mut().ok()?.pop_if_empty().extend(parts);
+        url.query_pairs_mut().append_pair("expand", "1");
+        Some(url.to_string())
+    }
+}
+
+/// A pull request as REST gives it: <https://docs.github.com/en/rest/pulls/pulls>. Lists have no `merged`.
+#[derive(Deserialize)]
+struct PullRequest {
+    number: u64,
+    html_url: String,
+    state: String,
+    #[serde(default)]
+    merged_at: Option<String>,
+    #[serde(default)]
+    merge_commit_sha: Option<String>,
+}
+
+impl GitHub {
+    async fn ask(
+        &self,
+        method: Method,
+        below: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Reply> {
+        let (owner, name) = self.place.owner_and_name()?;
+        let mut path = if self.place.host() == Some(PUBLIC) {
+            Vec::new()
+        } else {
+            vec!["api", "v3"]
+        };
+        path.extend(["repos", owner, name, "pulls"]);
+        path.extend(below);
+        let api = self.api()?;
+        api.ask(Authorization::Bearer, method, &path, query, body)
+            .await
+    }
+
+    fn api(&self) -> Result<&Api> {
+        let missing = || Error::bug("GitHub is asked without a token");
+        self.api.as_ref().ok_or_else(missing)
+    }
+
+    fn request(&self, reply: Reply) -> Result<Request> {
+        if !reply.status.is_success() {
+            return Err(self.api()?.refused(reply.status, &reply.body));
+        }
+        let found: PullRequest = serde_json::from_value(reply.body).map_err(strange)?;
+        self.known(found)
+    }
+
+    fn known(&self, found: PullRequest) -> Result<Request> {
+        if !self.place.holds(&found.html_url) {
+            return Err(Error::git(
+                "GitHub names an address on another host for its pull request",
+            ));
+        }
+        let merged = found.merged_at.is_some();
+        Ok(Request {
+            number: Some(found.number),
+            url: found.html_url,
+            state: match found.state.as_str() {
+                _ if merged => State::Merged,
+                "closed" => State::Closed,
+                _ => State::Open,
+            },
+            // Before a merge it is a trial merge's.
+            merged_as: found.merge_commit_sha.filter(|_| merged),
+        })
+    }
+
+    async fn lookup(&self, draft: &Draft) -> Result<Option<Request>> {
+        let (owner, _) = self.place.owner_and_name()?;
+        let head = format!("{owner}:{}", draft.source);
+        let query = [
+            ("state", "all"),
+            ("head", head.as_str()),
+            ("base", draft.target.as_str()),
+            ("sort", "created"),
+            ("direction", "desc"),
+        ];
+        let reply = self.ask(Method::GET, &[], &query, None).await?;
+        if !reply.status.is_success() {
+            return Err(self.api()?.refused(reply.status, &reply.body));
+        }
+        let found: Vec<PullRequest> = serde_json::from_value(reply.body).map_err(strange)?;
+        let open = found.iter().position(|it| it.state == "open");
+        let found = found.into_iter().nth(open.unwrap_or_default());
+        found.map(|it| self.known(it)).transpose()
+    }
+
+    async fn make(&self, draft: &Draft) -> Result<Request> {
+        let body = json!({
+            "title": draft.title, "body": draft.description, "head": draft.source,
+            "base": draft.target, "draft": draft.draft,
+        });
+        let reply = self.ask(Method::POST, &[], &[], Some(&body)).await?;
+        if reply.status == StatusCode::UNPROCESSABLE_ENTITY
+            && exists(&reply.body)
+            && let Some(request) = self.lookup(draft).await?
+            && request.state == State::Open
+        {
+            return Ok(request);
+        }
+        self.request(reply)
+    }
+
+    async fn change(&self, number: u64, body: Value) -> Result<Request> {
+        let number = number.to_string();
+        let below = [number.as_str()];
+        let reply = self.ask(Method::PATCH, &below, &[], Some(&body)).await?;
+        self.request(reply)
+    }
+}
+
+/// Whether an answer says that there is a request already.
+fn exists(body: &Value) -> bool {
+    let errors = body["errors"].as_array();
+    errors.is_some_and(|all| {
+        all.iter().any(|it| {
+            it["message"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("A pull request already exists for "))
+        })
+    })
+}
+
+fn strange(error: serde_json::Error) -> Error {
+    Error::git("the forge does not answer as GitHub does").because(error)
+}
+
+impl Requests for GitHub {
+    fn find<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Option<Request>>> {
+        self.lookup(draft).boxed()
+    }
+
+    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
+        self.make(draft).boxed()
+    }
+
+    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
+        let body = json!({ "title": draft.title, "body": draft.description });
+        self.change(number, body).boxed()
+    }
+
+    fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>> {
+        self.change(number, json!({ "state": "closed" })).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn github(remote: &str) -> GitHub {
+        GitHub::new(Place::new(remote, None, None).unwrap(), None)
+    }
+
+    #[test]
+    fn without_a_token_the_page_to_make_one_by_hand_is_named() {
+        let draft = Draft {
+            title: "Mend".to_owned(),
+            description: String::new(),
+            source: "devenv/anna/billing-ab12cd".to_owned(),
+            target: "main".to_owned(),
+            draft: false,
+        };
+        let github = github("git@github.com:octocat/Hello-World.git");
+        assert_eq!(
+            github.by_hand(&draft).unwrap(),
+            "https://github.com/octocat/Hello-World/compare/main...devenv/anna/billing-ab12cd?expand=1"
+        );
+        let delivery = github.delivery(&draft);
+        assert_eq!(delivery.target, "refs/heads/devenv/anna/billing-ab12cd");
+        assert!(!delivery.creates && delivery.options.is_empty());
+        let said = "Create a pull request for 'x' on GitHub by visiting:|     \
+                    https://github.com/octocat/Hello-World/pull/new/x";
+        let said: Vec<String> = said.split('|').map(ToOwned::to_owned).collect();
+        let offered = github.heard(&said).offered.unwrap();
+        assert!(offered.ends_with("/pull/new/x"), "{offered}");
+    }
+
+    #[test]
+    fn the_api_s_host_is_known_for_github_alone() {
+        let api = |remote: &str| root(&github(remote).place).map(|it| it.to_string());
+        let public = api("https://github.com/octocat/Hello-World.git");
+        assert_eq!(public.as_deref(), Some("https://api.github.com/"));
+        assert_eq!(api("https://github.com.evil.example/o/r.git"), None);
+        assert_eq!(api("https://github.acme.example/o/r.git"), None);
+    }
+
+    /// The example of "Create a pull request", shortened: <https://docs.github.com/en/rest/pulls/pulls>.
+    #[test]
+    fn rest_s_shape_is_understood() {
+        let shape = |state: &str, merged_at: Value| -> PullRequest {
+            serde_json::from_value(json!({
+                "url": "https://api.github.com/repos/octocat/Hello-World/pulls/1347", "id": 1,
+                "node_id": "MDExOlB1bGxSZXF1ZXN0MQ==",
+                "html_url": "https://github.com/octocat/Hello-World/pull/1347",
+                "number": 1347, "state": state, "locked": true, "title": "Amazing new feature",
+                "body": "Please pull these awesome changes in!", "merged_at": merged_at,
+                "merge_commit_sha": "e5bd3914e2e596debea16f433f57875b5b90bcd6", "draft": false,
+                "head": { "label": "octocat:new-topic", "ref": "new-topic" },
+                "base": { "label": "octocat:master", "ref": "master" },
+            }))
+            .unwrap()
+        };
+        let github = github("https://github.com/octocat/Hello-World.git");
+        let open = github.known(shape("open", Value::Null)).unwrap();
+        assert_eq!((open.number, open.state), (Some(1347), State::Open));
+        assert_eq!(open.merged_as, None, "a trial merge is none");
+        let merged = github.known(shape("closed", json!("2011-01-26T19:01:12Z")));
+        assert!(merged.unwrap().merged_as.unwrap().starts_with("e5bd39"));
+        let closed = github.known(shape("closed", Value::Null)).unwrap();
+        assert_eq!(closed.state, State::Closed);
+    }
+
+    /// As in <https://github.com/vsoch/pull-request-action/issues/86> and
+    /// <https://github.com/google/go-github/issues/1441>.
+    #[test]
+    fn a_request_that_exists_is_told_from_other_refusals() {
+        let body = |message: &str| {
+            json!({
+                "message": "Validation Failed", "status": "422", "errors": [{
+                    "resource": "PullRequest", "code": "custom", "message": message
+                }],
+                "documentation_url": "https://docs.github.com/rest/pulls/pulls#create-a-pull-request"
+            })
+        };
+        assert!(exists(&body(
+            "A pull request already exists for octocat:new-topic."
+        )));
+        assert!(!exists(&body("No commits between master and new-topic")));
+        assert!(!exists(&Value::Null));
+    }
+}
