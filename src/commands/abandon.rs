@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::model::name::ContainerName;
 use crate::proposals::{Proposal, Withdrawn, remove_images, running, withdraw};
 
-/// Drop a proposal: its request, its branch, its work tree and local images (asks first)
+/// Drop a proposal: request, branch, work tree and local images (asks first)
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The container

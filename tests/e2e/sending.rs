@@ -484,3 +484,32 @@ fn pull_requests_by_refs_for_and_by_hand() {
     let sent = github.with_token("GITHUB_TOKEN", &["propose", "billing"]);
     assert_eq!(github.forge().requests().len(), 1, "{sent:?}");
 }
+
+#[test]
+fn commits_are_signed_where_git_is_set_up_to_and_never_silently_not() {
+    let sending = Sending::to(Vendor::GitLab);
+    let home = sending.developer.home.path();
+    let key = home.join("key");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status();
+    assert!(made.unwrap().success());
+    let config = home.join("gitconfig");
+    let signing = |key: &std::path::Path| {
+        let text = format!(
+            "[user]\n\tsigningkey = {}\n[gpg]\n\tformat = ssh\n[commit]\n\tgpgsign = true\n",
+            key.display()
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = sending.command(&PROPOSE);
+        command.env("GIT_CONFIG_GLOBAL", &config);
+        finished(command, "")
+    };
+    signing(&home.join("nothing")).code(6).says("cannot be signed");
+    sending.nothing_is_left();
+    signing(&key).ok();
+    let source = sending.forge().requests()[0].source.clone();
+    let commit = sending.forge().git(&["cat-file", "commit", &source]);
+    assert!(commit.contains("gpgsig -----BEGIN SSH SIGNATURE"), "{commit}");
+}
