@@ -64,12 +64,12 @@ impl Parcel<'_> {
         let said = self.push(definitions, commit, before).await?;
         let request = match self.request(&said).await {
             Ok(request) => request,
-            Err(error) if before.is_none() => {
+            Err(error) if before.is_none() && self.makes_a_branch() => {
                 return Err(self.taken_back(definitions, proposal, commit, error).await);
             }
             Err(error) => {
                 return Err(error.hint(
-                    "the branch has the new commit already; the same command sends the rest again",
+                    "the server has the new commit already; the same command sends the rest again",
                 ));
             }
         };
@@ -92,13 +92,19 @@ impl Parcel<'_> {
         proposal.sent = Some(sent);
         proposal.typed = None;
         proposal.save(self.context, self.open)?;
-        let updated = self.request.is_some() || (before.is_some() && !written.is_empty());
+        let updated = self.request.is_some() || (before.is_some() && request.is_none());
         Ok(Delivered {
             commit,
             request,
             written,
             updated,
         })
+    }
+
+    /// Whether the push makes a branch, which a failure would leave behind.
+    fn makes_a_branch(&self) -> bool {
+        let delivery = self.forge.delivery(self.draft);
+        delivery.target.starts_with("refs/heads/")
     }
 
     /// The commit's message: the title, and what the developer wrote.
@@ -172,6 +178,13 @@ impl Parcel<'_> {
             return Ok(None);
         }
         let heard = self.forge.heard(said);
+        if let Some(page) = self.forge.by_hand(self.draft) {
+            self.context.ui.note(&format!(
+                "without a token the {} is yours to make: {page}",
+                kind.request()
+            ));
+            return Ok(None);
+        }
         if heard.foreign > 0 {
             self.context
                 .ui

@@ -22,6 +22,7 @@ mod red_team;
 mod releasing;
 mod requesting;
 mod running;
+mod sending;
 mod signers;
 
 /// A health check that passes at once.
