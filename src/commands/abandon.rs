@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::model::name::ContainerName;
 use crate::proposals::{Proposal, Withdrawn, remove_images, running, withdraw};
 
-/// Drop a proposal: its request, its branch, its work tree and local images (asks first)
+/// Drop a proposal: request, branch, work tree and local images (asks first)
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The container
@@ -72,8 +72,11 @@ fn tell(context: &Context, withdrawn: &Withdrawn) {
     }
     match &withdrawn.request {
         Some(url) if withdrawn.closed => context.ui.data(&format!("closed {url}")),
-        Some(url) => context.ui.note(&format!(
-            "{url} closes with its branch on most forges; without a token devenv cannot ask"
+        Some(url) if withdrawn.branch.is_some() => context.ui.note(&format!(
+            "most forges close {url} with its branch; without a token devenv does not know"
+        )),
+        Some(url) => context.ui.warn(&format!(
+            "{url} is still open: without a token devenv cannot close it"
         )),
         None => {}
     }

@@ -119,6 +119,11 @@ fn settings(settings: &Settings) -> Vec<ShownSetting> {
             it.as_ref().map(|path| path.display().to_string())
         }),
     ];
+    all.extend(settings.forges.iter().map(|(platform, root)| ShownSetting {
+        name: format!("forges.{platform}"),
+        value: Some(without_password(root)),
+        origin: secrets_origin(settings),
+    }));
     for (platform, configurations) in &settings.secrets {
         for (configuration, variables) in configurations {
             all.extend(variables.keys().map(|variable| ShownSetting {

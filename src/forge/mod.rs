@@ -125,7 +125,7 @@ pub trait Requests: Send + Sync {
 pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
     match kind {
         ForgeKind::Plain => None,
-        ForgeKind::GitHub => github::root(place).or_else(|| place.api().cloned()),
+        ForgeKind::GitHub => github::root(place),
         _ => place.api().cloned(),
     }
 }

@@ -88,6 +88,10 @@ impl Place {
 
     /// Whether `url` is a plain web address on this host; what a server says is shown only then.
     pub fn holds(&self, url: &str) -> bool {
+        // It is shown as it is, not as it is parsed.
+        if !url.chars().all(|c| c.is_ascii_graphic()) {
+            return false;
+        }
         let Ok(url) = Url::parse(url) else {
             return false;
         };
@@ -218,6 +222,8 @@ mod tests {
             "https://git.acme.example.evil.example/x",
             "https://git.acme.example@evil.example/x",
             "https://me:pw@git.acme.example/x",
+            "https://git.acme.example/\u{1b}[31m",
+            "https://git.acme.example/\u{202e}x",
             "javascript:alert(1)",
             "file:///etc/passwd",
             "not an address",

@@ -64,12 +64,12 @@ impl Parcel<'_> {
         let said = self.push(definitions, commit, before).await?;
         let request = match self.request(&said).await {
             Ok(request) => request,
-            Err(error) if before.is_none() => {
+            Err(error) if before.is_none() && self.makes_a_branch() => {
                 return Err(self.taken_back(definitions, proposal, commit, error).await);
             }
             Err(error) => {
                 return Err(error.hint(
-                    "the branch has the new commit already; the same command sends the rest again",
+                    "the server has the new commit already; the same command sends the rest again",
                 ));
             }
         };
@@ -92,13 +92,19 @@ impl Parcel<'_> {
         proposal.sent = Some(sent);
         proposal.typed = None;
         proposal.save(self.context, self.open)?;
-        let updated = self.request.is_some() || (before.is_some() && !written.is_empty());
+        let updated = self.request.is_some() || (before.is_some() && request.is_none());
         Ok(Delivered {
             commit,
             request,
             written,
             updated,
         })
+    }
+
+    /// Whether the push makes a branch, which a failure would leave behind.
+    fn makes_a_branch(&self) -> bool {
+        let delivery = self.forge.delivery(self.draft);
+        delivery.target.starts_with("refs/heads/")
     }
 
     /// The commit's message: the title, and what the developer wrote.
@@ -172,6 +178,13 @@ impl Parcel<'_> {
             return Ok(None);
         }
         let heard = self.forge.heard(said);
+        if let Some(page) = self.forge.by_hand(self.draft) {
+            self.context.ui.note(&format!(
+                "without a token the {} is yours to make: {page}",
+                kind.request()
+            ));
+            return Ok(None);
+        }
         if heard.foreign > 0 {
             self.context
                 .ui
@@ -179,6 +192,13 @@ impl Parcel<'_> {
         }
         match heard.request {
             Some(url) if heard.failures.is_empty() => Ok(Some(forge::at(&url))),
+            None if let Some(page) = self.forge.by_hand(self.draft) => {
+                self.context.ui.note(&format!(
+                    "without a token {kind} makes no {} of a push: make it at {page}",
+                    kind.request()
+                ));
+                Ok(None)
+            }
             _ => Err(refusal::not_made(kind.request(), &heard.failures, said)),
         }
     }
@@ -192,6 +212,16 @@ impl Parcel<'_> {
         error: Error,
     ) -> Error {
         let branch = &self.draft.source;
+        if !self
+            .forge
+            .delivery(self.draft)
+            .target
+            .starts_with("refs/heads/")
+        {
+            return error
+                .hint("look on the server: there may be a request all the same")
+                .hint("what you typed is kept: the same command sends it later");
+        }
         let taken = definitions.take_back(branch, commit, crate::definitions::transport::silent());
         let error = match taken.await {
             Ok(true) => {

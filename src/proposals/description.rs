@@ -125,7 +125,13 @@ mod tests {
             at: jiff::Timestamp::UNIX_EPOCH,
         };
         let text = description(&typed("Because.\n"), &name, &files, &effect, Some(&ran));
-        insta::assert_snapshot!(text, @"");
+        let expected = "Because.\n\n---\n\n\
+            ### How `billing` runs\n\n- `` health: /old → /n`ew ``\n\n\
+            ### Look twice\n\n- twice\n\n\
+            ### Files\n\n- `containers/billing/container.yaml` (changed)\n\n\
+            ### Tried on a workstation\n\nYes: `local-abc` among the containers of reference 42 \
+            (production), healthy after 12.3 s, on 1970-01-01.\n";
+        assert_eq!(text, expected);
         let never = description(&typed(""), &name, &[], &Effect::default(), None);
         assert!(
             never.starts_with("### How `billing` runs\n\nas before"),

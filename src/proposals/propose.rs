@@ -275,7 +275,8 @@ fn same(
             .typed
             .as_ref()
             .is_some_and(|it| it.title == draft.title && it.draft == draft.draft);
-    let asked = request.is_some() || forge.kind() == ForgeKind::Plain;
+    let asked =
+        request.is_some() || forge.by_hand(draft).is_some() || forge.kind() == ForgeKind::Plain;
     Ok(arrived
         && words
         && asked

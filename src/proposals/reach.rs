@@ -36,7 +36,8 @@ pub(super) async fn reach(
         Some(kind) => kind,
         None => guess(context, &place)?,
     };
-    let Some(root) = forge::root(kind, &place).filter(|_| !context.offline) else {
+    let reachable = !context.offline && kind != ForgeKind::Plain;
+    let Some(root) = forge::root(kind, &place).filter(|_| reachable) else {
         return forge::of(kind, place, None);
     };
     let given = variables(kind).iter().find_map(|name| {

@@ -24,7 +24,9 @@ mod readiness;
 mod real;
 mod red_team;
 mod releasing;
+mod requesting;
 mod running;
+mod sending;
 mod signers;
 mod transports;
 

@@ -1,0 +1,520 @@
+//! A developer's change on its way to those who merge: over real git, to stand-ins of each forge.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support::company::Company;
+use crate::support::forge::{DEVELOPER, Mood, READER, Server, Vendor, token};
+use crate::support::workstation::{Ran, Workstation, finished};
+
+/// A developer with a change of billing, and where it goes.
+struct Sending {
+    company: Company,
+    developer: Workstation,
+    folder: PathBuf,
+}
+
+impl Sending {
+    fn to(vendor: Vendor) -> Self {
+        Self::as_whom(vendor, DEVELOPER)
+    }
+
+    fn as_whom(vendor: Vendor, who: (&str, &str)) -> Self {
+        let company = Company::on(Server::start(vendor));
+        let developer = Workstation::initialised(&company.url_as(who));
+        let edited = developer.run(&["edit", "billing", "--print"]).ok();
+        let folder = PathBuf::from(edited.stdout.trim());
+        let sending = Self {
+            company,
+            developer,
+            folder,
+        };
+        sending.change("memory: 300MiB\n");
+        sending
+    }
+
+    /// Adds a line to billing's definition.
+    fn change(&self, line: &str) {
+        let file = self.folder.join("container.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text + line).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.developer.command();
+        command.args(arguments);
+        for role in ["AUTHOR", "COMMITTER"] {
+            command
+                .env(format!("GIT_{role}_NAME"), "Anna")
+                .env(format!("GIT_{role}_EMAIL"), "anna@acme.example");
+        }
+        for name in [
+            "GITLAB_TOKEN",
+            "GITEA_TOKEN",
+            "FORGEJO_TOKEN",
+            "GITHUB_TOKEN",
+            "GH_TOKEN",
+        ] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        finished(self.command(arguments), "")
+    }
+
+    /// With a token for the forge.
+    fn with_token(&self, variable: &str, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        command.env(variable, token(DEVELOPER.0));
+        let ran = finished(command, "");
+        let secret = token(DEVELOPER.0);
+        assert!(!ran.stdout.contains(&secret) && !ran.stderr.contains(&secret));
+        ran
+    }
+
+    fn forge(&self) -> &Server {
+        self.company.forge()
+    }
+
+    /// Nothing of a proposal is on the server.
+    #[track_caller]
+    fn nothing_is_left(&self) {
+        assert_eq!(self.forge().branches(), Vec::<String>::new());
+        assert!(self.forge().requests().is_empty());
+    }
+}
+
+const PROPOSE: [&str; 4] = ["propose", "billing", "-m", "Less memory for billing"];
+
+#[test]
+fn a_merge_request_is_made_updated_and_noticed_as_merged() {
+    let sending = Sending::to(Vendor::GitLab);
+    let forge = sending.forge();
+    let plan = sending
+        .run(&["propose", "billing", "-m", "x", "--dry-run"])
+        .ok();
+    assert!(
+        plan.stdout.contains("would make a merge request"),
+        "{plan:?}"
+    );
+    sending.nothing_is_left();
+
+    let mut described = PROPOSE.to_vec();
+    described.extend(["--description", "It leaks.\n\nSee the graph."]);
+    let first = sending.run(&described).ok().says("run: memory");
+    let url = format!("{}/acme/platform/-/merge_requests/1", forge.origin());
+    assert!(first.stdout.contains(&url), "{first:?}");
+    let request = forge.requests().pop().unwrap();
+    assert_eq!(request.title, "Less memory for billing");
+    assert_eq!(
+        (request.target.as_str(), request.author.as_str()),
+        ("main", "dev")
+    );
+    let text = &request.description;
+    assert!(text.starts_with("It leaks.\n\nSee the graph.\n"), "{text}");
+    assert!(text.contains("`memory: "), "{text}");
+    assert!(text.contains("was not run"), "{text}");
+    assert!(
+        request.source.starts_with("devenv/anna/billing-h"),
+        "{request:?}"
+    );
+    let changed = forge.git(&["diff", "--name-only", "main", &request.source]);
+    assert_eq!(changed, "containers/billing/container.yaml");
+    let author = forge.git(&["log", "-1", "--format=%an <%ae>", &request.source]);
+    assert_eq!(author, "Anna <anna@acme.example>");
+
+    let again = sending.run(&["propose", "billing", "--json"]).ok().json();
+    assert_eq!(again["outcome"], "unchanged");
+    assert_eq!(again["request"]["url"], url);
+    sending.change("hostname: billing\n");
+    let updated = sending
+        .run(&["propose", "billing", "--draft", "--json"])
+        .ok()
+        .json();
+    assert_eq!(updated["outcome"], "updated");
+    let requests = forge.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(
+        requests[0].draft || requests[0].title.starts_with("Draft: "),
+        "{requests:?}"
+    );
+    assert!(requests[0].description.contains("hostname"), "{requests:?}");
+    assert_eq!(forge.branches().len(), 1);
+    assert!(forge.calls().is_empty(), "no token, no REST");
+
+    let listed = sending.run(&["proposals", "--json"]).ok().json();
+    assert_eq!(listed[0]["state"], "proposed");
+    assert_eq!(listed[0]["url"], url);
+    sending.run(&["propose", "billing"]).ok();
+    forge.merge(1);
+    let synced = sending.run(&["sync"]).ok();
+    assert!(
+        synced
+            .stdout
+            .contains("merged     your proposal about billing"),
+        "{synced:?}"
+    );
+    assert!(!sending.folder.exists());
+    assert!(
+        sending
+            .run(&["proposals"])
+            .ok()
+            .stdout
+            .contains("no proposals")
+    );
+}
+
+#[test]
+fn what_is_not_part_of_a_merged_proposal_stays() {
+    let sending = Sending::to(Vendor::GitLab);
+    sending.run(&PROPOSE).ok();
+    sending.forge().merge(1);
+    sending.change("hostname: more\n");
+    sending.run(&["sync"]).ok().says("it stays");
+    assert!(sending.folder.exists());
+    let listed = sending.run(&["proposals", "--json"]).ok().json();
+    assert_eq!(listed[0]["state"], "merged");
+    assert_eq!(listed[0]["behind"], 1);
+}
+
+#[test]
+fn with_a_token_the_forge_itself_is_asked() {
+    for (vendor, variable) in [
+        (Vendor::GitLab, "GITLAB_TOKEN"),
+        (Vendor::Gitea, "GITEA_TOKEN"),
+    ] {
+        let sending = Sending::to(vendor);
+        let forge = sending.forge();
+        let first = sending.with_token(variable, &PROPOSE).ok();
+        assert!(first.stdout.contains(&forge.origin()), "{first:?}");
+        sending.change("hostname: billing\n");
+        let mut again = PROPOSE;
+        again[3] = "Another title";
+        let second = sending.with_token(variable, &again).ok();
+        assert!(second.stdout.contains("updated: "), "{second:?}");
+        let requests = forge.requests();
+        assert_eq!(requests.len(), 1, "{vendor:?}");
+        assert_eq!(requests[0].title, "Another title");
+        assert!(requests[0].description.contains("hostname"));
+        assert!(
+            forge
+                .calls()
+                .iter()
+                .all(|it| it.token == Some(token(DEVELOPER.0)))
+        );
+        sending
+            .with_token(variable, &["abandon", "billing"])
+            .code(2)
+            .says("--yes");
+        let dropped = sending
+            .with_token(variable, &["abandon", "billing", "--yes"])
+            .ok();
+        assert!(dropped.stdout.contains("closed "), "{dropped:?}");
+        assert_eq!(forge.requests()[0].state, "closed");
+        assert!(forge.branches().is_empty(), "{vendor:?}");
+        assert!(!sending.folder.exists());
+    }
+}
+
+#[test]
+fn what_a_server_refuses_is_told_apart_and_the_words_are_kept() {
+    let sending = Sending::to(Vendor::GitLab);
+    let forge = sending.forge();
+    forge.mood(Mood::Refusing("A ticket number is missing".to_owned()));
+    let refused = sending.run(&PROPOSE).code(6);
+    refused
+        .says("a hook of the server")
+        .says_too("A ticket number is missing");
+    sending.nothing_is_left();
+    forge.mood(Mood::Honest);
+    forge.protect("devenv/");
+    sending
+        .run(&["propose", "billing"])
+        .code(6)
+        .says("protects the branch");
+    sending.nothing_is_left();
+    let offline = sending.run(&["propose", "billing", "--offline"]).code(6);
+    offline.says("what you typed is kept");
+
+    let reader = Sending::as_whom(Vendor::GitLab, READER);
+    reader.run(&PROPOSE).code(6).says("does not allow it");
+    reader.nothing_is_left();
+}
+
+trait SaysToo {
+    fn says_too(self, text: &str) -> Self;
+}
+
+impl SaysToo for Ran {
+    #[track_caller]
+    fn says_too(self, text: &str) -> Self {
+        self.says(text)
+    }
+}
+
+#[test]
+fn a_branch_without_a_request_is_taken_back() {
+    let sending = Sending::to(Vendor::GitLab);
+    let forge = sending.forge();
+    forge.mood(Mood::Forgetting);
+    sending
+        .run(&PROPOSE)
+        .code(6)
+        .says("made no merge request")
+        .says("was removed from the server again");
+    sending.nothing_is_left();
+    forge.mood(Mood::Elsewhere("https://evil.example".to_owned()));
+    let elsewhere = sending
+        .run(&["propose", "billing"])
+        .code(6)
+        .says("other hosts");
+    assert!(!elsewhere.stdout.contains("evil.example"), "{elsewhere:?}");
+    assert_eq!(forge.branches(), Vec::<String>::new());
+    forge.mood(Mood::Honest);
+    let sent = sending.run(&["propose", "billing"]).ok();
+    assert!(sent.stdout.contains("/-/merge_requests/"), "{sent:?}");
+    let last = forge.requests().pop().unwrap();
+    assert_eq!(last.title, "Less memory for billing");
+}
+
+#[test]
+fn a_server_without_push_options_is_named_and_there_is_another_way() {
+    let sending = Sending::to(Vendor::GitLab);
+    let forge = sending.forge();
+    forge.git(&["config", "receive.advertisePushOptions", "false"]);
+    sending
+        .run(&PROPOSE)
+        .code(6)
+        .says("no push options")
+        .says("--forge plain");
+    sending.nothing_is_left();
+    let sent = sending
+        .with_token("GITLAB_TOKEN", &["propose", "billing"])
+        .ok();
+    assert!(sent.stdout.contains("/-/merge_requests/1"), "{sent:?}");
+}
+
+#[test]
+fn a_plain_server_gets_a_branch_and_people_a_text_and_a_patch() {
+    let sending = Sending::to(Vendor::Plain);
+    let sent = sending.run(&PROPOSE).ok();
+    let branch = sending.forge().branches().pop().unwrap();
+    assert!(sent.stdout.contains(&branch), "{sent:?}");
+    let written: Vec<&str> = sent
+        .stdout
+        .lines()
+        .filter(|it| it.starts_with('/'))
+        .collect();
+    let text = fs::read_to_string(written[0]).unwrap();
+    assert!(
+        text.contains(&branch) && !text.contains("password"),
+        "{text}"
+    );
+    // git itself applies the patch to what the server has.
+    let clone = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| crate::support::synthetic::git(clone.path(), arguments);
+    git(&["clone", "--quiet", &sending.company.url(), "."]);
+    git(&["am", "--quiet", written[1]]);
+    let tree = git(&["rev-parse", "HEAD^{tree}"]);
+    assert_eq!(
+        tree.trim(),
+        sending
+            .forge()
+            .git(&["rev-parse", &format!("{branch}^{{tree}}")])
+    );
+    assert_eq!(
+        sending.run(&["propose", "billing", "--json"]).ok().json()["outcome"],
+        "unchanged"
+    );
+    // Squashed by hand by somebody.
+    git(&[
+        "push",
+        "--quiet",
+        &sending.company.url_as(crate::support::forge::OPERATOR),
+        "HEAD:main",
+    ]);
+    let synced = sending.run(&["sync"]).ok();
+    assert!(synced.stdout.contains("merged     "), "{synced:?}");
+    assert!(!sending.folder.exists());
+}
+
+#[test]
+fn a_conflict_is_found_in_memory_and_both_sides_are_marked() {
+    let sending = Sending::to(Vendor::GitLab);
+    let definition = "containers/billing/container.yaml";
+    let theirs = sending.company.on_main(definition) + "\nmemory: 400MiB\n";
+    sending.company.write(definition, &theirs);
+    sending.company.push("More memory");
+    let conflict = sending.run(&PROPOSE).code(6);
+    conflict.says(definition).says_too("--update");
+    sending.nothing_is_left();
+    sending
+        .run(&["edit", "billing", "--update", "--print"])
+        .code(3)
+        .says("<<<<<<<");
+    let file = sending.folder.join("container.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains("<<<<<<<") && text.contains("400MiB") && text.contains("300MiB"),
+        "{text}"
+    );
+    fs::write(&file, theirs.replace("400MiB", "350MiB")).unwrap();
+    sending.run(&["propose", "billing"]).ok();
+    let source = sending.forge().requests()[0].source.clone();
+    let sent = sending
+        .forge()
+        .git(&["show", &format!("{source}:{definition}")]);
+    assert_eq!(sent.trim(), theirs.replace("400MiB", "350MiB").trim());
+}
+
+#[test]
+fn somebody_elses_push_to_the_branch_is_not_overwritten() {
+    let sending = Sending::to(Vendor::GitLab);
+    sending.run(&PROPOSE).ok();
+    let branch = sending.forge().branches().pop().unwrap();
+    let reference = format!("refs/heads/{branch}");
+    let main = sending.forge().git(&["rev-parse", "main"]);
+    sending.forge().git(&["update-ref", &reference, &main]);
+    sending.change("hostname: billing\n");
+    sending
+        .run(&["propose", "billing"])
+        .code(6)
+        .says("somebody else changed");
+    assert_eq!(sending.forge().git(&["rev-parse", &reference]), main);
+    sending
+        .run(&["abandon", "billing", "--yes"])
+        .code(6)
+        .says("--keep-request");
+    assert!(sending.folder.exists());
+    sending
+        .run(&["abandon", "billing", "--yes", "--keep-request"])
+        .ok();
+}
+
+#[test]
+fn hostile_servers_and_work_trees_run_and_show_nothing() {
+    let sending = Sending::to(Vendor::GitLab);
+    let forge = sending.forge();
+    let escape = "\u{1b}]0;owned\u{7}\u{1b}[31mred\n".repeat(50);
+    forge.mood(Mood::Saying(escape));
+    let sent = sending.run(&PROPOSE).ok();
+    assert!(
+        !sent.stderr.contains('\u{1b}') && !sent.stdout.contains('\u{1b}'),
+        "{sent:?}"
+    );
+    for (mood, what) in [
+        (
+            Mood::Redirecting("https://evil.example".to_owned()),
+            "does not follow",
+        ),
+        (Mood::Endless(6_000_000), "more than"),
+    ] {
+        sending.change("# more\n");
+        forge.mood(mood);
+        sending
+            .with_token("GITLAB_TOKEN", &["propose", "billing"])
+            .code(6)
+            .says(what);
+    }
+    forge.mood(Mood::Honest);
+    let trace = sending.developer.home.path().join("ran");
+    let tree = sending.folder.join("../..");
+    fs::write(tree.join(".gitattributes"), "* filter=evil\n").unwrap();
+    let hooks = tree.join("hooks");
+    fs::create_dir_all(&hooks).unwrap();
+    let script = format!("#!/bin/sh\ntouch {}\n", trace.display());
+    fs::write(hooks.join("pre-push"), &script).unwrap();
+    sending.change("hostname: billing\n");
+    sending.run(&["propose", "billing"]).ok();
+    assert!(!trace.exists());
+    let source = forge.requests()[0].source.clone();
+    let changed = forge.git(&["diff", "--name-only", "main", &source]);
+    assert_eq!(changed, "containers/billing/container.yaml");
+    std::os::unix::fs::symlink("/etc/passwd", sending.folder.join("link")).unwrap();
+    sending
+        .run(&["propose", "billing"])
+        .code(3)
+        .says("symbolic link");
+}
+
+#[test]
+fn a_container_that_is_new_is_proposed_with_its_files_alone() {
+    let sending = Sending::to(Vendor::GitLab);
+    let new = sending
+        .run(&["edit", "--new", "audit", "--like", "billing", "--print"])
+        .code(3);
+    let file = PathBuf::from(new.stdout.trim()).join("container.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("/billing", "/audit")).unwrap();
+    sending.run(&["propose", "audit"]).code(2).says("-m TITLE");
+    sending
+        .run(&["propose", "audit", "-m", "Audit is new"])
+        .ok();
+    let source = sending.forge().requests()[0].source.clone();
+    let changed = sending
+        .forge()
+        .git(&["diff", "--name-only", "main", &source]);
+    assert!(
+        changed
+            .lines()
+            .all(|it| it.starts_with("containers/audit/")),
+        "{changed}"
+    );
+    assert!(changed.contains("containers/audit/Dockerfile"), "{changed}");
+}
+
+#[test]
+fn pull_requests_by_refs_for_and_by_hand() {
+    let gitea = Sending::to(Vendor::Gitea);
+    let sent = gitea.run(&PROPOSE).ok();
+    assert!(sent.stdout.contains(&gitea.forge().origin()), "{sent:?}");
+    gitea.change("hostname: billing\n");
+    gitea.run(&["propose", "billing"]).ok();
+    assert_eq!(gitea.forge().requests().len(), 1);
+    gitea.forge().merge(1);
+    let synced = gitea.run(&["sync"]).ok();
+    assert!(synced.stdout.contains("merged     "), "{synced:?}");
+
+    let github = Sending::to(Vendor::GitHub);
+    github.run(&PROPOSE).ok().says("yours to make");
+    assert_eq!(github.forge().branches().len(), 1);
+    let sent = github.with_token("GITHUB_TOKEN", &["propose", "billing"]);
+    assert_eq!(github.forge().requests().len(), 1, "{sent:?}");
+}
+
+#[test]
+fn commits_are_signed_where_git_is_set_up_to_and_never_silently_not() {
+    let sending = Sending::to(Vendor::GitLab);
+    let home = sending.developer.home.path();
+    let key = home.join("key");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status();
+    assert!(made.unwrap().success());
+    let config = home.join("gitconfig");
+    let signing = |key: &std::path::Path| {
+        let text = format!(
+            "[user]\n\tsigningkey = {}\n[gpg]\n\tformat = ssh\n[commit]\n\tgpgsign = true\n",
+            key.display()
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = sending.command(&PROPOSE);
+        command.env("GIT_CONFIG_GLOBAL", &config);
+        finished(command, "")
+    };
+    signing(&home.join("nothing"))
+        .code(6)
+        .says("cannot be signed");
+    sending.nothing_is_left();
+    signing(&key).ok();
+    let source = sending.forge().requests()[0].source.clone();
+    let commit = sending.forge().git(&["cat-file", "commit", &source]);
+    assert!(
+        commit.contains("gpgsig -----BEGIN SSH SIGNATURE"),
+        "{commit}"
+    );
+}
