@@ -506,10 +506,15 @@ fn commits_are_signed_where_git_is_set_up_to_and_never_silently_not() {
         command.env("GIT_CONFIG_GLOBAL", &config);
         finished(command, "")
     };
-    signing(&home.join("nothing")).code(6).says("cannot be signed");
+    signing(&home.join("nothing"))
+        .code(6)
+        .says("cannot be signed");
     sending.nothing_is_left();
     signing(&key).ok();
     let source = sending.forge().requests()[0].source.clone();
     let commit = sending.forge().git(&["cat-file", "commit", &source]);
-    assert!(commit.contains("gpgsig -----BEGIN SSH SIGNATURE"), "{commit}");
+    assert!(
+        commit.contains("gpgsig -----BEGIN SSH SIGNATURE"),
+        "{commit}"
+    );
 }
