@@ -34,10 +34,13 @@ impl GitHub {
     }
 }
 
-/// The root of the API for a place on GitHub's own host; elsewhere the place knows it.
+/// The root of the API: GitHub's own has a host of its own, elsewhere it is below `api/v3`:
+/// <https://docs.github.com/en/enterprise-server/rest/using-the-rest-api/getting-started-with-the-rest-api>.
 pub(super) fn root(place: &Place) -> Option<Url> {
-    let public = place.host() == Some(PUBLIC);
-    public.then(|| Url::parse(PUBLIC_API).ok()).flatten()
+    if place.host() == Some(PUBLIC) {
+        return Url::parse(PUBLIC_API).ok();
+    }
+    place.api()?.join("api/v3/").ok()
 }
 
 impl Forge for GitHub {
@@ -90,12 +93,7 @@ impl GitHub {
         body: Option<&Value>,
     ) -> Result<Reply> {
         let (owner, name) = self.place.owner_and_name()?;
-        let mut path = if self.place.host() == Some(PUBLIC) {
-            Vec::new()
-        } else {
-            vec!["api", "v3"]
-        };
-        path.extend(["repos", owner, name, "pulls"]);
+        let mut path = vec!["repos", owner, name, "pulls"];
         path.extend(below);
         let api = self.api()?;
         api.ask(Authorization::Bearer, method, &path, query, body)
@@ -251,8 +249,18 @@ mod tests {
         let api = |remote: &str| root(&github(remote).place).map(|it| it.to_string());
         let public = api("https://github.com/octocat/Hello-World.git");
         assert_eq!(public.as_deref(), Some("https://api.github.com/"));
-        assert_eq!(api("https://github.com.evil.example/o/r.git"), None);
-        assert_eq!(api("https://github.acme.example/o/r.git"), None);
+        for (remote, root) in [
+            (
+                "https://github.com.evil.example/o/r.git",
+                "https://github.com.evil.example/api/v3/",
+            ),
+            (
+                "git@github.acme.example:o/r.git",
+                "https://github.acme.example/api/v3/",
+            ),
+        ] {
+            assert_eq!(api(remote).as_deref(), Some(root));
+        }
     }
 
     /// The example of "Create a pull request", shortened: <https://docs.github.com/en/rest/pulls/pulls>.

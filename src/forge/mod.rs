@@ -121,6 +121,15 @@ pub trait Requests: Send + Sync {
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>>;
 }
 
+/// The root of a kind's REST interface at a place; none where there is no such thing.
+pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
+    match kind {
+        ForgeKind::Plain => None,
+        ForgeKind::GitHub => github::root(place),
+        _ => place.api().cloned(),
+    }
+}
+
 /// Whether a forge takes this token: asked with a question that every token may ask.
 pub async fn accepts(kind: ForgeKind, api: &Api) -> bool {
     let (path, authorization): (&[&str], _) = match kind {
@@ -148,13 +157,4 @@ pub fn of(kind: ForgeKind, place: Place, api: Option<Api>) -> Result<Box<dyn For
         }
         ForgeKind::Plain => Box::new(plain::Plain::new(place)),
     })
-}
-
-/// The root that a forge's API is below.
-pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
-    let own = match kind {
-        ForgeKind::GitHub => github::root(place),
-        _ => None,
-    };
-    own.or_else(|| place.api().cloned())
 }

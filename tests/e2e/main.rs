@@ -20,6 +20,7 @@ mod readiness;
 mod real;
 mod red_team;
 mod releasing;
+mod requesting;
 mod running;
 mod sending;
 mod signers;

@@ -169,8 +169,9 @@ async fn refusals_are_told_apart_and_never_name_the_token() {
             user: None,
             origin: "a test".to_owned(),
         };
-        let api = Api::new(client(), place.api().unwrap().clone(), secret).unwrap();
-        let forge = forge::of(kind(vendor), place, Some(api)).unwrap();
+        let kind = kind(vendor);
+        let api = Api::new(client(), forge::root(kind, &place).unwrap(), secret).unwrap();
+        let forge = forge::of(kind, place, Some(api)).unwrap();
         let found = forge.requests().unwrap().find(&draft("topic")).await;
         let said = found.unwrap_err().chain().join(" / ");
         assert!(

@@ -166,12 +166,14 @@ impl Transport for GitProgram {
 }
 
 /// The line about `target` in the output of `git push --porcelain`:
-/// `<flag> TAB <from>:<to> TAB <summary> (<reason>)`.
+/// `<flag> TAB <from>:<to> TAB <summary> (<reason>)`. A server may put what is pushed to `refs/for/…`
+/// elsewhere, and that is what the line names then (`option refname`, gitprotocol-pack).
 fn pushed(output: &str, target: &str) -> Option<Update> {
     output.lines().find_map(|line| {
         let mut fields = line.splitn(3, '\t');
         let (flag, names, summary) = (fields.next()?, fields.next()?, fields.next()?);
-        if names.rsplit_once(':').map(|(_, to)| to) != Some(target) {
+        let elsewhere = target.starts_with("refs/for/");
+        if !elsewhere && names.rsplit_once(':').map(|(_, to)| to) != Some(target) {
             return None;
         }
         Some(match flag {
@@ -204,5 +206,7 @@ mod tests {
             pushed("!\tabc:refs/heads/other\tx", "refs/heads/main"),
             None
         );
+        let agit = "To /x\n*\tabc:refs/pull/1/head\t[new reference]\nDone\n";
+        assert_eq!(pushed(agit, "refs/for/main"), Some(Update::Done));
     }
 }

@@ -77,13 +77,7 @@ fn write(folder: &Path, port: u16, api: u16, people: &People, worker: &Worker) {
     let users = folder.join("users");
     fs::write(&users, "").unwrap();
     for (name, password) in people.all() {
-        let made = Command::new("htpasswd")
-            .args(["-bm"])
-            .arg(&users)
-            .args([name, password])
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
+        set_password(folder, name, password);
     }
     let said = folder.join("said");
     fs::create_dir_all(&said).unwrap();
@@ -155,6 +149,17 @@ ProxyPass "/api/" "http://127.0.0.1:{api}/api/" nocanon disablereuse=on
 "#
     );
     fs::write(format!("{folder}/apache.conf"), config).unwrap();
+}
+
+/// Gives somebody a password.
+pub fn set_password(folder: &Path, name: &str, password: &str) {
+    let made = Command::new("htpasswd")
+        .arg("-bm")
+        .arg(folder.join("users"))
+        .args([name, password])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
 }
 
 /// Where Debian has Apache's modules.

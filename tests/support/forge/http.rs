@@ -71,12 +71,3 @@ fn read_body(reader: &mut impl BufRead, headers: &BTreeMap<String, String>) -> O
     reader.read_exact(&mut body).ok()?;
     Some(body)
 }
-
-/// Writes an answer and ends the connection.
-pub fn respond(stream: &mut TcpStream, status: &str, head: &str, body: &[u8]) -> Option<()> {
-    let length = body.len();
-    let text =
-        format!("HTTP/1.1 {status}\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n");
-    stream.write_all(text.as_bytes()).ok()?;
-    stream.write_all(body).ok()
-}

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use self::apache::Apache;
 use self::hooks::{Push, Verdict};
-use self::http::{Request, read_request, respond};
+use self::http::{Request, read_request};
 use self::sshd::Sshd;
 use super::registry::tests;
 
@@ -175,7 +175,7 @@ pub struct Forge {
 /// The forge, its web server and its ssh server.
 pub struct Server {
     pub forge: Forge,
-    apache: Apache,
+    apache: Mutex<Option<Apache>>,
     sshd: Option<Sshd>,
     folder: tempfile::TempDir,
 }
@@ -229,7 +229,7 @@ impl Server {
         forge.listen(api);
         Self {
             forge,
-            apache,
+            apache: Mutex::new(Some(apache)),
             sshd: None,
             folder,
         }
@@ -237,14 +237,24 @@ impl Server {
 
     /// Its address over http, without a password.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/{PROJECT}.git", self.apache.port)
+        format!("{}/{PROJECT}.git", self.origin())
     }
 
     /// The same as somebody.
     pub fn url_as(&self, (name, password): (&str, &str)) -> String {
         let password = password.replace(' ', "%20").replace('\'', "%27");
-        let port = self.apache.port;
-        format!("http://{name}:{password}@127.0.0.1:{port}/{PROJECT}.git")
+        let authority = format!("http://{name}:{password}@");
+        self.url().replace("http://", &authority)
+    }
+
+    /// The web server is gone.
+    pub fn stop(&self) {
+        drop(self.apache.lock().unwrap().take());
+    }
+
+    /// Gives somebody another password.
+    pub fn change_password(&self, name: &str, password: &str) {
+        apache::set_password(self.folder.path(), name, password);
     }
 
     /// Lets it answer over ssh as well.
@@ -290,6 +300,11 @@ impl Forge {
     /// Nobody pushes to branches that begin so.
     pub fn protect(&self, prefix: &str) {
         self.memory().protected.push(prefix.to_owned());
+    }
+
+    /// Whoever may push may push to them again.
+    pub fn unprotect(&self, prefix: &str) {
+        self.memory().protected.retain(|it| it != prefix);
     }
 
     /// All requests, in the order of their numbers.
@@ -561,6 +576,15 @@ fn decoded(text: &str) -> String {
 
 fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+/// Writes an answer and ends the connection.
+fn respond(stream: &mut TcpStream, status: &str, head: &str, body: &[u8]) -> Option<()> {
+    let length = body.len();
+    let text =
+        format!("HTTP/1.1 {status}\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+    stream.write_all(text.as_bytes()).ok()?;
+    stream.write_all(body).ok()
 }
 
 /// Makes sure that a program is there.
