@@ -18,6 +18,7 @@ use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::evidence::VerifiedImage;
 use crate::hosts;
+use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::{ContainerName, EnvironmentName};
 use crate::prepare::{self, Chosen, Preparation, Wish};
@@ -41,6 +42,8 @@ pub struct Outcome {
     pub images: BTreeMap<ContainerName, VerifiedImage>,
     /// The reference that decided.
     pub chosen: Chosen,
+    /// Where it was done.
+    pub host: Host,
     /// What was done, or would be.
     pub planned: Planned,
     /// How each container is known to be ready; empty without waiting.
@@ -50,11 +53,7 @@ pub struct Outcome {
 /// Brings the instance to what is wished.
 pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<Outcome> {
     let owner = Owner::load(&context.paths)?;
-    let identity = Identity {
-        owner: owner.id.clone(),
-        platform: open.name.clone(),
-        instance: context.instance.clone(),
-    };
+    let identity = identity(context, open, &owner);
     let _lock = lock(context, open, wish).await?;
     let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
     let (engine, engine_choice) = context.engine()?;
@@ -107,9 +106,18 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         selection,
         images,
         chosen,
+        host,
         planned,
         ready,
     })
+}
+
+fn identity(context: &Context, open: &OpenPlatform, owner: &Owner) -> Identity {
+    Identity {
+        owner: owner.id.clone(),
+        platform: open.name.clone(),
+        instance: context.instance.clone(),
+    }
 }
 
 /// Looks at the engine apart, so that neither waits for what the other computes.
@@ -236,6 +244,7 @@ impl Bringing<'_> {
         if self.wish.dry_run {
             return Ok((planned, BTreeMap::new()));
         }
+        self.forwarding.give_way().await?;
         let paths = &self.context.paths;
         record.remember(&planned.ports);
         if self.before.as_ref() != Some(&record) {
@@ -249,6 +258,16 @@ impl Bringing<'_> {
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
         Ok(done)
+    }
+
+    /// Nothing is to be done but to look whether ports still get to this machine.
+    async fn stays(&self, planned: &Planned) -> Result<()> {
+        let mended = self.forwarding.settle(&planned.ports).await?;
+        if self.wish.no_wait {
+            return Ok(());
+        }
+        let reference = self.goal.reference;
+        self.forwarding.prove(reference, planned, mended).await
     }
 
     async fn converge(&self, planned: Planned) -> Result<Done> {
@@ -265,12 +284,7 @@ impl Bringing<'_> {
         if planned.plan.is_empty()
             && let Some(ready) = waiting.already(&planned)
         {
-            let mended = self.forwarding.settle(&planned.ports).await?;
-            if !wish.no_wait {
-                self.forwarding
-                    .prove(goal.reference, &planned, mended)
-                    .await?;
-            }
+            self.stays(&planned).await?;
             return Ok((planned, ready));
         }
         let mirrors = &self.context.settings.registry_mirrors.value;
@@ -280,14 +294,9 @@ impl Bringing<'_> {
             login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
             mirrors: mirrors.clone(),
         };
-        let events = self
-            .engine
-            .events(&apply::event_label(goal.identity), None)
-            .await?;
-        let pump = async {
-            watch.pump(events).await;
-            std::future::pending::<std::convert::Infallible>().await
-        };
+        let label = apply::event_label(goal.identity);
+        let events = self.engine.events(&label, None).await?;
+        let pump = watch.follow(self.engine, &label, events);
         let work = async {
             let progress = Progress::new(&self.context.ui);
             let planned = goal
@@ -310,7 +319,19 @@ impl Bringing<'_> {
         };
         match result {
             Ok(done) => Ok(done),
-            Err(failure) => Err(explain(self.engine, goal.reference, failure).await),
+            Err(failure) => Err(self.explained(failure, &watch).await),
         }
+    }
+
+    /// A container that an engine ended with itself is not to blame.
+    async fn explained(&self, failure: Failure, watch: &Watch) -> Error {
+        let blamed = matches!(failure, Failure::NotReady { .. });
+        let error = explain(self.engine, self.goal.reference, failure).await;
+        if blamed && watch.was_interrupted() {
+            return error.within(
+                "the engine was away while this waited: it was restarted, perhaps, which ends containers",
+            );
+        }
+        error
     }
 }

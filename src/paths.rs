@@ -163,6 +163,11 @@ impl Paths {
         &self.state
     }
 
+    /// The sockets of shared ssh connections; short, for a socket's path may not be long.
+    pub fn ssh(&self) -> PathBuf {
+        self.state.join("ssh")
+    }
+
     /// This home's identity on engines.
     pub fn owner(&self) -> PathBuf {
         self.state.join("owner.json")

@@ -1,12 +1,15 @@
 //! What happens to containers while a plan is walked: the engine's events, kept as state.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::engine::{Engine, Fault, FaultKind};
 use crate::model::container::Until;
@@ -60,12 +63,17 @@ pub struct Watch {
     counts: Mutex<BTreeMap<String, u64>>,
     changed: watch::Sender<bool>,
     looks: Semaphore,
+    interrupted: AtomicBool,
 }
 
 /// Containers that are looked at at the same time.
 const LOOKS: usize = 4;
 /// How often a container is looked at after the engine's events have ended.
 const POLL: Duration = Duration::from_millis(250);
+/// How long after they ended they are asked for again.
+const ANEW: Duration = Duration::from_secs(1);
+/// How long an engine may answer badly before a wait gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked at in any case: some engines lose events.
 const SAFETY_NET: Duration = Duration::from_secs(5);
 
@@ -75,6 +83,7 @@ impl Default for Watch {
             counts: Mutex::default(),
             changed: watch::Sender::new(true),
             looks: Semaphore::new(LOOKS),
+            interrupted: AtomicBool::new(false),
         }
     }
 }
@@ -88,7 +97,33 @@ impl Watch {
                 self.changed.send_modify(|_| {});
             }
         }
+        self.interrupted.store(true, Ordering::Relaxed);
         self.changed.send_modify(|alive| *alive = false);
+    }
+
+    /// Reads these events, and where they end (an engine restarts) asks for new ones; meanwhile waits
+    /// look by themselves.
+    pub async fn follow<E: Engine>(
+        &self,
+        engine: &E,
+        label: &str,
+        mut events: BoxStream<'static, Result<ContainerEvent, Fault>>,
+    ) -> Infallible {
+        loop {
+            self.pump(events).await;
+            events = loop {
+                tokio::time::sleep(ANEW).await;
+                if let Ok(events) = engine.events(label, None).await {
+                    break events;
+                }
+            };
+            self.changed.send_modify(|alive| *alive = true);
+        }
+    }
+
+    /// Whether the engine's events ended at some time: it restarts, or does not keep them up.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
@@ -103,6 +138,7 @@ impl Watch {
         until: Until,
     ) -> Result<(), Stopped> {
         let mut changes = self.changed.subscribe();
+        let mut trouble = None;
         loop {
             let count = self.lock().get(id).copied();
             let look = self.looks.acquire().await;
@@ -110,15 +146,25 @@ impl Watch {
             drop(look);
             match details {
                 Ok(details) => {
+                    trouble = None;
                     if let Some(verdict) = judge(&details, until) {
                         return verdict;
                     }
                 }
                 Err(fault) if fault.kind == FaultKind::NotFound => return Err(Stopped::Removed),
-                Err(fault) => return Err(Stopped::Engine(fault)),
+                Err(fault) => {
+                    let since = *trouble.get_or_insert_with(Instant::now);
+                    if !fault.may_pass() || since.elapsed() > PATIENCE {
+                        return Err(Stopped::Engine(fault));
+                    }
+                }
             }
             let alive = *changes.borrow_and_update();
-            let next_look = tokio::time::sleep(if alive { SAFETY_NET } else { POLL });
+            let next_look = tokio::time::sleep(if alive && trouble.is_none() {
+                SAFETY_NET
+            } else {
+                POLL
+            });
             tokio::pin!(next_look);
             while self.lock().get(id).copied() == count {
                 tokio::select! {

@@ -74,7 +74,7 @@ struct Globals {
         add = complete::instances()
     )]
     instance: InstanceName,
-    /// The Docker engine, as for docker: unix:///…, tcp://…
+    /// The Docker engine, as for docker: unix:///…, tcp://…, ssh://…
     #[arg(long, global = true, env = "DEVENV_HOST", value_name = "URL")]
     host: Option<String>,
     /// Print data as JSON
@@ -157,6 +157,7 @@ impl Cli {
             instance: self.globals.instance,
             offline: self.globals.offline,
             ui,
+            found: std::sync::OnceLock::new(),
         };
         match self.command {
             Command::Init(arguments) => init::run(&context, arguments).await,

@@ -31,6 +31,8 @@ pub use exec::{ExecOptions, ExecStreams};
 pub use files::FileState;
 pub use images::EngineImage;
 pub use info::EngineInfo;
+#[cfg(test)]
+pub(crate) use info::described;
 pub use logs::{LogLine, LogOptions, LogStream};
 pub use transport::ApiVersion;
 
@@ -124,7 +126,7 @@ async fn within<T>(
     match tokio::time::timeout(limit, call).await {
         Ok(answer) => answer.map_err(refusal::fault),
         Err(_) => Err(Fault::new(
-            FaultKind::Unreachable,
+            FaultKind::Hung,
             format!("the engine did not answer within {limit:?}"),
         )),
     }

@@ -109,3 +109,6 @@ async fn carry(mut client: TcpStream, port: u16, way: &Way, log: &Log) -> io::Re
         Way::Tunnel(tunnel, address) => tunnel.carry(client, *address, port, log).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,14 @@ impl<'a> Forwarding<'a> {
         self.forwarder.ports()
     }
 
+    /// Ends the forwarder where the engine itself is to have its ports.
+    pub(super) async fn give_way(&self) -> Result<()> {
+        if self.host.is_forwarded() {
+            return Ok(());
+        }
+        self.forwarder.stop().await
+    }
+
     /// Starts, tells or stops the forwarder; gives whether one had to be started or told.
     pub(super) async fn settle(&self, ports: &Ports) -> Result<bool> {
         let ports: BTreeSet<u16> = ports.iter().map(|(.., port)| port).collect();

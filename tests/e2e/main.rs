@@ -13,6 +13,7 @@ mod converging;
 mod current_engine;
 mod doctoring;
 mod faults;
+mod forwarding;
 mod initialising;
 mod looking;
 mod options;
@@ -24,6 +25,7 @@ mod red_team;
 mod releasing;
 mod running;
 mod signers;
+mod transports;
 
 /// A health check that passes at once.
 pub const HEALTHY: &str = "health: { command: [/probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s }\n";

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a test talks to whoever runs it")]
 #![allow(clippy::too_many_lines, reason = "scenarios read from top to bottom")]
 
+pub mod certificates;
 pub mod company;
 pub mod fake_engine;
 pub mod fake_state;
@@ -13,6 +14,8 @@ pub mod registry;
 pub mod registry_proxy;
 pub mod second_engine;
 pub mod socket_proxy;
+pub mod ssh_engine;
 pub mod synthetic;
+pub mod tls_engine;
 pub mod tls_server;
 pub mod workstation;

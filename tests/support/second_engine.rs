@@ -24,6 +24,7 @@ pub enum Kind {
 /// Its processes, mount and bridge go when it is dropped.
 pub struct SecondEngine {
     folder: tempfile::TempDir,
+    kind: Kind,
     bridge: String,
     daemon: Option<Child>,
 }
@@ -32,16 +33,12 @@ impl SecondEngine {
     /// With so many megabytes for images and containers. `None` where that takes more rights than
     /// the test has, which is a failure in CI.
     pub fn start(kind: Kind, megabytes: u32) -> Option<Self> {
-        if !is_root() || !cfg!(target_os = "linux") {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "a second engine takes Linux and root"
-            );
-            eprintln!("skipped: a second engine takes Linux and root");
+        if !may_start("a second engine") {
             return None;
         }
         let mut engine = Self {
             folder: tempfile::tempdir().unwrap(),
+            kind,
             bridge: format!("dv{}", &unique()[..8]),
             daemon: None,
         };
@@ -54,34 +51,51 @@ impl SecondEngine {
         let address = format!("10.213.{network}.1/24");
         run("ip", &["address", "add", &address, "dev", &engine.bridge]);
         run("ip", &["link", "set", &engine.bridge, "up"]);
-        let log = std::fs::File::create(engine.folder.path().join("log")).unwrap();
-        let configuration = engine.folder.path().join("daemon.json");
+        engine.serve();
+        Some(engine)
+    }
+
+    /// Ends the engine, and with it its containers, and starts it again.
+    pub fn restart(&mut self) {
+        self.end();
+        self.serve();
+    }
+
+    fn end(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            quietly("kill", &[&daemon.id().to_string()]);
+            let _ = daemon.wait();
+        }
+    }
+
+    fn serve(&mut self) {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let configuration = self.folder.path().join("daemon.json");
         std::fs::write(&configuration, "{}").unwrap();
-        let mut daemon = kind.daemon();
+        let mut daemon = self.kind.daemon();
         let daemon = daemon
             .arg("--config-file")
             .arg(configuration)
-            .args(["--host", &engine.host(), "--bridge", &engine.bridge])
-            .args(["--data-root", &data])
+            .args(["--host", &self.host(), "--bridge", &self.bridge])
+            .args(["--data-root", &self.data().display().to_string()])
             .args(["--iptables=false", "--ip-masq=false"])
             .arg("--exec-root")
-            .arg(engine.folder.path().join("run"))
+            .arg(self.folder.path().join("run"))
             .arg("--pidfile")
-            .arg(engine.folder.path().join("pid"))
+            .arg(self.folder.path().join("pid"))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();
-        engine.daemon = Some(daemon.unwrap());
+        self.daemon = Some(daemon.unwrap());
         let begun = Instant::now();
-        while !engine.answers() {
+        while !self.answers() {
             assert!(
                 begun.elapsed() < Duration::from_secs(60),
                 "the second engine does not answer: {}",
-                std::fs::read_to_string(engine.folder.path().join("log")).unwrap_or_default()
+                std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
             );
             std::thread::sleep(Duration::from_millis(100));
         }
-        Some(engine)
     }
 
     /// For `DOCKER_HOST`.
@@ -112,26 +126,8 @@ impl SecondEngine {
 impl Drop for SecondEngine {
     fn drop(&mut self) {
         let host = self.host();
-        let ids = Command::new("docker")
-            .args(["--host", &host, "ps", "--all", "--quiet"])
-            .output();
-        if let Ok(ids) = ids {
-            let ids = String::from_utf8_lossy(&ids.stdout).into_owned();
-            if !ids.trim().is_empty() {
-                quietly(
-                    "docker",
-                    &[
-                        &["--host", &host, "rm", "--force"],
-                        &*ids.split_whitespace().collect::<Vec<_>>(),
-                    ]
-                    .concat(),
-                );
-            }
-        }
-        if let Some(mut daemon) = self.daemon.take() {
-            quietly("kill", &[&daemon.id().to_string()]);
-            let _ = daemon.wait();
-        }
+        remove_containers(&host);
+        self.end();
         let data = self.data().display().to_string();
         quietly("umount", &["--recursive", "--lazy", &data]);
         quietly("ip", &["link", "delete", &self.bridge]);
@@ -139,7 +135,7 @@ impl Drop for SecondEngine {
 }
 
 impl Kind {
-    fn daemon(self) -> Command {
+    pub(super) fn daemon(self) -> Command {
         if self == Self::Own {
             let mut daemon = Command::new("dockerd");
             daemon.args(["--storage-driver", "vfs"]);
@@ -162,17 +158,59 @@ impl Kind {
     }
 }
 
-fn is_root() -> bool {
+/// Whether this machine and this user can have what a test needs; not having it is a failure in CI.
+pub fn may_start(what: &str) -> bool {
     let id = Command::new("id").arg("-u").output();
-    id.is_ok_and(|it| it.stdout.starts_with(b"0\n"))
+    let root = id.is_ok_and(|it| it.stdout.starts_with(b"0\n"));
+    if root && cfg!(target_os = "linux") {
+        return true;
+    }
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{what} takes Linux and root"
+    );
+    eprintln!("skipped: {what} takes Linux and root");
+    false
 }
 
-fn run(program: &str, arguments: &[&str]) {
+/// Installs Debian's package where the program is missing.
+pub fn installed(program: &str, package: &str) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    if folders.into_iter().any(|it| it.join(program).is_file()) {
+        return;
+    }
+    let command = format!(
+        "apt-get update -qq && apt-get install -qq --yes --no-install-recommends {package}"
+    );
+    let lock = std::env::temp_dir().join("devenv-test-apt.lock");
+    let lock = std::fs::File::create(lock).unwrap();
+    lock.lock().unwrap();
+    run("sh", &["-c", &command]);
+}
+
+/// Removes all containers of a test's own engine.
+pub(super) fn remove_containers(host: &str) {
+    let list = ["--host", host, "ps", "--all", "--quiet"];
+    let Ok(ids) = Command::new("docker").args(list).output() else {
+        return;
+    };
+    let ids = String::from_utf8_lossy(&ids.stdout).into_owned();
+    if !ids.trim().is_empty() {
+        let ids: Vec<_> = ids.split_whitespace().collect();
+        quietly(
+            "docker",
+            &[&["--host", host, "rm", "--force"], &*ids].concat(),
+        );
+    }
+}
+
+pub fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {errors}");
 }
 
-fn quietly(program: &str, arguments: &[&str]) {
+pub fn quietly(program: &str, arguments: &[&str]) {
     let _ = Command::new(program).args(arguments).output();
 }
