@@ -103,6 +103,7 @@ mod tests {
             paths,
             instance: InstanceName::new("default").unwrap(),
             offline: false,
+            found: std::sync::OnceLock::new(),
             ui: Ui::new(Manner::default()),
         }
     }

@@ -70,7 +70,7 @@ pub const VARIABLES: &[Variable] = &[
         "the proxy to registries and git servers, and of builds",
     ),
     hidden("HTTP_PROXY", "the same for plain HTTP"),
-    hidden("ALL_PROXY", "the same for both, builds apart"),
+    hidden("ALL_PROXY", "the same for what has none"),
     shown("NO_PROXY", "hosts that are reached without it"),
     hidden("https_proxy", "as HTTPS_PROXY, which wins"),
     hidden("http_proxy", "as HTTP_PROXY, which wins"),
