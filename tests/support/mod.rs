@@ -16,4 +16,5 @@ pub mod socket_proxy;
 pub mod ssh_engine;
 pub mod synthetic;
 pub mod tls_engine;
+pub mod tls_proxy;
 pub mod workstation;
