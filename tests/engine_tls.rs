@@ -5,22 +5,16 @@
 mod support;
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use devenv::engine::endpoint::parse_host;
 use devenv::engine::{Docker, Engine, Fault, FaultKind, TlsMaterial};
 use devenv::error::Error;
-use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
 use support::certificates::Certificates;
 use support::second_engine::run;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 /// An engine that lists nothing, at an address; handshakes are counted.
 struct TlsServer {
@@ -30,27 +24,7 @@ struct TlsServer {
 
 impl TlsServer {
     async fn start(certificates: &Certificates, asks_for_client: bool) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let read = |name: &str| std::fs::read(certificates.path(name)).unwrap();
-        let chain = |name: &str| -> Vec<_> {
-            let bytes = read(name);
-            let parsed = CertificateDer::pem_slice_iter(&bytes);
-            parsed.collect::<Result<_, _>>().unwrap()
-        };
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(chain("ca.pem"));
-        let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
-        let builder = if asks_for_client {
-            builder.with_client_cert_verifier(clients.unwrap())
-        } else {
-            builder.with_no_client_auth()
-        };
-        let key = PrivateKeyDer::from_pem_slice(&read("serverkey.pem")).unwrap();
-        let configuration = builder.with_single_cert(chain("server.pem"), key).unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(configuration));
+        let acceptor = certificates.acceptor(asks_for_client);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let handshakes = Arc::new(AtomicUsize::new(0));
@@ -374,12 +348,4 @@ async fn tls_and_plain_http_are_not_mixed_up() {
         .unwrap_err();
     assert_eq!(error.kind, Some(FaultKind::Handshake), "{error:?}");
     error.says(&[&address, "does not speak TLS"], "2375 without TLS");
-}
-
-#[test]
-fn no_second_provider_of_cryptography_is_linked() {
-    let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock");
-    let lock = std::fs::read_to_string(lock).unwrap();
-    assert!(!lock.contains("name = \"aws-lc"), "aws-lc in Cargo.lock");
-    assert!(Command::new("openssl").arg("version").output().is_ok());
 }

@@ -296,3 +296,142 @@ async fn an_engine_that_hangs_is_given_up() {
         assert!(fault.message.contains("did not answer"), "{fault}");
     }
 }
+
+/// A connection that is told what to do with each request.
+async fn play(
+    script: &'static [&'static str],
+) -> (tempfile::TempDir, Docker, Arc<Mutex<Vec<String>>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&seen);
+    tokio::spawn(async move {
+        let mut script = script.iter();
+        'connections: while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = Vec::new();
+            loop {
+                if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+                    continue 'connections;
+                }
+                if !bytes.ends_with(b"\r\n\r\n") {
+                    continue;
+                }
+                let text = String::from_utf8(std::mem::take(&mut bytes)).unwrap();
+                let line = text.lines().next().unwrap();
+                lines
+                    .lock()
+                    .unwrap()
+                    .push(line.split(' ').next().unwrap().to_owned());
+                match *script.next().unwrap() {
+                    "break" => continue 'connections,
+                    status => {
+                        let answer = answer(status, "1.41", "[]").unwrap();
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                }
+            }
+        }
+    });
+    let docker = Docker::new(&Endpoint::Unix(socket)).unwrap();
+    (folder, docker, seen)
+}
+
+#[tokio::test]
+async fn what_only_asks_is_asked_again_when_the_connection_breaks() {
+    let script = &["200 OK", "break", "break", "200 OK"];
+    let (_folder, docker, seen) = play(script).await;
+    docker.containers().await.unwrap();
+    docker.containers().await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["GET"; 4]);
+}
+
+#[tokio::test]
+async fn what_changes_something_is_never_sent_twice() {
+    let (_folder, docker, seen) = play(&["200 OK", "break", "200 OK"]).await;
+    docker.containers().await.unwrap();
+    let fault = docker.start("x").await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
+    assert_eq!(*seen.lock().unwrap(), ["GET", "POST"]);
+}
+
+#[tokio::test]
+async fn an_engine_that_restarts_is_waited_for_by_who_knew_it() {
+    let engine = Scripted::new(|line| {
+        if line.starts_with("POST") {
+            answer("204 No Content", "1.41", "")
+        } else {
+            Some(format!(
+                "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
+            ))
+        }
+    });
+    let docker = engine.docker();
+    docker.containers().await.unwrap();
+    // Away: nobody listens at its place.
+    let place = engine.socket();
+    let aside = engine.folder.path().join("aside");
+    std::fs::rename(&place, &aside).unwrap();
+    let back = async {
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        std::fs::rename(&aside, &place).unwrap();
+    };
+    let (listed, started, ()) = tokio::join!(docker.containers(), docker.start("x"), back);
+    listed.unwrap();
+    started.unwrap();
+
+    // Who never knew it does not wait.
+    std::fs::rename(&place, &aside).unwrap();
+    let begun = std::time::Instant::now();
+    let fault = engine.docker().containers().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreachable);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn the_floor_and_what_is_below_it() {
+    let engine = Scripted::new(|_| answer("200 OK", "1.25", "[]"));
+    let docker = engine.docker();
+    docker.containers().await.unwrap();
+    docker.containers().await.unwrap();
+    let wanted = ["GET /containers/json", "GET /v1.25/containers/json"];
+    assert_eq!(engine.requests(), wanted);
+
+    // A change first: the version is asked for, and nothing is changed.
+    let old = Scripted::new(|_| answer("200 OK", "1.24", "OK"));
+    let fault = old.docker().start("x").await.unwrap_err();
+    assert!(fault.message.contains("speaks API 1.24"), "{fault}");
+    assert_eq!(old.requests(), ["GET /_ping"]);
+
+    // Docker 29 refuses what is older than 1.44, and is asked for what both know.
+    let new = Scripted::new(|line| {
+        if line.contains("/v1.53/") || line.contains("GET /containers") {
+            answer("200 OK", "1.53", "[]")
+        } else {
+            let text = "{\"message\":\"client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version\"}";
+            answer("400 Bad Request", "1.53", text)
+        }
+    });
+    let docker = new.docker();
+    docker.containers().await.unwrap();
+    docker.containers().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engine_that_fails_itself_is_told_from_one_that_refuses() {
+    let failing = Scripted::new(|_| {
+        answer(
+            "500 Error",
+            "1.41",
+            "{\"message\":\"layer does not exist\"}",
+        )
+    });
+    let fault = failing.docker().containers().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Internal);
+    assert!(fault.may_pass());
+    assert!(Error::from(fault).hints()[0].contains("journalctl"));
+    let refusing = Scripted::new(|_| answer("400 Bad", "1.41", "{\"message\":\"bad parameter\"}"));
+    let fault = refusing.docker().containers().await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Failed);
+    assert!(!fault.may_pass());
+}

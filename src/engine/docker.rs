@@ -60,7 +60,8 @@ impl Docker {
     /// The engine at `endpoint`. Nothing is sent before the first call.
     ///
     /// # Errors
-    /// An endpoint of a kind that cannot be reached yet, [`crate::error::Kind::Engine`].
+    /// Certificates that cannot be read, a kind of endpoint that this system has not:
+    /// [`crate::error::Kind::Engine`].
     pub fn new(endpoint: &Endpoint) -> Result<Self, Error> {
         let transport = Arc::new(transport::Transport::new(endpoint)?);
         let carrier = Arc::clone(&transport);

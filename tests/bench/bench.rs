@@ -33,6 +33,8 @@ pub enum Section {
     Change,
     /// Five containers, each needs the one before to be healthy
     Chain,
+    /// `status` of 30 containers through TLS
+    Tls,
     /// Start-up time, memory, size
     Program,
 }
@@ -113,6 +115,10 @@ fn bench(arguments: &Arguments) -> bool {
                     stage.idle(arguments.rounds * 3, &mut report).await;
                 }
             }
+        }
+        if wants(Section::Tls) {
+            let stage = arena.stage(&sections::trivial(sections::MOST)).await;
+            stage.tls(arguments.rounds * 3, &mut report).await;
         }
         if wants(Section::Change) {
             arena.change(arguments.rounds, &mut report).await;

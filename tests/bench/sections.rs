@@ -16,9 +16,11 @@ use crate::raw::Raw;
 use crate::report::Report;
 use crate::support::real_engine::connect;
 use crate::support::synthetic::Synthetic;
+use crate::support::tls_proxy::TlsProxy;
 use crate::support::workstation::{Workstation, docker};
 
-const MOST: usize = 30;
+/// The largest set.
+pub const MOST: usize = 30;
 const LINKS: usize = 5;
 const TRIVIAL: &str = "command: [/probe, sleep]\nvolumes: { logs: /var/log/tomcat }\n";
 const CHECKED: &str = "health: { command: [/probe, check, /probe], interval: 500ms, timeout: 2s, start_period: 0s, retries: 3 }\n";
@@ -349,6 +351,29 @@ impl Stage {
                 report.at_most(&what, ratio.median(), 0.2, " ×", &details);
             }
         }
+        self.down().await;
+    }
+
+    /// The same question through a pooled TLS connection.
+    pub async fn tls(&self, rounds: usize, report: &mut Report) {
+        self.up();
+        let proxy = TlsProxy::start();
+        let [plain, again, tls] = race(rounds, async |contender| {
+            let mut status = self.devenv(&["status"]);
+            if contender == 2 {
+                status.envs(proxy.environment());
+            }
+            program::time(&mut status)
+        })
+        .await;
+        let control = again.against(&plain);
+        report.at_most(
+            "status at 30 through TLS, against the unix socket",
+            tls.against(&plain).median(),
+            3.0,
+            " ×",
+            &format!("TLS {tls}, unix socket {plain}, A–A {control}"),
+        );
         self.down().await;
     }
 }

@@ -6,6 +6,13 @@
 //! addresses as alternative names.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use tokio_rustls::TlsAcceptor;
 
 use super::second_engine::{installed, run};
 
@@ -100,5 +107,30 @@ impl Certificates {
     /// The file `name` of the folder.
     pub fn path(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
+    }
+
+    /// What a server with these certificates answers with; it may ask for the client's.
+    pub fn acceptor(&self, asks_for_client: bool) -> TlsAcceptor {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let read = |name: &str| std::fs::read(self.path(name)).unwrap();
+        let chain = |name: &str| -> Vec<_> {
+            let bytes = read(name);
+            let parsed = CertificateDer::pem_slice_iter(&bytes);
+            parsed.collect::<Result<_, _>>().unwrap()
+        };
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(chain("ca.pem"));
+        let builder = if asks_for_client {
+            let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(clients.build().unwrap())
+        } else {
+            builder.with_no_client_auth()
+        };
+        let key = PrivateKeyDer::from_pem_slice(&read("serverkey.pem")).unwrap();
+        let configuration = builder.with_single_cert(chain("server.pem"), key);
+        TlsAcceptor::from(Arc::new(configuration.unwrap()))
     }
 }

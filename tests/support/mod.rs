@@ -19,5 +19,6 @@ pub mod socket_proxy;
 pub mod ssh_engine;
 pub mod synthetic;
 pub mod tls_engine;
+pub mod tls_proxy;
 pub mod tls_server;
 pub mod workstation;
