@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::log::Log;
-use super::ssh::Through;
+use super::ssh::{self, Through};
 
 /// How long the other side may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -106,7 +106,7 @@ async fn carry(mut client: TcpStream, port: u16, way: &Way, log: &Log) -> io::Re
             tokio::io::copy_bidirectional(&mut client, &mut server).await?;
             Ok(())
         }
-        Way::Ssh(through, address) => through.carry(client, *address, port, log).await,
+        Way::Ssh(through, address) => ssh::carry(through, client, (*address, port), log).await,
     }
 }
 

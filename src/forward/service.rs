@@ -11,10 +11,10 @@ use crate::model::identity::{self, Identity};
 use crate::state;
 
 /// Between two looks at what is wanted.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(200);
 
 /// Looks at what is wanted, for each look at the engine.
-const TICKS_PER_LOOK: u32 = 30;
+const TICKS_PER_LOOK: u32 = 15;
 
 /// How often in succession the engine must say that nothing of the instance is there.
 const EMPTY_LOOKS: u32 = 2;
@@ -58,7 +58,7 @@ async fn take_lock(files: &Files) -> Result<Option<std::fs::File>> {
         if let Some(lock) = files.lock()? {
             return Ok(Some(lock));
         }
-        tokio::time::sleep(TICK / 2).await;
+        tokio::time::sleep(TICK / 4).await;
     }
     Ok(None)
 }

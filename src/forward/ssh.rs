@@ -53,51 +53,46 @@ impl Through {
         };
         host.command(&["-W", &there]).into()
     }
+}
 
-    /// Carries one connection until both sides have said all.
-    pub(super) async fn carry(
-        &self,
-        client: TcpStream,
-        address: IpAddr,
-        port: u16,
-        log: &Log,
-    ) -> io::Result<()> {
-        let mut child = self
-            .command(address, port)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // A file: the shared connection would hold a pipe open.
-            .stderr(log.stdio())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot start ssh: {error}")))?;
-        let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::other("ssh has no pipes"));
-        };
-        let (mut reading, mut writing) = client.into_split();
-        let mut sending = pin!(async move {
-            let _ = tokio::io::copy(&mut reading, &mut input).await;
-            // Closed here, it tells ssh that the client has said all.
-            drop(input);
-        });
-        let mut receiving = pin!(async move {
-            let _ = tokio::io::copy(&mut output, &mut writing).await;
-            let _ = writing.shutdown().await;
-        });
-        let mut all_sent = false;
-        loop {
-            tokio::select! {
-                () = &mut sending, if !all_sent => all_sent = true,
-                () = &mut receiving => break,
-            }
-        }
-        if !all_sent {
+/// Carries one connection until both sides have said all.
+pub(super) async fn carry(
+    through: &Through,
+    client: TcpStream,
+    there: (IpAddr, u16),
+    log: &Log,
+) -> io::Result<()> {
+    let mut child = through
+        .command(there.0, there.1)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // A file: the shared connection would hold a pipe open.
+        .stderr(log.stdio())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot start ssh: {error}")))?;
+    let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(io::Error::other("ssh has no pipes"));
+    };
+    let (mut reading, mut writing) = client.into_split();
+    let mut sending = pin!(async move {
+        let _ = tokio::io::copy(&mut reading, &mut input).await;
+        // Closed here, it tells ssh that the client has said all.
+        drop(input);
+    });
+    let mut receiving = pin!(async move {
+        let _ = tokio::io::copy(&mut output, &mut writing).await;
+        let _ = writing.shutdown().await;
+    });
+    tokio::select! {
+        () = &mut sending => receiving.await,
+        () = &mut receiving => {
             // Once ssh has ended, nothing that the client may still say gets anywhere.
             tokio::select! {
                 () = &mut sending => {}
                 _ = child.wait() => {}
             }
         }
-        Ok(())
     }
+    Ok(())
 }
