@@ -79,7 +79,7 @@ pub const VARIABLES: &[Variable] = &[
         "SSL_CERT_FILE",
         "the system's certificate authorities, for git with `extra_ca`",
     ),
-    shown("GIT_SSL_CAINFO", "git's certificate authorities, instead"),
+    shown("GIT_SSL_CAINFO", "the same, before it"),
     shown(
         "SSH_AUTH_SOCK",
         "the ssh agent, for git and engines over ssh",
