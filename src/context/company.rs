@@ -55,20 +55,18 @@ impl Context {
                 all.push((lower.into(), value.into()));
             }
         }
-        if self.environment.get(GIT_AUTHORITIES).is_none()
-            && let Some(bundle) = self.authorities()
-        {
+        if let Some(bundle) = self.authorities() {
             all.push((GIT_AUTHORITIES.into(), bundle.into()));
         }
         all
     }
 
-    /// The system's authorities and `extra_ca` in one file: what git is given replaces the
-    /// system's. `None` where nothing is to be added, or to what is not known.
+    /// Those authorities that git would trust and `extra_ca` in one file: what git is given replaces
+    /// the system's. `None` where nothing is to be added, or to what is not known.
     fn authorities(&self) -> Option<PathBuf> {
         let extra = std::fs::read(self.settings.extra_ca.value.as_ref()?).ok()?;
-        let own = self.environment.get("SSL_CERT_FILE").map(PathBuf::from);
-        let mut places = own.into_iter().chain(AUTHORITIES.map(PathBuf::from));
+        let named = [GIT_AUTHORITIES, "SSL_CERT_FILE"].map(|name| self.environment.get(name));
+        let mut places = named.into_iter().flatten().chain(AUTHORITIES);
         let mut bundle = places.find_map(|path| std::fs::read(path).ok())?;
         bundle.push(b'\n');
         bundle.extend(extra);
@@ -109,7 +107,8 @@ mod tests {
     }
 
     fn value(context: &Context, name: &str) -> Option<String> {
-        let mut all = context.git_environment().into_iter();
+        // The last one counts.
+        let mut all = context.git_environment().into_iter().rev();
         let found = all.find(|(known, _)| known == name)?;
         found.1.into_string().ok()
     }
@@ -135,8 +134,9 @@ mod tests {
         let bundle = value(&own, GIT_AUTHORITIES).unwrap();
         assert_eq!(std::fs::read_to_string(bundle).unwrap(), "system\nextra\n");
         assert_eq!(value(&own, "http_proxy").as_deref(), Some("http://q:1"));
-        let chosen = context(home.path(), &[(GIT_AUTHORITIES, "/mine")]);
-        assert_eq!(value(&chosen, GIT_AUTHORITIES).as_deref(), Some("/mine"));
+        let chosen = context(home.path(), &[(GIT_AUTHORITIES, &*file("git.pem", "git"))]);
+        let bundle = value(&chosen, GIT_AUTHORITIES).unwrap();
+        assert_eq!(std::fs::read_to_string(bundle).unwrap(), "git\nextra\n");
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub const VARIABLES: &[Variable] = &[
         "SSL_CERT_FILE",
         "the system's certificate authorities, for git with `extra_ca`",
     ),
-    shown("GIT_SSL_CAINFO", "git's certificate authorities, instead"),
+    shown("GIT_SSL_CAINFO", "the same, before it"),
     hidden("GITLAB_TOKEN", "GitLab's token, for proposals"),
     hidden("GITEA_TOKEN", "Gitea's"),
     hidden("FORGEJO_TOKEN", "Forgejo's"),

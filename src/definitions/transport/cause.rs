@@ -44,7 +44,7 @@ impl Cause {
             Self::Denied => Some("ask for the right to push to the definitions"),
             Self::NoPushOptions => None,
             Self::Untrusted => Some(
-                "have its certificate authority (http.sslCAInfo) or host key (known_hosts) set up",
+                "have its certificate authority (`extra_ca` in the settings, or http.sslCAInfo) or host key (known_hosts) set up",
             ),
             Self::Unreachable | Self::TimedOut => Some("check the network, the VPN and the proxy"),
             Self::Other => None,
