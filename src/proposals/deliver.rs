@@ -48,17 +48,7 @@ impl Parcel<'_> {
         let before = expect(definitions, proposal, &self.draft.source)?;
         let author = definitions.author(self.context.now())?;
         let commit = definitions.commit_as(self.newest, self.merged, &self.message(), &author)?;
-        let sent = proposal.sent.get_or_insert_with(|| Sent {
-            kind: self.forge.kind(),
-            branch: self.draft.source.clone(),
-            target: self.draft.target.clone(),
-            commit: None,
-            sending: None,
-            typed: None,
-            description: String::new(),
-            request: None,
-            at: None,
-        });
+        let sent = proposal.sent.get_or_insert_with(|| self.sent());
         sent.sending = Some(commit);
         proposal.save(self.context, self.open)?;
         let said = self.push(definitions, commit, before).await?;
@@ -78,18 +68,14 @@ impl Parcel<'_> {
         } else {
             Vec::new()
         };
-        let sent = Sent {
-            kind: self.forge.kind(),
-            branch: self.draft.source.clone(),
-            target: self.draft.target.clone(),
+        proposal.sent = Some(Sent {
             commit: Some(commit),
-            sending: None,
             typed: Some(self.typed.clone()),
             description: self.draft.description.clone(),
             request: request.clone(),
             at: Some(self.context.now()),
-        };
-        proposal.sent = Some(sent);
+            ..self.sent()
+        });
         proposal.typed = None;
         proposal.save(self.context, self.open)?;
         let updated = self.request.is_some() || (before.is_some() && request.is_none());
@@ -99,6 +85,21 @@ impl Parcel<'_> {
             written,
             updated,
         })
+    }
+
+    /// Where it goes; nothing has arrived yet.
+    fn sent(&self) -> Sent {
+        Sent {
+            kind: self.forge.kind(),
+            branch: self.draft.source.clone(),
+            target: self.draft.target.clone(),
+            commit: None,
+            sending: None,
+            typed: None,
+            description: String::new(),
+            request: None,
+            at: None,
+        }
     }
 
     /// Whether the push makes a branch, which a failure would leave behind.

@@ -78,6 +78,7 @@ pub struct Outcome {
 
 /// A proposal on the newest base.
 struct Fresh {
+    target: String,
     newest: CommitId,
     merged: CommitId,
     files: Vec<FileChange>,
@@ -98,69 +99,17 @@ pub async fn propose(
         proposal.save(context, open)?;
     }
     let mut definitions = context.definitions(&open.name)?;
-    let snapshot = proposal.snapshot(context, open, &definitions)?;
-    definitions.catalogue(snapshot)?;
-    if context.offline {
-        return Err(
-            Error::git("a proposal is sent over the network, and `--offline` forbids it")
-                .hint("what you typed is kept: the same command sends it later"),
-        );
-    }
-    let work = Work::begin(&context.ui, "definitions");
-    definitions.fetch(History::Forward, work.clone()).await?;
-    work.finish("fetched");
-    let settled = open.platform.forge.as_ref();
-    let target = match settled.and_then(|it| it.target_branch.clone()) {
-        Some(branch) => branch,
-        None => definitions.base_branch()?,
-    };
-    let fresh = fresh(&definitions, &proposal, snapshot, &target)?;
+    let fresh = newest(context, open, &proposal, &mut definitions).await?;
     let forge = reach(context, open, &definitions, asked.forge).await?;
-    let typed = &asked.typed;
-    let draft = Draft {
-        title: typed.title.clone(),
-        description: description(
-            typed,
-            name,
-            &fresh.files,
-            &fresh.effect,
-            proposal.ran.as_ref(),
-        ),
-        source: match &proposal.sent {
-            Some(sent) => sent.branch.clone(),
-            None => branch(context, &definitions, &proposal)?,
-        },
-        target,
-        draft: typed.draft,
+    let draft = draft(context, &definitions, &proposal, asked, &fresh)?;
+    let request = look(forge.as_ref(), &draft, proposal.sent.as_ref()).await?;
+    let mut outcome = Outcome::planned(&proposal, forge.kind(), &draft, &fresh, request.as_ref());
+    let there = There {
+        definitions: &definitions,
+        forge: forge.as_ref(),
+        request: request.as_ref(),
     };
-    let open_request = look(forge.as_ref(), &draft, proposal.sent.as_ref()).await?;
-    let mut outcome = Outcome {
-        container: name.clone(),
-        outcome: if open_request.is_some() {
-            Word::WouldUpdate
-        } else {
-            Word::WouldCreate
-        },
-        forge: forge.kind(),
-        title: draft.title.clone(),
-        draft: draft.draft,
-        description: draft.description.clone(),
-        branch: draft.source.clone(),
-        target: draft.target.clone(),
-        commit: proposal.sent.as_ref().and_then(|it| it.commit),
-        request: open_request.clone(),
-        written: Vec::new(),
-        files: fresh.files.clone(),
-        effect: fresh.effect.clone(),
-    };
-    if same(
-        &definitions,
-        &proposal,
-        &fresh,
-        &draft,
-        forge.as_ref(),
-        open_request.as_ref(),
-    )? {
+    if there.is_same(&proposal, &fresh, &draft)? {
         outcome.outcome = Word::Unchanged;
         proposal.typed = None;
         proposal.save(context, open)?;
@@ -176,26 +125,102 @@ pub async fn propose(
         container: name,
         forge: forge.as_ref(),
         draft: &draft,
-        typed,
+        typed: &asked.typed,
         newest: fresh.newest,
         merged: fresh.merged,
-        request: open_request,
-    };
-    let Delivered {
-        commit,
         request,
-        written,
-        updated,
-    } = parcel.deliver(&mut definitions, &mut proposal).await?;
-    outcome.outcome = if updated {
-        Word::Updated
-    } else {
-        Word::Created
     };
-    outcome.commit = Some(commit);
-    outcome.request = request;
-    outcome.written = written;
+    let delivered = parcel.deliver(&mut definitions, &mut proposal).await?;
+    outcome.take(delivered);
     Ok(outcome)
+}
+
+impl Outcome {
+    /// What would become of it.
+    fn planned(
+        proposal: &Proposal,
+        forge: ForgeKind,
+        draft: &Draft,
+        fresh: &Fresh,
+        request: Option<&Request>,
+    ) -> Self {
+        let outcome = match request {
+            Some(_) => Word::WouldUpdate,
+            None => Word::WouldCreate,
+        };
+        Self {
+            container: proposal.container.clone(),
+            outcome,
+            forge,
+            title: draft.title.clone(),
+            draft: draft.draft,
+            description: draft.description.clone(),
+            branch: draft.source.clone(),
+            target: draft.target.clone(),
+            commit: proposal.sent.as_ref().and_then(|it| it.commit),
+            request: request.cloned(),
+            written: Vec::new(),
+            files: fresh.files.clone(),
+            effect: fresh.effect.clone(),
+        }
+    }
+
+    /// What became of it.
+    fn take(&mut self, delivered: Delivered) {
+        self.outcome = match delivered.updated {
+            true => Word::Updated,
+            false => Word::Created,
+        };
+        self.commit = Some(delivered.commit);
+        self.request = delivered.request;
+        self.written = delivered.written;
+    }
+}
+
+/// Checks what stands in the work tree, fetches, and puts it on top of the newest target.
+async fn newest(
+    context: &Context,
+    open: &OpenPlatform,
+    proposal: &Proposal,
+    definitions: &mut Definitions,
+) -> Result<Fresh> {
+    let snapshot = proposal.snapshot(context, open, definitions)?;
+    definitions.catalogue(snapshot)?;
+    if context.offline {
+        return Err(
+            Error::git("a proposal is sent over the network, and `--offline` forbids it")
+                .hint("what you typed is kept: the same command sends it later"),
+        );
+    }
+    let work = Work::begin(&context.ui, "definitions");
+    definitions.fetch(History::Forward, work.clone()).await?;
+    work.finish("fetched");
+    let settled = open.platform.forge.as_ref();
+    let target = match settled.and_then(|it| it.target_branch.clone()) {
+        Some(branch) => branch,
+        None => definitions.base_branch()?,
+    };
+    fresh(definitions, proposal, snapshot, target)
+}
+
+fn draft(
+    context: &Context,
+    definitions: &Definitions,
+    proposal: &Proposal,
+    asked: &Asked,
+    fresh: &Fresh,
+) -> Result<Draft> {
+    let (typed, ran) = (&asked.typed, proposal.ran.as_ref());
+    Ok(Draft {
+        title: typed.title.clone(),
+        description: description(typed, &proposal.container, &fresh.files, &fresh.effect, ran),
+        source: match &proposal.sent {
+            Some(sent) => sent.branch.clone(),
+            None => branch(context, definitions, proposal)?,
+        },
+        target: fresh.target.clone(),
+        draft: typed.draft,
+    })
 }
 
 /// The proposal on top of the newest target, checked as a whole.
@@ -203,10 +228,10 @@ fn fresh(
     definitions: &Definitions,
     proposal: &Proposal,
     snapshot: CommitId,
-    target: &str,
+    target: String,
 ) -> Result<Fresh> {
     let name = &proposal.container;
-    let newest = definitions.branch_commit(target)?.ok_or_else(|| {
+    let newest = definitions.branch_commit(&target)?.ok_or_else(|| {
         Error::git(format!(
             "the server has no branch `{}`",
             target.escape_default()
@@ -236,6 +261,7 @@ fn fresh(
         )));
     }
     Ok(Fresh {
+        target,
         newest,
         merged,
         files,
@@ -252,36 +278,40 @@ async fn look(forge: &dyn Forge, draft: &Draft, sent: Option<&Sent>) -> Result<O
     Ok(found.filter(|it| it.state == State::Open))
 }
 
-/// Whether the server has exactly this.
-fn same(
-    definitions: &Definitions,
-    proposal: &Proposal,
-    fresh: &Fresh,
-    draft: &Draft,
-    forge: &dyn Forge,
-    request: Option<&Request>,
-) -> Result<bool> {
-    let Some(sent) = &proposal.sent else {
-        return Ok(false);
-    };
-    let Some(commit) = sent.commit else {
-        return Ok(false);
-    };
-    let there = definitions.branch_commit(&sent.branch)?;
-    let reference = forge.delivery(draft).target;
-    let arrived = there == Some(commit) || !reference.starts_with("refs/heads/");
-    let words = sent.description == draft.description
-        && sent
-            .typed
-            .as_ref()
-            .is_some_and(|it| it.title == draft.title && it.draft == draft.draft);
-    let asked =
-        request.is_some() || forge.by_hand(draft).is_some() || forge.kind() == ForgeKind::Plain;
-    Ok(arrived
-        && words
-        && asked
-        && sent.target == draft.target
-        && definitions.same_folder(commit, fresh.merged, &proposal.folder())?)
+/// What is on the server.
+struct There<'a> {
+    definitions: &'a Definitions,
+    forge: &'a dyn Forge,
+    request: Option<&'a Request>,
+}
+
+impl There<'_> {
+    /// Whether the server has exactly this.
+    fn is_same(&self, proposal: &Proposal, fresh: &Fresh, draft: &Draft) -> Result<bool> {
+        let Some(sent) = &proposal.sent else {
+            return Ok(false);
+        };
+        let Some(commit) = sent.commit else {
+            return Ok(false);
+        };
+        let there = self.definitions.branch_commit(&sent.branch)?;
+        let reference = self.forge.delivery(draft).target;
+        let arrived = there == Some(commit) || !reference.starts_with("refs/heads/");
+        let typed = sent.typed.as_ref();
+        let words = sent.description == draft.description
+            && typed.is_some_and(|it| it.title == draft.title && it.draft == draft.draft);
+        let by_hand =
+            || self.forge.kind() == ForgeKind::Plain || self.forge.by_hand(draft).is_some();
+        let asked = self.request.is_some() || (self.forge.requests().is_none() && by_hand());
+        let folder = proposal.folder();
+        Ok(arrived
+            && words
+            && asked
+            && sent.target == draft.target
+            && self
+                .definitions
+                .same_folder(commit, fresh.merged, &folder)?)
+    }
 }
 
 /// `devenv/<user>/<container>-h<digits>`: always the same for one proposal. Not from a digit and
