@@ -179,13 +179,6 @@ impl Parcel<'_> {
         }
         match heard.request {
             Some(url) if heard.failures.is_empty() => Ok(Some(forge::at(&url))),
-            None if let Some(page) = self.forge.by_hand(self.draft) => {
-                self.context.ui.note(&format!(
-                    "without a token {kind} makes no {} of a push: make it at {page}",
-                    kind.request()
-                ));
-                Ok(None)
-            }
             _ => Err(refusal::not_made(kind.request(), &heard.failures, said)),
         }
     }
@@ -199,16 +192,6 @@ impl Parcel<'_> {
         error: Error,
     ) -> Error {
         let branch = &self.draft.source;
-        if !self
-            .forge
-            .delivery(self.draft)
-            .target
-            .starts_with("refs/heads/")
-        {
-            return error
-                .hint("look on the server: there may be a request all the same")
-                .hint("what you typed is kept: the same command sends it later");
-        }
         let taken = definitions.take_back(branch, commit, crate::definitions::transport::silent());
         let error = match taken.await {
             Ok(true) => {

@@ -1,6 +1,7 @@
 //! Scenarios on a real engine, a real registry and real git: one intent each.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a test talks to whoever runs it")]
 #![allow(clippy::too_many_lines, reason = "scenarios read from top to bottom")]
 
 #[path = "../support/mod.rs"]

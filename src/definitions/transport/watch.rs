@@ -8,6 +8,9 @@ use tokio::time::Instant;
 use super::super::remote_url::redact;
 use super::progress::{self, Activity, SharedReporter};
 
+/// Lines of the server that are kept.
+const MOST_LINES: usize = 2000;
+
 /// What the blocking side and the waiting side share.
 pub(super) struct Watch {
     last_sign: Mutex<Instant>,
@@ -46,9 +49,11 @@ impl Watch {
         let activity = progress::read(line, true);
         if let Some(Activity::Server(line)) = &activity {
             let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            if said.len() < 2000 {
-                said.push(redact(line));
+            // The end is what counts: a link, a warning.
+            if said.len() == MOST_LINES {
+                said.remove(0);
             }
+            said.push(redact(line));
         }
         if let Some(activity) = activity {
             self.reporter.activity(activity);
