@@ -102,16 +102,12 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         before: record,
         engine: &engine,
         registry: registry.as_ref(),
+        locals: &locals,
         goal,
         forwarding,
     };
     bringing.ask()?;
-    let begun = context.now();
     let (planned, ready) = bringing.carry_out(observation, next.clone()).await?;
-    if !planned.plan.is_empty() {
-        let took = context.now().duration_since(begun);
-        tried(context, open, &next, &locals, &ready, took)?;
-    }
     Ok(Outcome {
         selection,
         images,
@@ -257,6 +253,7 @@ struct Bringing<'a> {
     before: Option<InstanceRecord>,
     engine: &'a Docker,
     registry: Option<&'a Registry>,
+    locals: &'a Locals,
     goal: Goal<'a>,
     /// How ports get to this machine.
     forwarding: Forwarding<'a>,
@@ -291,8 +288,16 @@ impl Bringing<'_> {
         }
         let names = &self.goal.selection.order;
         mirror::make_folders(&record, self.goal.reference, names)?;
-        let first = planned.ports.clone();
+        let (first, begun, idle) = (
+            planned.ports.clone(),
+            self.context.now(),
+            planned.plan.is_empty(),
+        );
         let done = self.converge(planned).await?;
+        if !idle {
+            let took = self.context.now().duration_since(begun);
+            tried(self.context, self.open, &record, self.locals, &done.1, took)?;
+        }
         if done.0.ports != first {
             gather::say_what_moved(self.context, &done.0);
             record.remember(&done.0.ports);

@@ -164,16 +164,15 @@ impl Parcel<'_> {
         if let Some(requests) = self.forge.requests() {
             let known = self.request.as_ref().and_then(|it| it.number);
             let made = match known {
-                Some(number) => requests.update(number, self.draft).await?,
-                None => {
-                    let made = requests.create(self.draft).await?;
-                    match made.number {
-                        Some(number) => requests.update(number, self.draft).await?,
-                        None => made,
-                    }
-                }
+                Some(_) => None,
+                None => Some(requests.create(self.draft).await?),
             };
-            return Ok(Some(made));
+            // What is given may have been there already, with other words.
+            let number = known.or(made.as_ref().and_then(|it| it.number));
+            return match number {
+                Some(number) => requests.update(number, self.draft).await.map(Some),
+                None => Ok(made),
+            };
         }
         if kind == ForgeKind::Plain {
             return Ok(None);

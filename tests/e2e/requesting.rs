@@ -1,6 +1,7 @@
 //! `propose` against real git servers that have the forges' manners.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -519,7 +520,6 @@ fn nothing_of_a_hostile_repository_runs_or_escapes() {
     ] {
         let path = hooks.join(hook);
         fs::write(&path, format!("#!/bin/sh\n{trap}\n")).unwrap();
-        use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let config = traps.path().join("gitconfig");
@@ -536,7 +536,7 @@ fn nothing_of_a_hostile_repository_runs_or_escapes() {
         ".gitmodules",
         "[submodule \"x\"]\n\tpath = x\n\turl = ext::sh -c 'touch /tmp/owned'\n",
     );
-    std::os::unix::fs::symlink("/etc/passwd", company.work().join("link")).unwrap();
+    symlink("/etc/passwd", company.work().join("link")).unwrap();
     let head = git(&company.work(), &["rev-parse", "HEAD"]);
     let module = format!("160000,{head},x");
     git(
@@ -554,7 +554,7 @@ fn nothing_of_a_hostile_repository_runs_or_escapes() {
     let changed = desk.forge().git(&["diff", "--name-only", "main", &branch]);
     assert_eq!(changed, "containers/billing/container.yaml");
 
-    std::os::unix::fs::symlink("/etc/passwd", desk.folder.join("configuration/link")).unwrap();
+    symlink("/etc/passwd", desk.folder.join("configuration/link")).unwrap();
     desk.propose().code(3).says("link");
     assert!(!sprung.exists(), "something ran");
 }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::super::workstation::free_port;
-use super::{People, Worker};
+use super::{PEOPLE, WRITERS, Worker};
 
 /// The modules that Debian's Apache has as files.
 const MODULES: [&str; 12] = [
@@ -35,11 +35,11 @@ pub struct Apache {
 
 impl Apache {
     /// Serves `folder/srv`; `/api` is answered at `api`.
-    pub fn start(folder: &Path, api: u16, people: &People, worker: &Worker) -> Self {
+    pub fn start(folder: &Path, api: u16, worker: &Worker) -> Self {
         super::needs("apache2", "apache2-bin");
         super::needs("htpasswd", "apache2-utils");
         let port = free_port();
-        write(folder, port, api, people, worker);
+        write(folder, port, api, worker);
         let mut process = Command::new("apache2")
             .arg("-f")
             .arg(folder.join("apache.conf"))
@@ -73,10 +73,10 @@ impl Drop for Apache {
     }
 }
 
-fn write(folder: &Path, port: u16, api: u16, people: &People, worker: &Worker) {
+fn write(folder: &Path, port: u16, api: u16, worker: &Worker) {
     let users = folder.join("users");
     fs::write(&users, "").unwrap();
-    for (name, password) in people.all() {
+    for (name, password) in PEOPLE {
         set_password(folder, name, password);
     }
     let said = folder.join("said");
@@ -100,7 +100,7 @@ fn write(folder: &Path, port: u16, api: u16, people: &People, worker: &Worker) {
         .collect();
     let backend = git_core();
     let user = worker.apache();
-    let writers = people.writers().join(" ");
+    let writers = WRITERS.join(" ");
     let folder = folder.display();
     let said = said.display();
     let users = users.display();

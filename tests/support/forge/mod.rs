@@ -81,27 +81,16 @@ pub struct Call {
     pub token: Option<String>,
 }
 
-/// Who may do what.
-pub struct People;
+/// Names and passwords.
+pub const PEOPLE: [(&str, &str); 3] = [DEVELOPER, OPERATOR, READER];
 
-impl People {
-    /// Names and passwords.
-    pub fn all(&self) -> [(&'static str, &'static str); 3] {
-        [DEVELOPER, OPERATOR, READER]
-    }
+/// Who may push.
+const WRITERS: [&str; 2] = [DEVELOPER.0, OPERATOR.0];
 
-    /// Who may push.
-    pub fn writers(&self) -> [&'static str; 2] {
-        [DEVELOPER.0, OPERATOR.0]
-    }
-
-    /// Whose token it is.
-    pub fn of_token(&self, token: &str) -> Option<&'static str> {
-        self.all()
-            .into_iter()
-            .map(|(name, _)| name)
-            .find(|name| *token == *self::token(name))
-    }
+/// Whose token it is.
+fn of_token(wanted: &str) -> Option<&'static str> {
+    let mut names = PEOPLE.into_iter().map(|(name, _)| name);
+    names.find(|name| wanted == token(name))
 }
 
 pub const DEVELOPER: (&str, &str) = ("dev", "developer's password");
@@ -223,7 +212,7 @@ impl Server {
         if vendor != Vendor::Plain {
             hooks::install(&forge.bare, port(&hooks));
         }
-        let apache = Apache::start(folder.path(), port(&api), &People, &forge.worker);
+        let apache = Apache::start(folder.path(), port(&api), &forge.worker);
         *forge.origin.lock().unwrap() = format!("http://127.0.0.1:{}", apache.port);
         hooks::listen(hooks, forge.clone());
         forge.listen(api);
@@ -423,7 +412,7 @@ impl Forge {
             Mood::Endless(size) => return Answer::new("200 OK", &"x".repeat(size)),
             _ => {}
         }
-        let user = token.as_deref().map(|token| People.of_token(token));
+        let user = token.as_deref().map(|token| of_token(token));
         match self.vendor {
             Vendor::GitLab => gitlab::answer(self, request, user),
             Vendor::Gitea => gitea::answer(self, request, user),
