@@ -1,4 +1,4 @@
-//! Gitea and Forgejo: pull requests by AGit (a push to `refs/for/…`), which needs no token and makes no
+//! Gitea and Forgejo: pull requests by `AGit` (a push to `refs/for/…`), which needs no token and makes no
 //! branch, or by REST where there is a token.
 
 use futures_util::FutureExt as _;
