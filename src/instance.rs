@@ -94,15 +94,11 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         before: record,
         engine: &engine,
         registry: registry.as_ref(),
+        locals: &locals,
         goal,
     };
     bringing.ask()?;
-    let begun = context.now();
     let (planned, ready) = bringing.carry_out(observation, next.clone()).await?;
-    if !planned.plan.is_empty() {
-        let took = context.now().duration_since(begun);
-        tried(context, open, &next, &locals, &ready, took)?;
-    }
     Ok(Outcome {
         selection,
         images,
@@ -238,6 +234,7 @@ struct Bringing<'a> {
     before: Option<InstanceRecord>,
     engine: &'a Docker,
     registry: Option<&'a Registry>,
+    locals: &'a Locals,
     goal: Goal<'a>,
 }
 
@@ -266,8 +263,16 @@ impl Bringing<'_> {
         if self.before.as_ref() != Some(&record) {
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
-        let first = planned.ports.clone();
+        let (first, begun, idle) = (
+            planned.ports.clone(),
+            self.context.now(),
+            planned.plan.is_empty(),
+        );
         let done = self.converge(planned).await?;
+        if !idle {
+            let took = self.context.now().duration_since(begun);
+            tried(self.context, self.open, &record, self.locals, &done.1, took)?;
+        }
         if done.0.ports != first {
             record.remember(&done.0.ports);
             record.save(paths, &self.open.name, &self.context.instance)?;

@@ -106,7 +106,7 @@ fn begin(context: &Context, open: &OpenPlatform, arguments: &Arguments) -> Resul
 
 /// Lets the user write a title, and below it a description, in an editor; what is written stays in
 /// `file` when anything fails.
-pub(super) fn words(editor: &str, file: &Path, typed: Typed) -> Result<Typed> {
+pub(super) fn words(editor: &str, file: &Path, typed: &Typed) -> Result<Typed> {
     const RULE: &str = "# The first line is the title, what follows an empty line the description.";
     if let Some(parent) = file.parent() {
         std::fs::create_dir_all(parent).at(Kind::Usage, "create", parent)?;
@@ -121,7 +121,7 @@ pub(super) fn words(editor: &str, file: &Path, typed: Typed) -> Result<Typed> {
     Ok(Typed {
         title: title.trim().to_owned(),
         description: description.trim().to_owned(),
-        ..typed
+        draft: typed.draft,
     })
 }
 

@@ -54,7 +54,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     };
     let ui = &context.ui;
     let outcome = propose(context, &open, name, &asked, |outcome| {
-        announce(ui, outcome)
+        announce(ui, outcome);
     })
     .await?;
     ui.json(&outcome);
@@ -88,9 +88,10 @@ fn typed(context: &Context, arguments: &Arguments, proposal: &Proposal) -> Resul
         && context.ui.is_interactive()
         && let Some(editor) = editor
     {
-        typed = super::edit::words(editor, &context.paths.proposals_words(), typed)?;
+        typed = super::edit::words(editor, &context.paths.proposals_words(), &typed)?;
     }
-    typed.title = typed.title.trim().to_owned();
+    let title = typed.title.trim().to_owned();
+    typed.title = title;
     let plain = !typed.title.chars().any(char::is_control);
     let length = typed.title.chars().count();
     if length == 0 {

@@ -121,7 +121,7 @@ fn failures(said: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// A merge request as REST gives it: docs.gitlab.com/api/merge_requests.
+/// A merge request as REST gives it: <https://docs.gitlab.com/api/merge_requests/>.
 #[derive(Deserialize)]
 struct MergeRequest {
     iid: u64,

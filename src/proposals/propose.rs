@@ -167,9 +167,10 @@ impl Outcome {
 
     /// What became of it.
     fn take(&mut self, delivered: Delivered) {
-        self.outcome = match delivered.updated {
-            true => Word::Updated,
-            false => Word::Created,
+        self.outcome = if delivered.updated {
+            Word::Updated
+        } else {
+            Word::Created
         };
         self.commit = Some(delivered.commit);
         self.request = delivered.request;

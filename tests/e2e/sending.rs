@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::company::Company;
-use crate::support::forge::{DEVELOPER, Mood, READER, Server, Vendor, token};
+use crate::support::forge::{DEVELOPER, Mood, OPERATOR, Server, Vendor, token};
 use crate::support::workstation::{Ran, Workstation, finished};
 
 /// A developer with a change of billing, and where it goes.
@@ -17,12 +17,8 @@ struct Sending {
 
 impl Sending {
     fn to(vendor: Vendor) -> Self {
-        Self::as_whom(vendor, DEVELOPER)
-    }
-
-    fn as_whom(vendor: Vendor, who: (&str, &str)) -> Self {
         let company = Company::on(Server::start(vendor));
-        let developer = Workstation::initialised(&company.url_as(who));
+        let developer = Workstation::initialised(&company.url());
         let edited = developer.run(&["edit", "billing", "--print"]).ok();
         let folder = PathBuf::from(edited.stdout.trim());
         let sending = Self {
@@ -220,84 +216,6 @@ fn with_a_token_the_forge_itself_is_asked() {
 }
 
 #[test]
-fn what_a_server_refuses_is_told_apart_and_the_words_are_kept() {
-    let sending = Sending::to(Vendor::GitLab);
-    let forge = sending.forge();
-    forge.mood(Mood::Refusing("A ticket number is missing".to_owned()));
-    let refused = sending.run(&PROPOSE).code(6);
-    refused
-        .says("a hook of the server")
-        .says_too("A ticket number is missing");
-    sending.nothing_is_left();
-    forge.mood(Mood::Honest);
-    forge.protect("devenv/");
-    sending
-        .run(&["propose", "billing"])
-        .code(6)
-        .says("protects the branch");
-    sending.nothing_is_left();
-    let offline = sending.run(&["propose", "billing", "--offline"]).code(6);
-    offline.says("what you typed is kept");
-
-    let reader = Sending::as_whom(Vendor::GitLab, READER);
-    reader.run(&PROPOSE).code(6).says("does not allow it");
-    reader.nothing_is_left();
-}
-
-trait SaysToo {
-    fn says_too(self, text: &str) -> Self;
-}
-
-impl SaysToo for Ran {
-    #[track_caller]
-    fn says_too(self, text: &str) -> Self {
-        self.says(text)
-    }
-}
-
-#[test]
-fn a_branch_without_a_request_is_taken_back() {
-    let sending = Sending::to(Vendor::GitLab);
-    let forge = sending.forge();
-    forge.mood(Mood::Forgetting);
-    sending
-        .run(&PROPOSE)
-        .code(6)
-        .says("made no merge request")
-        .says("was removed from the server again");
-    sending.nothing_is_left();
-    forge.mood(Mood::Elsewhere("https://evil.example".to_owned()));
-    let elsewhere = sending
-        .run(&["propose", "billing"])
-        .code(6)
-        .says("other hosts");
-    assert!(!elsewhere.stdout.contains("evil.example"), "{elsewhere:?}");
-    assert_eq!(forge.branches(), Vec::<String>::new());
-    forge.mood(Mood::Honest);
-    let sent = sending.run(&["propose", "billing"]).ok();
-    assert!(sent.stdout.contains("/-/merge_requests/"), "{sent:?}");
-    let last = forge.requests().pop().unwrap();
-    assert_eq!(last.title, "Less memory for billing");
-}
-
-#[test]
-fn a_server_without_push_options_is_named_and_there_is_another_way() {
-    let sending = Sending::to(Vendor::GitLab);
-    let forge = sending.forge();
-    forge.git(&["config", "receive.advertisePushOptions", "false"]);
-    sending
-        .run(&PROPOSE)
-        .code(6)
-        .says("no push options")
-        .says("--forge plain");
-    sending.nothing_is_left();
-    let sent = sending
-        .with_token("GITLAB_TOKEN", &["propose", "billing"])
-        .ok();
-    assert!(sent.stdout.contains("/-/merge_requests/1"), "{sent:?}");
-}
-
-#[test]
 fn a_plain_server_gets_a_branch_and_people_a_text_and_a_patch() {
     let sending = Sending::to(Vendor::Plain);
     let sent = sending.run(&PROPOSE).ok();
@@ -333,7 +251,7 @@ fn a_plain_server_gets_a_branch_and_people_a_text_and_a_patch() {
     git(&[
         "push",
         "--quiet",
-        &sending.company.url_as(crate::support::forge::OPERATOR),
+        &sending.company.url_as(OPERATOR),
         "HEAD:main",
     ]);
     let synced = sending.run(&["sync"]).ok();
@@ -349,7 +267,7 @@ fn a_conflict_is_found_in_memory_and_both_sides_are_marked() {
     sending.company.write(definition, &theirs);
     sending.company.push("More memory");
     let conflict = sending.run(&PROPOSE).code(6);
-    conflict.says(definition).says_too("--update");
+    conflict.says(definition).says("--update");
     sending.nothing_is_left();
     sending
         .run(&["edit", "billing", "--update", "--print"])
@@ -395,52 +313,6 @@ fn somebody_elses_push_to_the_branch_is_not_overwritten() {
 }
 
 #[test]
-fn hostile_servers_and_work_trees_run_and_show_nothing() {
-    let sending = Sending::to(Vendor::GitLab);
-    let forge = sending.forge();
-    let escape = "\u{1b}]0;owned\u{7}\u{1b}[31mred\n".repeat(50);
-    forge.mood(Mood::Saying(escape));
-    let sent = sending.run(&PROPOSE).ok();
-    assert!(
-        !sent.stderr.contains('\u{1b}') && !sent.stdout.contains('\u{1b}'),
-        "{sent:?}"
-    );
-    for (mood, what) in [
-        (
-            Mood::Redirecting("https://evil.example".to_owned()),
-            "does not follow",
-        ),
-        (Mood::Endless(6_000_000), "more than"),
-    ] {
-        sending.change("# more\n");
-        forge.mood(mood);
-        sending
-            .with_token("GITLAB_TOKEN", &["propose", "billing"])
-            .code(6)
-            .says(what);
-    }
-    forge.mood(Mood::Honest);
-    let trace = sending.developer.home.path().join("ran");
-    let tree = sending.folder.join("../..");
-    fs::write(tree.join(".gitattributes"), "* filter=evil\n").unwrap();
-    let hooks = tree.join("hooks");
-    fs::create_dir_all(&hooks).unwrap();
-    let script = format!("#!/bin/sh\ntouch {}\n", trace.display());
-    fs::write(hooks.join("pre-push"), &script).unwrap();
-    sending.change("hostname: billing\n");
-    sending.run(&["propose", "billing"]).ok();
-    assert!(!trace.exists());
-    let source = forge.requests()[0].source.clone();
-    let changed = forge.git(&["diff", "--name-only", "main", &source]);
-    assert_eq!(changed, "containers/billing/container.yaml");
-    std::os::unix::fs::symlink("/etc/passwd", sending.folder.join("link")).unwrap();
-    sending
-        .run(&["propose", "billing"])
-        .code(3)
-        .says("symbolic link");
-}
-
-#[test]
 fn a_container_that_is_new_is_proposed_with_its_files_alone() {
     let sending = Sending::to(Vendor::GitLab);
     let new = sending
@@ -464,25 +336,6 @@ fn a_container_that_is_new_is_proposed_with_its_files_alone() {
         "{changed}"
     );
     assert!(changed.contains("containers/audit/Dockerfile"), "{changed}");
-}
-
-#[test]
-fn pull_requests_by_refs_for_and_by_hand() {
-    let gitea = Sending::to(Vendor::Gitea);
-    let sent = gitea.run(&PROPOSE).ok();
-    assert!(sent.stdout.contains(&gitea.forge().origin()), "{sent:?}");
-    gitea.change("hostname: billing\n");
-    gitea.run(&["propose", "billing"]).ok();
-    assert_eq!(gitea.forge().requests().len(), 1);
-    gitea.forge().merge(1);
-    let synced = gitea.run(&["sync"]).ok();
-    assert!(synced.stdout.contains("merged     "), "{synced:?}");
-
-    let github = Sending::to(Vendor::GitHub);
-    github.run(&PROPOSE).ok().says("yours to make");
-    assert_eq!(github.forge().branches().len(), 1);
-    let sent = github.with_token("GITHUB_TOKEN", &["propose", "billing"]);
-    assert_eq!(github.forge().requests().len(), 1, "{sent:?}");
 }
 
 #[test]
@@ -517,4 +370,22 @@ fn commits_are_signed_where_git_is_set_up_to_and_never_silently_not() {
         commit.contains("gpgsig -----BEGIN SSH SIGNATURE"),
         "{commit}"
     );
+}
+
+#[test]
+fn an_answer_of_the_api_without_end_is_cut_off() {
+    let sending = Sending::to(Vendor::GitLab);
+    sending.forge().mood(Mood::Endless(6_000_000));
+    sending
+        .with_token("GITLAB_TOKEN", &PROPOSE)
+        .code(6)
+        .says("more than 4194304 bytes");
+    sending.forge().mood(Mood::Honest);
+    sending.nothing_is_left();
+    std::os::unix::fs::symlink("/etc/passwd", sending.folder.join("link")).unwrap();
+    sending
+        .with_token("GITLAB_TOKEN", &PROPOSE)
+        .code(3)
+        .says("symbolic link");
+    sending.nothing_is_left();
 }

@@ -42,12 +42,11 @@ impl Cause {
                 Some("make `git ls-remote ADDRESS` work first: a credential helper or an ssh key")
             }
             Self::Denied => Some("ask for the right to push to the definitions"),
-            Self::NoPushOptions => None,
             Self::Untrusted => Some(
                 "have its certificate authority (http.sslCAInfo) or host key (known_hosts) set up",
             ),
             Self::Unreachable | Self::TimedOut => Some("check the network, the VPN and the proxy"),
-            Self::Other => None,
+            Self::NoPushOptions | Self::Other => None,
         }
     }
 }
