@@ -64,7 +64,7 @@ pub fn answer(forge: &Forge, request: &Request, caller: Caller) -> Answer {
     let user = match caller {
         Caller::Known(user) => user,
         Caller::Stranger => return said("401 Unauthorized", "Bad credentials", ""),
-        None => {
+        Caller::Nobody => {
             return said(
                 "401 Unauthorized",
                 "Requires authentication",
