@@ -54,7 +54,7 @@ impl Parcel<'_> {
         let said = self.push(definitions, commit, before).await?;
         let request = match self.request(&said).await {
             Ok(request) => request,
-            Err(error) if before.is_none() => {
+            Err(error) if before.is_none() && self.makes_a_branch() => {
                 return Err(self.taken_back(definitions, proposal, commit, error).await);
             }
             Err(error) => {
@@ -100,6 +100,12 @@ impl Parcel<'_> {
             request: None,
             at: None,
         }
+    }
+
+    /// Whether the push makes a branch, which a failure would leave behind.
+    fn makes_a_branch(&self) -> bool {
+        let delivery = self.forge.delivery(self.draft);
+        delivery.target.starts_with("refs/heads/")
     }
 
     /// The commit's message: the title, and what the developer wrote.
@@ -161,7 +167,7 @@ impl Parcel<'_> {
                 Some(_) => None,
                 None => Some(requests.create(self.draft).await?),
             };
-            // What it is created as may be another's words: the forge gives one that is there.
+            // What is given may have been there already, with other words.
             let number = known.or(made.as_ref().and_then(|it| it.number));
             return match number {
                 Some(number) => requests.update(number, self.draft).await.map(Some),
@@ -172,6 +178,13 @@ impl Parcel<'_> {
             return Ok(None);
         }
         let heard = self.forge.heard(said);
+        if let Some(page) = self.forge.by_hand(self.draft) {
+            self.context.ui.note(&format!(
+                "without a token the {} is yours to make: {page}",
+                kind.request()
+            ));
+            return Ok(None);
+        }
         if heard.foreign > 0 {
             self.context
                 .ui
