@@ -69,7 +69,7 @@ async fn a_real_forge_takes_a_request() {
 
     let place = Place::new(&url, None, None).unwrap();
     let token = Token {
-        secret: Secret::new(&variable("DEVENV_LIVE_TOKEN")),
+        secret: Secret::new(variable("DEVENV_LIVE_TOKEN")),
         user: None,
         origin: "DEVENV_LIVE_TOKEN".to_owned(),
     };

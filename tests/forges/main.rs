@@ -1,7 +1,7 @@
 //! The stand-ins for forges, asked by git and by devenv: they say what the vendors' say.
 
 #![cfg(unix)]
-#![allow(unreachable_pub, reason = "one test program")]
+#![allow(clippy::too_many_lines, reason = "scenarios read from top to bottom")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may stop")]
 
 #[path = "../support/mod.rs"]
@@ -20,7 +20,7 @@ use support::forge::{OPERATOR, Server, Vendor};
 use support::synthetic::git;
 
 /// A server whose `main` has one file, and somebody's clone of it.
-pub fn company(vendor: Vendor) -> (Server, tempfile::TempDir) {
+fn company(vendor: Vendor) -> (Server, tempfile::TempDir) {
     let server = Server::start(vendor);
     let clone = tempfile::tempdir().unwrap();
     git(clone.path(), &["init", "--quiet", "--initial-branch=main"]);
@@ -35,14 +35,14 @@ pub fn company(vendor: Vendor) -> (Server, tempfile::TempDir) {
     (server, clone)
 }
 
-pub fn commit(folder: &Path, text: &str) {
+fn commit(folder: &Path, text: &str) {
     fs::write(folder.join("file"), format!("{text}\n")).unwrap();
     git(folder, &["add", "--all"]);
     git(folder, &["commit", "--quiet", "--message", text]);
 }
 
 /// Pushes with options: whether it went well, and what was said.
-pub fn push_as(folder: &Path, url: &str, what: &str, options: &[&str]) -> (bool, String) {
+fn push_as(folder: &Path, url: &str, what: &str, options: &[&str]) -> (bool, String) {
     let mut command = Command::new("git");
     command.current_dir(folder).arg("push");
     for option in options {
@@ -61,6 +61,6 @@ pub fn push_as(folder: &Path, url: &str, what: &str, options: &[&str]) -> (bool,
     (status.success(), lines.join("\n"))
 }
 
-pub fn has(said: &str, text: &str) {
+fn has(said: &str, text: &str) {
     assert!(said.contains(text), "wanted {text:?} in:\n{said}");
 }

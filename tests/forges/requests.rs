@@ -14,7 +14,7 @@ use reqwest::{Client, redirect};
 use crate::support::forge::{DEVELOPER, Mood, READER, Server, Vendor, token};
 use crate::{commit, company, push_as};
 
-pub fn client() -> Client {
+pub(crate) fn client() -> Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -48,7 +48,7 @@ fn asking(server: &Server, token: &str) -> Box<dyn Forge> {
     forge::of(kind, place, Some(api)).unwrap()
 }
 
-pub fn draft(source: &str) -> Draft {
+pub(crate) fn draft(source: &str) -> Draft {
     Draft {
         title: "Mend the health path".to_owned(),
         description: "why\n\n- `one`\n- two\n".to_owned(),
@@ -93,7 +93,7 @@ async fn a_whole_life(vendor: Vendor) {
     assert_eq!(server.requests()[0].description, draft(source).description);
 
     let mut changed = draft(source);
-    changed.title = "Another title".to_owned();
+    "Another title".clone_into(&mut changed.title);
     requests.update(1, &changed).await.unwrap();
     assert_eq!(server.requests()[0].title, "Another title");
     let closed = requests.close(1).await.unwrap();
@@ -165,7 +165,7 @@ async fn refusals_are_told_apart_and_never_name_the_token() {
         let elsewhere = server.url().replace("acme/platform", "acme/other");
         let place = Place::new(&elsewhere, None, None).unwrap();
         let secret = Token {
-            secret: Secret::new(&token(DEVELOPER.0)),
+            secret: Secret::new(token(DEVELOPER.0)),
             user: None,
             origin: "a test".to_owned(),
         };

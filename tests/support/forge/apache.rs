@@ -40,7 +40,7 @@ impl Apache {
         super::needs("htpasswd", "apache2-utils");
         let port = free_port();
         write(folder, port, api, worker);
-        let mut process = Command::new("apache2")
+        let mut process = Command::new("/usr/sbin/apache2")
             .arg("-f")
             .arg(folder.join("apache.conf"))
             .arg("-DFOREGROUND")

@@ -1,4 +1,4 @@
-//! Gitea's and Forgejo's manners: AGit by git's own `proc-receive`, and the pull requests' part of the
+//! Gitea's and Forgejo's manners: `AGit` by git's own `proc-receive`, and the pull requests' part of the
 //! API.
 //!
 //! From <https://github.com/go-gitea/gitea/blob/main/services/agit/agit.go>,
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::hooks::{Push, Update};
 use super::http::Request;
 use super::merging::squash;
-use super::{Answer, Forge, Mood, PROJECT, Proposed, READER, parameter};
+use super::{Answer, Caller, Forge, Mood, PROJECT, Proposed, READER, parameter};
 
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 
@@ -105,25 +105,24 @@ pub fn after(forge: &Forge, push: &Push) -> String {
             .name
             .strip_prefix("refs/pull/")
             .and_then(|it| it.strip_suffix("/head"));
+        let view = |number: &str| {
+            format!("\nVisit the existing pull request:\n  {origin}/{PROJECT}/pulls/{number}\n\n")
+        };
         if let Some(number) = pull {
-            text += &format!(
-                "\nVisit the existing pull request:\n  {origin}/{PROJECT}/pulls/{number}\n\n"
-            );
+            text.push_str(&view(number));
         }
         let Some(branch) = update.branch().filter(|it| *it != "main") else {
             continue;
         };
-        text += &match forge.open(branch, None) {
-            Some(open) => format!(
-                "\nVisit the existing pull request:\n  {origin}/{PROJECT}/pulls/{}\n\n",
-                open.number
-            ),
+        let words = match forge.open(branch, None) {
+            Some(open) => view(&open.number.to_string()),
             None => format!(
                 "\nCreate a new pull request for '{branch}':\n  \
                  {origin}/{PROJECT}/compare/main...{}\n\n",
                 branch.replace('/', "%2F")
             ),
         };
+        text.push_str(&words);
     }
     let count = push.updates.len();
     format!("{text}. Processing {count} references\nProcessed {count} references in total\n")
@@ -155,15 +154,17 @@ fn shape(forge: &Forge, it: &Proposed) -> Value {
 }
 
 /// The API.
-pub fn answer(forge: &Forge, request: &Request, user: Option<Option<&'static str>>) -> Answer {
+pub fn answer(forge: &Forge, request: &Request, caller: Caller) -> Answer {
     let swagger = format!("{}/api/swagger", forge.origin());
     let said = |status, message: &str| {
         Answer::json(status, &json!({ "message": message, "url": swagger }))
     };
-    let user = match user {
-        Some(Some(user)) => user,
-        Some(None) => return said("401 Unauthorized", "user does not exist [uid: 0, name: ]"),
-        None => return said("401 Unauthorized", "token is required"),
+    let user = match caller {
+        Caller::Known(user) => user,
+        Caller::Stranger => {
+            return said("401 Unauthorized", "user does not exist [uid: 0, name: ]");
+        }
+        Caller::Nobody => return said("401 Unauthorized", "token is required"),
     };
     let (path, _) = request
         .target

@@ -5,12 +5,14 @@
 //! <https://github.com/vsoch/pull-request-action/issues/86> and
 //! <https://github.com/shepherd-tools/shepherd/issues/51>; on a host of one's own the API is below `/api/v3`.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::hooks::Push;
 use super::http::Request;
 use super::merging::squash;
-use super::{Answer, Forge, PROJECT, Proposed, READER, parameter};
+use super::{Answer, Caller, Forge, PROJECT, Proposed, READER, parameter};
 
 /// As in <https://docs.github.com/en/pull-requests/collaborating-with-pull-requests>: only for a branch
 /// that is new.
@@ -19,7 +21,8 @@ pub fn after(forge: &Forge, push: &Push) -> String {
     for update in &push.updates {
         let new = update.old.bytes().all(|byte| byte == b'0');
         if let Some(branch) = update.branch().filter(|it| new && *it != "main") {
-            text += &format!(
+            let _ = write!(
+                text,
                 "\nCreate a pull request for '{branch}' on GitHub by visiting:\n     \
                  {}/{PROJECT}/pull/new/{branch}\n\n",
                 forge.origin()
@@ -57,11 +60,11 @@ fn said(status: &'static str, message: &str, place: &str) -> Answer {
 }
 
 /// The API.
-pub fn answer(forge: &Forge, request: &Request, user: Option<Option<&'static str>>) -> Answer {
-    let user = match user {
-        Some(Some(user)) => user,
-        Some(None) => return said("401 Unauthorized", "Bad credentials", ""),
-        None => {
+pub fn answer(forge: &Forge, request: &Request, caller: Caller) -> Answer {
+    let user = match caller {
+        Caller::Known(user) => user,
+        Caller::Stranger => return said("401 Unauthorized", "Bad credentials", ""),
+        Caller::Nobody => {
             return said(
                 "401 Unauthorized",
                 "Requires authentication",

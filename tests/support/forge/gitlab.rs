@@ -13,13 +13,14 @@
 //! <https://docs.gitlab.com/api/rest/troubleshooting/>.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use super::hooks::{Push, Update, Verdict};
 use super::http::Request;
 use super::merging::squash;
-use super::{Answer, Forge, Mood, PROJECT, Proposed, READER, parameter};
+use super::{Answer, Caller, Forge, Mood, PROJECT, Proposed, READER, parameter};
 
 /// `VALID_OPTIONS` of `push_options.rb`, those about merge requests.
 const OPTIONS: [&str; 13] = [
@@ -104,7 +105,7 @@ pub fn after(forge: &Forge, push: &Push) -> String {
                 ),
             ),
         };
-        text += &format!("\n{message}\n  {url}\n\n");
+        let _ = write!(text, "\n{message}\n  {url}\n\n");
     }
     text
 }
@@ -263,16 +264,15 @@ fn url(forge: &Forge, request: &Proposed) -> String {
 }
 
 /// The API.
-pub fn answer(forge: &Forge, request: &Request, user: Option<Option<&'static str>>) -> Answer {
+pub fn answer(forge: &Forge, request: &Request, caller: Caller) -> Answer {
     let unauthorized = || {
         Answer::json(
             "401 Unauthorized",
             &json!({ "message": "401 Unauthorized" }),
         )
     };
-    let user = match user {
-        Some(Some(user)) => user,
-        Some(None) | None => return unauthorized(),
+    let Caller::Known(user) = caller else {
+        return unauthorized();
     };
     let (path, _) = request
         .target
@@ -442,17 +442,13 @@ fn merge(forge: &Forge, user: &str, number: u64, body: &Value) -> Answer {
         .unwrap_or_default();
     request.remove_source |= remove;
     let source = format!("refs/heads/{}", request.source);
-    match squash(forge, &request, &source, true) {
-        Ok(merged) => {
-            let merged = forge.change(number, |it| {
-                it.state = "merged";
-                it.merged_as = Some(merged);
-            });
-            Answer::json("200 OK", &shape(forge, &merged.unwrap()))
-        }
-        Err(_) => {
-            let message = json!({ "message": "Branch cannot be merged" });
-            Answer::json("422 Unprocessable Entity", &message)
-        }
-    }
+    let Ok(merged) = squash(forge, &request, &source, true) else {
+        let message = json!({ "message": "Branch cannot be merged" });
+        return Answer::json("422 Unprocessable Entity", &message);
+    };
+    let merged = forge.change(number, |it| {
+        it.state = "merged";
+        it.merged_as = Some(merged);
+    });
+    Answer::json("200 OK", &shape(forge, &merged.unwrap()))
 }

@@ -126,28 +126,24 @@ fn answer(mut stream: TcpStream, forge: &Forge) -> Option<()> {
     stream.write_all(format!("{code}\n{text}").as_bytes()).ok()
 }
 
-/// `gitprotocol-pack`'s helper, version 1: https://git-scm.com/docs/githooks#proc-receive
+/// `gitprotocol-pack`'s helper, version 1: <https://git-scm.com/docs/githooks#proc-receive>
 fn proc_receive(
     mut reader: BufReader<TcpStream>,
     mut stream: TcpStream,
     forge: &Forge,
     user: String,
 ) -> Option<()> {
-    let version = packet(&mut reader)??;
+    let version = packets(&mut reader)?.pop()?;
     assert!(version.starts_with("version=1"), "{version}");
-    assert!(packet(&mut reader)?.is_none());
     send(&mut stream, "version=1\0push-options\n")?;
     stream.write_all(b"0000").ok()?;
-    let mut updates = Vec::new();
-    while let Some(line) = packet(&mut reader)? {
-        updates.extend(Update::read(&line));
-    }
-    let mut options = Vec::new();
-    if version.contains("push-options") {
-        while let Some(line) = packet(&mut reader)? {
-            options.push(line.trim_end().to_owned());
-        }
-    }
+    let lines = packets(&mut reader)?;
+    let updates = lines.iter().filter_map(|line| Update::read(line)).collect();
+    let options = if version.contains("push-options") {
+        packets(&mut reader)?
+    } else {
+        Vec::new()
+    };
     let push = Push {
         user,
         options,
@@ -164,15 +160,18 @@ fn send(stream: &mut TcpStream, text: &str) -> Option<()> {
     stream.write_all(line.as_bytes()).ok()
 }
 
-/// The next packet; nothing inside for a flush.
-fn packet(reader: &mut impl Read) -> Option<Option<String>> {
-    let mut length = [0; 4];
-    reader.read_exact(&mut length).ok()?;
-    let length = usize::from_str_radix(std::str::from_utf8(&length).ok()?, 16).ok()?;
-    if length < 4 {
-        return Some(None);
+/// The packets until the next flush.
+fn packets(reader: &mut impl Read) -> Option<Vec<String>> {
+    let mut lines = Vec::new();
+    loop {
+        let mut length = [0; 4];
+        reader.read_exact(&mut length).ok()?;
+        let length = usize::from_str_radix(std::str::from_utf8(&length).ok()?, 16).ok()?;
+        if length < 4 {
+            return Some(lines);
+        }
+        let mut text = vec![0; length - 4];
+        reader.read_exact(&mut text).ok()?;
+        lines.push(String::from_utf8_lossy(&text).trim_end().to_owned());
     }
-    let mut text = vec![0; length - 4];
-    reader.read_exact(&mut text).ok()?;
-    Some(Some(String::from_utf8_lossy(&text).into_owned()))
 }

@@ -87,6 +87,16 @@ pub const PEOPLE: [(&str, &str); 3] = [DEVELOPER, OPERATOR, READER];
 /// Who may push.
 const WRITERS: [&str; 2] = [DEVELOPER.0, OPERATOR.0];
 
+/// Who asks the API.
+#[derive(Debug, Clone, Copy)]
+pub enum Caller {
+    /// Without a token.
+    Nobody,
+    /// With one that is nobody's.
+    Stranger,
+    Known(&'static str),
+}
+
 /// Whose token it is.
 fn of_token(wanted: &str) -> Option<&'static str> {
     let mut names = PEOPLE.into_iter().map(|(name, _)| name);
@@ -412,11 +422,14 @@ impl Forge {
             Mood::Endless(size) => return Answer::new("200 OK", &"x".repeat(size)),
             _ => {}
         }
-        let user = token.as_deref().map(|token| of_token(token));
+        let caller = match token.as_deref() {
+            None => Caller::Nobody,
+            Some(token) => of_token(token).map_or(Caller::Stranger, Caller::Known),
+        };
         match self.vendor {
-            Vendor::GitLab => gitlab::answer(self, request, user),
-            Vendor::Gitea => gitea::answer(self, request, user),
-            Vendor::GitHub => github::answer(self, request, user),
+            Vendor::GitLab => gitlab::answer(self, request, caller),
+            Vendor::Gitea => gitea::answer(self, request, caller),
+            Vendor::GitHub => github::answer(self, request, caller),
             Vendor::Plain => Answer::new("404 Not Found", ""),
         }
     }
