@@ -1,6 +1,7 @@
 //! What every command is given: settings, paths, clock, environment and the user interface.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,8 +10,10 @@ use crate::cache::Cache;
 use crate::definitions::known::{Known, KnownContainer};
 use crate::definitions::{CommitId, Definitions, Git, GitChoice};
 use crate::engine::docker::Docker;
-use crate::engine::host::{self, Choice, EngineEnvironment};
+use crate::engine::find::{Place, find};
+use crate::engine::host::{Choice, ChosenBy, EngineEnvironment};
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::host_profile::HostProfile;
 use crate::model::mirrors::Mirrors;
 use crate::model::name::{InstanceName, PlatformName};
 use crate::model::platform::Platform;
@@ -36,6 +39,8 @@ pub struct Context {
     pub offline: bool,
     /// The user.
     pub ui: Ui,
+    /// The engine, once it was asked for.
+    pub found: OnceLock<(Docker, Choice)>,
 }
 
 /// A platform that was initialised here.
@@ -105,10 +110,14 @@ impl Context {
         )
     }
 
-    /// The engine and why it is that one. Nothing is sent yet.
+    /// The engine and why it is that one. Only where nothing names one and the default does not answer
+    /// are others looked for, which is said.
     pub fn engine(&self) -> Result<(Docker, Choice)> {
+        if let Some(found) = self.found.get() {
+            return Ok(found.clone());
+        }
         let get = |name: &str| self.environment.get(name).map(ToOwned::to_owned);
-        let choice = host::choose(&EngineEnvironment {
+        let environment = EngineEnvironment {
             host_argument: self.settings.host.value.clone(),
             docker_host: get("DOCKER_HOST"),
             docker_context: get("DOCKER_CONTEXT"),
@@ -117,8 +126,16 @@ impl Context {
             docker_tls_verify: get("DOCKER_TLS_VERIFY"),
             docker_cert_path: get("DOCKER_CERT_PATH").map(Into::into),
             home: self.environment.home.clone(),
-        })?;
-        Ok((Docker::new(&choice.endpoint)?, choice))
+            ssh_folder: Some(self.paths.ssh()),
+        };
+        let choice = find(&environment, &get, places)?;
+        if let ChosenBy::Probed(_) = choice.chosen_by {
+            let (at, why) = (&choice.endpoint, &choice.chosen_by);
+            self.ui
+                .note(&format!("using the engine at {at}, found by {why}"));
+        }
+        let found = (Docker::new(&choice.endpoint)?, choice);
+        Ok(self.found.get_or_init(|| found).clone())
     }
 
     /// The platforms that were initialised here.
@@ -220,4 +237,19 @@ impl Context {
         }
         Ok(trust)
     }
+}
+
+/// Where the known hosts have their engines: those of this machine first.
+fn places() -> Result<Vec<Place>> {
+    let profiles = HostProfile::all(Vec::new())?;
+    let mut places: Vec<Place> = profiles
+        .iter()
+        .flat_map(|profile| profile.reach.iter().map(move |reach| (profile, reach)))
+        .map(|(profile, reach)| Place {
+            what: profile.name.clone(),
+            reach: reach.clone(),
+        })
+        .collect();
+    places.sort_by_key(|place| place.reach.starts_with("tcp:"));
+    Ok(places)
 }

@@ -2,6 +2,7 @@
 
 mod explain;
 mod fetch;
+mod forwarding;
 mod gather;
 mod mirror;
 
@@ -29,6 +30,7 @@ use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
 use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
+use forwarding::Forwarding;
 
 /// What became of it.
 #[derive(Debug)]
@@ -65,6 +67,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         .await
         .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
     let host = hosts::host(context, &engine, &engine_choice).await?;
+    let forwarding = Forwarding::new(context, open, &host, &engine_choice);
     for warning in &chosen.warnings {
         context.ui.warn(warning);
     }
@@ -88,7 +91,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         secrets: &secrets,
         chosen_ports: &wish.ports,
         remembered_ports: &next.remembered(),
-        forwarded_ports: &BTreeSet::new(),
+        forwarded_ports: &forwarding.ports()?,
     };
     let bringing = Bringing {
         context,
@@ -98,6 +101,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         engine: &engine,
         registry: registry.as_ref(),
         goal,
+        forwarding,
     };
     bringing.ask()?;
     let (planned, ready) = bringing.carry_out(observation, next.clone()).await?;
@@ -210,6 +214,8 @@ struct Bringing<'a> {
     engine: &'a Docker,
     registry: Option<&'a Registry>,
     goal: Goal<'a>,
+    /// How ports get to this machine.
+    forwarding: Forwarding<'a>,
 }
 
 type Done = (Planned, BTreeMap<ContainerName, Ready>);
@@ -242,6 +248,7 @@ impl Bringing<'_> {
         let first = planned.ports.clone();
         let done = self.converge(planned).await?;
         if done.0.ports != first {
+            gather::say_what_moved(self.context, &done.0);
             record.remember(&done.0.ports);
             record.save(paths, &self.open.name, &self.context.instance)?;
         }
@@ -263,6 +270,12 @@ impl Bringing<'_> {
         if planned.plan.is_empty()
             && let Some(ready) = waiting.already(&planned)
         {
+            let mended = self.forwarding.settle(&planned.ports).await?;
+            if !wish.no_wait {
+                self.forwarding
+                    .prove(goal.reference, &planned, mended)
+                    .await?;
+            }
             return Ok((planned, ready));
         }
         let mirrors = &self.context.settings.registry_mirrors.value;
@@ -279,11 +292,15 @@ impl Bringing<'_> {
             let planned = goal
                 .converge(self.engine, &progress, &options, &watch, planned)
                 .await?;
-            let ready = if wish.no_wait {
-                BTreeMap::new()
-            } else {
-                waiting.all(&planned).await?
-            };
+            let forwarding = &self.forwarding;
+            let settled = forwarding.settle(&planned.ports).await;
+            settled.map_err(Failure::Other)?;
+            let mut ready = BTreeMap::new();
+            if !wish.no_wait {
+                ready = waiting.all(&planned).await?;
+                let proven = forwarding.prove(goal.reference, &planned, true).await;
+                proven.map_err(Failure::Other)?;
+            }
             Ok((planned, ready))
         };
         let result: Result<_, Failure> = tokio::select! {
@@ -292,7 +309,19 @@ impl Bringing<'_> {
         };
         match result {
             Ok(done) => Ok(done),
-            Err(failure) => Err(explain(self.engine, goal.reference, failure).await),
+            Err(failure) => Err(self.explained(failure, &watch).await),
         }
+    }
+
+    /// A container that an engine ended with itself is not to blame.
+    async fn explained(&self, failure: Failure, watch: &Watch) -> Error {
+        let blamed = matches!(failure, Failure::NotReady { .. });
+        let error = explain(self.engine, self.goal.reference, failure).await;
+        if blamed && watch.was_interrupted() {
+            return error.within(
+                "the engine was away while this waited: it was restarted, perhaps, which ends containers",
+            );
+        }
+        error
     }
 }

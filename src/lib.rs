@@ -33,6 +33,7 @@ pub mod error;
 pub mod evidence;
 pub mod examine;
 pub mod exit;
+pub mod forward;
 pub mod hosts;
 pub mod instance;
 pub mod lifecycle;

@@ -144,6 +144,11 @@ impl Paths {
         &self.state
     }
 
+    /// The sockets of shared ssh connections; short, for a socket's path may not be long.
+    pub fn ssh(&self) -> PathBuf {
+        self.state.join("ssh")
+    }
+
     /// This home's identity on engines.
     pub fn owner(&self) -> PathBuf {
         self.state.join("owner.json")
@@ -170,6 +175,11 @@ impl Paths {
             .join("ledgers")
             .join(platform.as_str())
             .join(format!("{environment}.json"))
+    }
+
+    /// What forwarders of a platform's instances are told, and tell.
+    pub fn forwarders(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("forwarders").join(platform.as_str())
     }
 
     /// What releases in progress remember.

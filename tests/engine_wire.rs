@@ -231,7 +231,7 @@ async fn events_are_subscribed_when_the_answer_is_there_and_not_before() {
 
     let refusing = Scripted::new(|_| answer("500 Error", "1.41", r#"{"message":"no"}"#));
     let answer = refusing.docker().events("a=b", None).await;
-    assert_eq!(answer.err().unwrap().kind, FaultKind::Failed);
+    assert_eq!(answer.err().unwrap().kind, FaultKind::Internal);
 }
 
 #[tokio::test]
@@ -278,14 +278,6 @@ async fn a_socket_that_one_may_not_open_is_denied() {
 }
 
 #[tokio::test]
-async fn endpoints_that_are_for_later_say_so() {
-    let tls = devenv::engine::endpoint::parse_host("ssh://me@host", None).unwrap();
-    let error = Docker::new(&tls).unwrap_err();
-    assert_eq!(error.kind(), Kind::Engine);
-    assert!(error.to_string().contains("not supported yet"), "{error}");
-}
-
-#[tokio::test]
 async fn an_engine_that_hangs_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("s");
@@ -300,7 +292,7 @@ async fn an_engine_that_hangs_is_given_up() {
         docker.start("x").await.err(),
     ] {
         let fault = fault.unwrap();
-        assert_eq!(fault.kind, FaultKind::Unreachable);
+        assert_eq!(fault.kind, FaultKind::Hung);
         assert!(fault.message.contains("did not answer"), "{fault}");
     }
 }

@@ -324,7 +324,9 @@ fn within(failure: Failure, message: &str) -> Failure {
 /// A pull's failure is the registry's, unless the engine itself gave up.
 fn pull_failure(name: &ContainerName, image: &str, fault: Fault) -> Failure {
     let error = match fault.kind {
-        FaultKind::NoSpace | FaultKind::Unreachable => Error::from(fault),
+        FaultKind::NoSpace | FaultKind::Unreachable | FaultKind::Hung | FaultKind::Handshake => {
+            Error::from(fault)
+        }
         _ => Error::registry(fault.message),
     };
     Failure::Other(error.within(format!("cannot pull {name} ({image})")))

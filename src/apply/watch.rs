@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::check::OwnCheck;
 use crate::engine::{Engine, Fault, FaultKind};
@@ -23,8 +25,6 @@ pub enum Stopped {
     Exited { code: i64, out_of_memory: bool },
     /// The engine's check gave up on it.
     Unhealthy,
-    /// Its check, run from here, kept failing: last with this exit code and these words.
-    CheckFailed { code: i64, output: String },
     /// It was removed meanwhile.
     Removed,
     /// It took too long.
@@ -45,15 +45,6 @@ impl fmt::Display for Stopped {
             Self::Exited { code: 137, .. } => f.write_str("was killed (exit code 137)"),
             Self::Exited { code, .. } => write!(f, "exited with code {code}"),
             Self::Unhealthy => f.write_str("is unhealthy"),
-            Self::CheckFailed { code, output } if output.is_empty() => {
-                write!(f, "is unhealthy: its check ends with exit code {code}")
-            }
-            Self::CheckFailed { code, output } => {
-                write!(
-                    f,
-                    "is unhealthy: its check ends with exit code {code}: {output}"
-                )
-            }
             Self::Removed => f.write_str("was removed meanwhile"),
             Self::TimedOut { after, until } => {
                 write!(f, "was not {} after {} s", until.as_str(), after.as_secs())
@@ -101,6 +92,7 @@ pub struct Watch {
     counts: Mutex<BTreeMap<String, u64>>,
     pub(super) news: watch::Sender<News>,
     looks: Semaphore,
+    interrupted: AtomicBool,
     pub(super) reliance: Reliance,
 }
 
@@ -130,6 +122,9 @@ impl News {
 /// Containers that are looked at at the same time.
 const LOOKS: usize = 4;
 
+/// How long an engine may answer badly before a wait gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Default for Watch {
     fn default() -> Self {
         Self::new(Reliance::default())
@@ -143,6 +138,7 @@ impl Watch {
             counts: Mutex::default(),
             news: watch::Sender::new(News::Events),
             looks: Semaphore::new(LOOKS),
+            interrupted: AtomicBool::new(false),
             reliance,
         }
     }
@@ -154,6 +150,7 @@ impl Watch {
                 self.happened(event.id);
             }
         }
+        self.interrupted.store(true, Ordering::Relaxed);
         self.news.send_modify(|news| *news = News::None);
     }
 
@@ -161,6 +158,11 @@ impl Watch {
     pub(super) fn happened(&self, id: String) {
         *self.lock().entry(id).or_default() += 1;
         self.news.send_modify(|_| {});
+    }
+
+    /// Whether the engine's events ended at some time: it restarts, or does not keep them up.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
@@ -175,7 +177,7 @@ impl Watch {
         until: Until,
     ) -> Result<(), Stopped> {
         let mut changes = self.news.subscribe();
-        let mut check = None;
+        let (mut check, mut trouble) = (None, None);
         loop {
             let count = self.lock().get(id).copied();
             let news = *changes.borrow_and_update();
@@ -184,6 +186,7 @@ impl Watch {
             drop(look);
             match details {
                 Ok(details) => {
+                    trouble = None;
                     if let Some(verdict) = judge(&details, until) {
                         return verdict;
                     }
@@ -192,9 +195,14 @@ impl Watch {
                     }
                 }
                 Err(fault) if fault.kind == FaultKind::NotFound => return Err(Stopped::Removed),
-                Err(fault) => return Err(Stopped::Engine(fault)),
+                Err(fault) => {
+                    let since = *trouble.get_or_insert_with(Instant::now);
+                    if !fault.may_pass() || since.elapsed() > PATIENCE {
+                        return Err(Stopped::Engine(fault));
+                    }
+                }
             }
-            let mut next_look = news.look_again();
+            let mut next_look = if trouble.is_some() { News::None } else { news }.look_again();
             if let Some(check) = &mut check {
                 if let Some(verdict) = check.run(engine, id).await {
                     return verdict;

@@ -11,6 +11,7 @@ use crate::desired::{self, Dependencies, Desired};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::forward;
 use crate::instance;
 use crate::model::identity::Identity;
 use crate::plan::Plan;
@@ -67,6 +68,8 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
     instance::copy_out(&engine, &identity, record.as_ref()).await?;
     walk(context, &engine, &identity, &observation, &plan).await?;
+    let files = forward::Files::new(&context.paths, &open.name, &context.instance);
+    forward::Forwarder::new(files).stop().await?;
     forget(context, &open, arguments.volumes)?;
     context.ui.json(&serde_json::json!({ "event": "result", "removed": observation.observed.containers.keys().collect::<Vec<_>>() }));
     Ok(Exit::Done)

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod down;
 pub mod edit;
 pub mod exec;
+pub mod forward;
 pub mod history;
 pub mod init;
 pub mod list;
@@ -122,6 +123,8 @@ enum Command {
     Config(config::Arguments),
     Completions(completions::Arguments),
     Release(release::Arguments),
+    #[command(hide = true)]
+    Forward(forward::Arguments),
 }
 
 impl Cli {
@@ -152,6 +155,7 @@ impl Cli {
             instance: self.globals.instance,
             offline: self.globals.offline,
             ui,
+            found: std::sync::OnceLock::new(),
         };
         match self.command {
             Command::Init(arguments) => init::run(&context, arguments).await,
@@ -172,6 +176,7 @@ impl Cli {
             Command::Abandon(arguments) => abandon::run(&context, &arguments).await,
             Command::Trust(arguments) => trust::run(&context, arguments).await,
             Command::Release(arguments) => release::run(&context, arguments).await,
+            Command::Forward(arguments) => forward::run(&context, arguments).await,
             Command::Pause(arguments) => pause::run(&context, arguments).await,
             Command::Resume(arguments) => resume::run(&context, arguments).await,
             Command::Restart(arguments) => restart::run(&context, arguments).await,

@@ -125,7 +125,7 @@ async fn within<T>(
     match tokio::time::timeout(limit, call).await {
         Ok(answer) => answer.map_err(refusal::fault),
         Err(_) => Err(Fault::new(
-            FaultKind::Unreachable,
+            FaultKind::Hung,
             format!("the engine did not answer within {limit:?}"),
         )),
     }

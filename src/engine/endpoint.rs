@@ -41,6 +41,8 @@ pub enum Endpoint {
         port: Option<u16>,
         /// The engine's socket there, when named.
         socket: Option<String>,
+        /// The folder where connections to it are shared, if they may be.
+        control: Option<PathBuf>,
     },
 }
 
@@ -85,26 +87,42 @@ pub fn parse_host(text: &str, tls: Option<TlsMaterial>) -> Result<Endpoint> {
                 None => Endpoint::Tcp { host, port },
             })
         }
-        "ssh" => {
-            let (address, socket) = rest.split_once('/').unwrap_or((rest, ""));
-            let (user, address) = match address.split_once('@') {
-                Some((user, address)) => (Some(user.to_owned()), address),
-                None => (None, address),
-            };
-            let (host, port) = split_port(address).ok_or_else(|| wrong("the port"))?;
-            // What begins with a dash would be an option to the ssh program.
-            if host.is_empty() || host.starts_with('-') {
-                return Err(wrong("the host"));
-            }
-            Ok(Endpoint::Ssh {
-                user: user.filter(|user| !user.is_empty()),
-                host: host.to_owned(),
-                port,
-                socket: (!socket.is_empty()).then(|| format!("/{socket}")),
-            })
-        }
+        "ssh" => ssh(rest).map_err(wrong),
         _ => Err(wrong("the kind before `://` is unknown")),
     }
+}
+
+/// What follows `ssh://`. No part of it can become an option or a word of a shell.
+fn ssh(rest: &str) -> Result<Endpoint, &'static str> {
+    let (address, socket) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, address) = match address.rsplit_once('@') {
+        Some((user, address)) => (Some(user), address),
+        None => (None, address),
+    };
+    let plain = |text: &str, more: &str| {
+        let allowed = |it: char| it.is_alphanumeric() || "._-".contains(it) || more.contains(it);
+        !text.starts_with('-') && text.chars().all(allowed)
+    };
+    if user.is_some_and(|user| user.contains(':')) {
+        return Err("a password has no place in it; ssh finds keys itself");
+    }
+    if user.is_some_and(|user| !plain(user, "@+\\") || user.ends_with('\\')) {
+        return Err("the user");
+    }
+    let (host, port) = split_port(address).ok_or("the port")?;
+    if host.is_empty() || !plain(host, ":%") {
+        return Err("the host");
+    }
+    if socket.contains(['?', '#']) || socket.chars().any(char::is_control) {
+        return Err("the socket's path");
+    }
+    Ok(Endpoint::Ssh {
+        user: user.filter(|user| !user.is_empty()).map(ToOwned::to_owned),
+        host: host.to_owned(),
+        port,
+        socket: (!socket.is_empty()).then(|| format!("/{socket}")),
+        control: None,
+    })
 }
 
 /// Where an engine is when nothing says otherwise.
@@ -155,6 +173,7 @@ impl fmt::Display for Endpoint {
                 host,
                 port,
                 socket,
+                control: _,
             } => {
                 let user = user.as_ref().map(|user| format!("{user}@"));
                 let port = port.map(|port| format!(":{port}"));

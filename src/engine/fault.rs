@@ -11,6 +11,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What the engine said, control characters made visible.
     pub message: String,
+    /// What to do about it, where this fault knows better than its kind.
+    pub hint: Option<String>,
 }
 
 /// Kinds of refusal.
@@ -24,8 +26,14 @@ pub enum FaultKind {
     PortTaken,
     /// The engine's disk is full.
     NoSpace,
-    /// No answer: not running, wrong address, connection lost, time-out.
+    /// No answer: not running, wrong address, connection lost.
     Unreachable,
+    /// It took the request and did not answer in time.
+    Hung,
+    /// It is there, but TLS or ssh to it did not come about: certificates, keys, names.
+    Handshake,
+    /// It failed itself (status 500) and its words tell no more.
+    Internal,
     /// The user may not talk to it.
     Denied,
     /// Anything else it answered.
@@ -38,7 +46,13 @@ impl Fault {
         Self {
             kind,
             message: message.into(),
+            hint: None,
         }
+    }
+
+    /// Whether it is there, answers badly, and may be well again soon.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.kind, FaultKind::Hung | FaultKind::Internal)
     }
 
     /// Whether observing and planning again may help.
@@ -61,9 +75,18 @@ impl std::error::Error for Fault {}
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let error = Error::engine(fault.message);
+        if let Some(hint) = fault.hint {
+            return error.hint(hint);
+        }
         match fault.kind {
             FaultKind::Unreachable => {
                 error.hint("is the engine running? `docker info` shows what the docker client sees")
+            }
+            FaultKind::Hung => {
+                error.hint("something takes connections there and says nothing: an engine that hangs wants a restart")
+            }
+            FaultKind::Internal => {
+                error.hint("the engine's own log says more: `journalctl --unit docker`, or the log of the program that runs it")
             }
             FaultKind::Denied => error.hint("add yourself to the group `docker`, then log in again"),
             FaultKind::NoSpace => {

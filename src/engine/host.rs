@@ -33,6 +33,8 @@ pub struct EngineEnvironment {
     pub docker_cert_path: Option<PathBuf>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
+    /// Where connections through ssh may be shared; absent, each is made anew.
+    pub ssh_folder: Option<PathBuf>,
 }
 
 /// What decided.
@@ -48,6 +50,8 @@ pub enum ChosenBy {
     CurrentContext(String, PathBuf),
     /// Nothing was configured.
     Default,
+    /// Nothing was configured and the default did not answer; this host's engine did.
+    Probed(String),
 }
 
 /// An engine's place and why it is that one.
@@ -120,6 +124,10 @@ pub fn choose(environment: &EngineEnvironment) -> Result<Choice> {
             (read.map_err(|error| error.within(whole))?, chosen_by)
         }
     };
+    let mut endpoint = endpoint;
+    if let Endpoint::Ssh { control, .. } = &mut endpoint {
+        control.clone_from(&environment.ssh_folder);
+    }
     Ok(Choice {
         endpoint,
         chosen_by,
@@ -177,6 +185,9 @@ impl fmt::Display for ChosenBy {
                 )
             }
             Self::Default => f.write_str("the default, nothing is configured"),
+            Self::Probed(what) => {
+                write!(f, "looking around, nothing is configured: {what}")
+            }
         }
     }
 }

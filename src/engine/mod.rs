@@ -5,7 +5,9 @@ pub mod docker;
 pub mod endpoint;
 mod facts;
 pub mod fault;
+pub mod find;
 pub mod host;
+pub mod ssh;
 pub mod terminal;
 
 use std::future::Future;

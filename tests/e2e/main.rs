@@ -13,6 +13,7 @@ mod current_engine;
 mod faults;
 mod initialising;
 mod looking;
+mod mirroring;
 mod options;
 mod outside;
 mod pages;

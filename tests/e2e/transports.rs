@@ -1,20 +1,196 @@
-//! The same, whatever leads to the engine: TLS to an address that is not this machine's, and ssh.
+//! The same, whatever leads to the engine: TLS to an address that is not this machine's, ssh, a place
+//! that nobody named; and an engine that restarts.
 
-use crate::support::second_engine::Kind;
+use std::process::{Command, Stdio};
+
+use crate::support::second_engine::{Kind, SecondEngine};
 use crate::support::ssh_engine::SshEngine;
+use crate::support::synthetic::Synthetic;
 use crate::support::tls_engine::TlsEngine;
+use crate::support::workstation::{Ran, Workstation, docker, finished, ran};
+use crate::{HEALTHY, app};
 
-#[test]
-fn support_works() {
-    let engine = TlsEngine::start(Kind::Own, 400).unwrap();
-    let output = engine.docker(&["info", "--format", "{{.Name}}"]).output();
-    assert!(output.unwrap().status.success());
-    let ssh = SshEngine::start().unwrap();
-    let mut docker = std::process::Command::new("docker");
-    let output = docker
-        .arg("version")
-        .envs(ssh.environment())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?} {}", ssh.log());
+type Environment = Vec<(&'static str, String)>;
+
+fn run(workstation: &Workstation, environment: &Environment, arguments: &[&str]) -> Ran {
+    with_input(workstation, environment, arguments, "")
+}
+
+fn with_input(
+    workstation: &Workstation,
+    environment: &Environment,
+    arguments: &[&str],
+    input: &str,
+) -> Ran {
+    let mut command = workstation.command();
+    command.args(arguments).envs(environment.clone());
+    finished(command, input)
+}
+
+/// What developers do with one container, streams both ways among it.
+fn works(workstation: &Workstation, environment: &Environment) {
+    let up = ["up", "billing", "--no-proxy"];
+    run(workstation, environment, &up).ok();
+    run(workstation, environment, &up)
+        .ok()
+        .says("nothing to do");
+    let status = run(workstation, environment, &["status", "--json"]).ok();
+    assert_eq!(status.json()["containers"][0]["health"], "healthy");
+    let exec = ["exec", "billing", "--", "/probe", "cat"];
+    // `/probe cat` ends with 7 when its input has ended.
+    let through = with_input(workstation, environment, &exec, "through\n").code(7);
+    assert_eq!(through.stdout, "through\n");
+    let long = "x".repeat(300_000) + "\n";
+    let through = with_input(workstation, environment, &exec, &long).code(7);
+    assert_eq!(through.stdout.len(), long.len());
+    run(workstation, environment, &["logs", "billing"]).ok();
+
+    let mut follow = workstation.command();
+    follow
+        .args(["logs", "--follow", "billing"])
+        .envs(environment.clone());
+    let follow = follow.stdout(Stdio::piped()).spawn().unwrap();
+    run(workstation, environment, &["down", "--volumes", "--yes"]).ok();
+    // Its container is gone, so it ends.
+    ran(&follow.wait_with_output().unwrap()).ok();
+}
+
+fn registry_port(platform: &Synthetic) -> u16 {
+    let registry = platform.repository("billing");
+    let (_, rest) = registry.as_str().split_once(':').unwrap();
+    rest.split_once('/').unwrap().0.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_behind_tls_at_its_own_address() {
+    let Some(mut engine) = TlsEngine::start(Kind::Own, 600) else {
+        return;
+    };
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    engine.reach(registry_port(&platform));
+    let workstation = Workstation::initialised(&platform.url());
+    works(&workstation, &engine.environment());
+
+    // The same address without TLS, and with nobody's certificates.
+    let host = engine.host();
+    let plain = vec![("DOCKER_HOST", host.clone())];
+    run(&workstation, &plain, &["status"])
+        .code(4)
+        .says("wants TLS");
+    let empty = tempfile::tempdir().unwrap();
+    let strange = vec![
+        ("DOCKER_HOST", host),
+        ("DOCKER_TLS", "1".to_owned()),
+        ("DOCKER_CERT_PATH", empty.path().display().to_string()),
+    ];
+    run(&workstation, &strange, &["status"])
+        .code(4)
+        .says("wants a certificate of the client");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_only_ssh_leads_to() {
+    let Some(engine) = SshEngine::start() else {
+        return;
+    };
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    works(&workstation, &engine.environment());
+}
+
+/// The program where `/var/run/docker.sock` is hidden, in a mount namespace of its own.
+fn without_default(workstation: &Workstation, home: &std::path::Path, arguments: &[&str]) -> Ran {
+    let hide = "mount -t tmpfs tmpfs /run && exec \"$@\"";
+    let command = workstation.command();
+    let mut hidden = Command::new("unshare");
+    hidden.args(["--mount", "sh", "-c", hide, "sh"]);
+    hidden.arg(command.get_program()).args(arguments);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => hidden.env(name, value),
+            None => hidden.env_remove(name),
+        };
+    }
+    hidden.env("HOME", home).env_remove("XDG_RUNTIME_DIR");
+    hidden
+        .env_remove("DOCKER_HOST")
+        .env_remove("DOCKER_CONTEXT");
+    finished(hidden, "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_nobody_named_is_found_and_named() {
+    let Some(engine) = SecondEngine::start(Kind::Own, 400) else {
+        return;
+    };
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    let home = tempfile::tempdir().unwrap();
+    let none = without_default(&workstation, home.path(), &["status"]).code(4);
+    let none = none
+        .says("no Docker engine answers")
+        .says("/var/run/docker.sock (the default)");
+    none.says(".colima/default/docker.sock (colima): No such file");
+
+    let socket = home.path().join(".rd/docker.sock");
+    std::fs::create_dir(home.path().join(".rd")).unwrap();
+    let real = engine.host();
+    std::os::unix::fs::symlink(real.strip_prefix("unix://").unwrap(), &socket).unwrap();
+    let found = without_default(&workstation, home.path(), &["status"]).ok();
+    found
+        .says(".rd/docker.sock")
+        .says("looking around, nothing is configured: rancher-desktop");
+    let config = without_default(&workstation, home.path(), &["config"]).ok();
+    assert!(
+        config.stdout.contains("chosen by: looking around"),
+        "{config:?}"
+    );
+    without_default(
+        &workstation,
+        home.path(),
+        &["init", &platform.url(), "--accept-keys"],
+    )
+    .says("found by looking around");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_restarts_while_up_waits() {
+    let Some(mut engine) = SecondEngine::start(Kind::Own, 400) else {
+        return;
+    };
+    let never = HEALTHY.replace("check, /probe", "check, /never");
+    let never = never.replace("start_period: 1s", "start_period: 60s");
+    let service = format!("kind: service\ncommand: [/probe, sleep]\n{never}");
+    let platform =
+        Synthetic::released(&[("billing", &app("needs: [slow]\n")), ("slow", &service)]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    let mut up = workstation.command();
+    up.args(["up", "billing", "--no-proxy"]);
+    up.env("DOCKER_HOST", engine.host())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped());
+    let up = up.spawn().unwrap();
+    let object = workstation.object("slow");
+    let state = [
+        "--host",
+        &engine.host(),
+        "inspect",
+        "--format",
+        "{{.State.Running}}",
+        &object,
+    ];
+    let begun = std::time::Instant::now();
+    loop {
+        let output = Command::new("docker").args(state).output().unwrap();
+        if output.stdout.starts_with(b"true") {
+            break;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "slow does not start");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    engine.restart();
+    let up = ran(&up.wait_with_output().unwrap()).code(7);
+    up.says("the engine was away while this waited")
+        .says("slow");
+    assert_eq!(docker(&state), "false");
 }

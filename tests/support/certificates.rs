@@ -1,6 +1,6 @@
 //! Certificates as boot2docker makes them, by openssl.
 //!
-//! Source: SvenDowideit/generate_cert `generate_cert.go`, which boot2docker 1.3 and later run at their
+//! Source: `SvenDowideit/generate_cert`, file `generate_cert.go`, which boot2docker 1.3 and later run at their
 //! first start (and docker-machine's `libmachine/cert/cert.go` after it): RSA of 2048 bits in PKCS#1,
 //! 1080 days, organisation only, the server's certificate without an extended key usage and with the
 //! addresses as alternative names.

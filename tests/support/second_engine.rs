@@ -5,6 +5,8 @@
     reason = "a test waits for another program"
 )]
 
+use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,6 +26,7 @@ pub enum Kind {
 /// Its processes, mount and bridge go when it is dropped.
 pub struct SecondEngine {
     folder: tempfile::TempDir,
+    kind: Kind,
     bridge: String,
     daemon: Option<Child>,
 }
@@ -37,6 +40,7 @@ impl SecondEngine {
         }
         let mut engine = Self {
             folder: tempfile::tempdir().unwrap(),
+            kind,
             bridge: format!("dv{}", &unique()[..8]),
             daemon: None,
         };
@@ -45,38 +49,85 @@ impl SecondEngine {
         let data = engine.data().display().to_string();
         run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", &data]);
         run("ip", &["link", "add", &engine.bridge, "type", "bridge"]);
-        let network = u8::from_str_radix(&engine.bridge[2..4], 16).unwrap();
-        let address = format!("10.213.{network}.1/24");
+        let address = format!("10.213.{}.1/24", engine.number());
         run("ip", &["address", "add", &address, "dev", &engine.bridge]);
         run("ip", &["link", "set", &engine.bridge, "up"]);
-        let log = std::fs::File::create(engine.folder.path().join("log")).unwrap();
-        let configuration = engine.folder.path().join("daemon.json");
+        run("iptables", &engine.rule("--insert"));
+        engine.serve();
+        Some(engine)
+    }
+
+    fn number(&self) -> u8 {
+        u8::from_str_radix(&self.bridge[2..4], 16).unwrap()
+    }
+
+    /// Where the addresses of its networks are from.
+    fn pool(&self) -> String {
+        format!("10.216.{}.0/24", self.number())
+    }
+
+    /// The machine's engine drops what bridges forward, also between two containers of one network;
+    /// this engine is told to make no rules, as they would be the other's.
+    fn rule(&self, act: &'static str) -> Vec<String> {
+        let pool = self.pool();
+        let words = [
+            act,
+            "FORWARD",
+            "--source",
+            &pool,
+            "--destination",
+            &pool,
+            "--jump",
+            "ACCEPT",
+        ];
+        words.map(ToOwned::to_owned).to_vec()
+    }
+
+    /// Ends the engine, and with it its containers, and starts it again.
+    pub fn restart(&mut self) {
+        self.end();
+        self.serve();
+    }
+
+    fn end(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            quietly("kill", &[&daemon.id().to_string()]);
+            let _ = daemon.wait();
+        }
+    }
+
+    fn serve(&mut self) {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let configuration = self.folder.path().join("daemon.json");
         std::fs::write(&configuration, "{}").unwrap();
-        let mut daemon = kind.daemon();
+        let mut daemon = self.kind.daemon();
         let daemon = daemon
             .arg("--config-file")
             .arg(configuration)
-            .args(["--host", &engine.host(), "--bridge", &engine.bridge])
-            .args(["--data-root", &data])
+            .args(["--host", &self.host(), "--bridge", &self.bridge])
+            .args(["--data-root", &self.data().display().to_string()])
             .args(["--iptables=false", "--ip-masq=false"])
+            .args([
+                "--default-address-pool",
+                &format!("base={},size=28", self.pool()),
+            ])
             .arg("--exec-root")
-            .arg(engine.folder.path().join("run"))
+            .arg(self.folder.path().join("run"))
             .arg("--pidfile")
-            .arg(engine.folder.path().join("pid"))
+            .arg(self.folder.path().join("pid"))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();
-        engine.daemon = Some(daemon.unwrap());
+        self.daemon = Some(daemon.unwrap());
         let begun = Instant::now();
-        while !engine.answers() {
+        while !self.answers() {
             assert!(
                 begun.elapsed() < Duration::from_secs(60),
                 "the second engine does not answer: {}",
-                std::fs::read_to_string(engine.folder.path().join("log")).unwrap_or_default()
+                std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
             );
             std::thread::sleep(Duration::from_millis(100));
         }
-        Some(engine)
     }
 
     /// For `DOCKER_HOST`.
@@ -108,12 +159,10 @@ impl Drop for SecondEngine {
     fn drop(&mut self) {
         let host = self.host();
         remove_containers(&host);
-        if let Some(mut daemon) = self.daemon.take() {
-            quietly("kill", &[&daemon.id().to_string()]);
-            let _ = daemon.wait();
-        }
+        self.end();
         let data = self.data().display().to_string();
         quietly("umount", &["--recursive", "--lazy", &data]);
+        quietly("iptables", &self.rule("--delete"));
         quietly("ip", &["link", "delete", &self.bridge]);
     }
 }
@@ -143,7 +192,7 @@ impl Kind {
 }
 
 /// Whether this machine and this user can have what a test needs; not having it is a failure in CI.
-pub(super) fn may_start(what: &str) -> bool {
+pub fn may_start(what: &str) -> bool {
     let id = Command::new("id").arg("-u").output();
     let root = id.is_ok_and(|it| it.stdout.starts_with(b"0\n"));
     if root && cfg!(target_os = "linux") {
@@ -158,7 +207,7 @@ pub(super) fn may_start(what: &str) -> bool {
 }
 
 /// Installs Debian's package where the program is missing.
-pub(super) fn installed(program: &str, package: &str) {
+pub fn installed(program: &str, package: &str) {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     if folders.into_iter().any(|it| it.join(program).is_file()) {
@@ -189,12 +238,12 @@ pub(super) fn remove_containers(host: &str) {
     }
 }
 
-pub(super) fn run(program: &str, arguments: &[&str]) {
+pub fn run(program: &str, arguments: &[impl AsRef<OsStr> + Debug]) {
     let output = Command::new(program).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {errors}");
 }
 
-pub(super) fn quietly(program: &str, arguments: &[&str]) {
+pub fn quietly(program: &str, arguments: &[impl AsRef<OsStr>]) {
     let _ = Command::new(program).args(arguments).output();
 }

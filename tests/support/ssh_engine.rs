@@ -119,7 +119,6 @@ impl SshEngine {
     }
 
     /// The search path whose `ssh` knows the keys.
-    #[expect(clippy::missing_panics_doc, reason = "a test")]
     pub fn search_path(&self) -> String {
         let path = std::env::var("PATH").unwrap();
         format!("{}:{path}", self.programs().display())

@@ -68,7 +68,7 @@ pub(super) async fn subscribe(
         }
     })
     .await
-    .map_err(|_| Fault::new(FaultKind::Unreachable, "the engine did not answer in time"))?;
+    .map_err(|_| Fault::new(FaultKind::Hung, "the engine did not answer in time"))?;
     let first = match first {
         Some(Some(Err(error))) => return Err(fault(error)),
         Some(item) => stream::iter(item),

@@ -4,6 +4,7 @@ use std::io;
 
 use bollard::errors::Error as BollardError;
 
+use super::transport::lost::Lost;
 use crate::engine::{Fault, FaultKind};
 
 /// The fault that a request's error stands for.
@@ -13,17 +14,20 @@ pub(super) fn fault(error: BollardError) -> Fault {
             status_code,
             message,
         } => {
+            if message.contains("HTTP request to an HTTPS server") {
+                return wants_tls();
+            }
             let kind = by_text(&message).unwrap_or_else(|| by_status(status_code, &message));
             let message = if message.trim().is_empty() {
                 format!("the engine answered with status {status_code}")
             } else {
                 visible(&message)
             };
-            Fault { kind, message }
+            Fault::new(kind, message)
         }
         BollardError::DockerStreamError { error } => said(&error),
         BollardError::RequestTimeoutError => {
-            Fault::new(FaultKind::Unreachable, "the engine did not answer in time")
+            Fault::new(FaultKind::Hung, "the engine did not answer in time")
         }
         BollardError::IOError { err } => broken(&err),
         BollardError::HyperResponseError { err } => Fault::new(
@@ -40,6 +44,19 @@ pub(super) fn fault(error: BollardError) -> Fault {
             Fault::new(kind, visible(&other.to_string()))
         }
     }
+}
+
+/// What an engine behind TLS answers to plain HTTP.
+fn wants_tls() -> Fault {
+    let mut fault = Fault::new(
+        FaultKind::Handshake,
+        "the engine wants TLS at this address, and was asked without",
+    );
+    fault.hint = Some(
+        "DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH for the folder of ca.pem, cert.pem and key.pem"
+            .to_owned(),
+    );
+    fault
 }
 
 /// The fault behind an error that a stream carried after it had begun well. What it says of
@@ -66,6 +83,11 @@ pub(super) fn registry_fault(error: BollardError) -> Fault {
 }
 
 fn broken(error: &io::Error) -> Fault {
+    if let Some(lost) = error.get_ref().and_then(|it| it.downcast_ref::<Lost>()) {
+        let mut fault = Fault::new(lost.kind, visible(&lost.message));
+        fault.hint.clone_from(&lost.hint);
+        return fault;
+    }
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied => FaultKind::Denied,
         io::ErrorKind::InvalidInput => FaultKind::Failed,
@@ -113,6 +135,7 @@ fn by_status(status: u16, message: &str) -> FaultKind {
         409 => FaultKind::Conflict,
         // Podman answers some conflicts and absences with 500.
         500 if message.contains("no such ") => FaultKind::NotFound,
+        500 => FaultKind::Internal,
         502..=504 => FaultKind::Unreachable,
         _ => FaultKind::Failed,
     }
@@ -150,7 +173,9 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart() {
-        use FaultKind::{Conflict, Denied, Failed, NoSpace, NotFound, PortTaken, Unreachable};
+        use FaultKind::{
+            Conflict, Denied, Failed, Internal, NoSpace, NotFound, PortTaken, Unreachable,
+        };
         for (status, message, kind) in [
             (404, "No such container: x", NotFound),
             (
@@ -197,7 +222,9 @@ mod tests {
             ),
             (500, "Container abc is not paused", Conflict),
             (500, "container abc is not connected to network x", NotFound),
-            (500, "something else", Failed),
+            (500, "something else", Internal),
+            (400, "something else", Failed),
+            (500, "no such container", NotFound),
             (503, "", Unreachable),
         ] {
             assert_eq!(answered(status, message), kind, "{status} {message}");

@@ -6,8 +6,14 @@
 //! engine newer than bollard, costs one short request more.
 //! Source: Docker Engine API, "Versioning"; moby `api/server/middleware/version.go`.
 
-use std::fmt;
+mod dial;
+pub(super) mod lost;
+mod ssh;
+mod tls;
+mod version;
+
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,53 +22,28 @@ use bollard::errors::Error as BollardError;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
+use self::dial::Dialler;
+use self::lost::Broken;
 use crate::engine::endpoint::Endpoint;
 use crate::error::Error;
 
+pub use self::version::ApiVersion;
+
 /// How long a TCP connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-
-/// A version of the Docker Engine API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ApiVersion {
-    /// Always 1 so far.
-    pub major: u32,
-    /// `41` of `1.41`.
-    pub minor: u32,
-}
-
-impl ApiVersion {
-    /// The oldest that devenv uses: Docker 1.13.
-    pub const FLOOR: Self = Self {
-        major: 1,
-        minor: 25,
-    };
-    /// The newest that the types here describe (bollard 0.21).
-    pub const CEILING: Self = Self {
-        major: 1,
-        minor: 53,
-    };
-
-    fn parse(text: &str) -> Option<Self> {
-        let (major, minor) = text.trim().split_once('.')?;
-        Some(Self {
-            major: major.parse().ok()?,
-            minor: minor.parse().ok()?,
-        })
-    }
-}
-
-impl fmt::Display for ApiVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
-}
+/// How long an engine that has answered before may be away: a restart takes seconds, with containers
+/// that do not end at once up to ten more.
+const RESTART: Duration = Duration::from_secs(15);
+/// Between two attempts meanwhile; the first follows at once, for a connection that was only stale.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Put into a request's extensions: told when the engine has accepted it.
 #[derive(Clone, Default)]
@@ -81,6 +62,8 @@ pub(super) struct Transport {
     version: OnceLock<Option<ApiVersion>>,
     /// The engine's own version, from its first answer.
     engine: OnceLock<String>,
+    /// Whether it was there when it was last asked: then a lost connection may be a restart.
+    lives: AtomicBool,
 }
 
 impl Transport {
@@ -90,9 +73,12 @@ impl Transport {
             Endpoint::Unix(path) => unix(path)?,
             Endpoint::Tcp { host, port } => tcp(host, *port),
             Endpoint::Pipe(path) => pipe(path)?,
-            Endpoint::Tls { .. } | Endpoint::Ssh { .. } => {
-                return Err(not_supported(&endpoint.to_string()));
-            }
+            Endpoint::Tls {
+                host,
+                port,
+                material,
+            } => dialled(tls::dialler(host, *port, material)?),
+            Endpoint::Ssh { .. } => dialled(ssh::dialler(endpoint)?),
         };
         Ok(Self {
             send,
@@ -100,6 +86,7 @@ impl Transport {
             name: endpoint.to_string(),
             version: OnceLock::new(),
             engine: OnceLock::new(),
+            lives: AtomicBool::new(false),
         })
     }
 
@@ -178,9 +165,7 @@ impl Transport {
                 format!("`{}` is no path of the engine", path.escape_default()),
             )
         })?;
-        let answer = (self.send)(request)
-            .await
-            .map_err(|error| name_connection(error, &self.name))?;
+        let answer = self.patiently(request).await?;
         if self.engine.get().is_none() {
             let server = answer.headers().get(hyper::header::SERVER);
             let version = server.and_then(|it| product_version(it.to_str().ok()?));
@@ -190,34 +175,59 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// Sends; what asks only, and what was not sent at all, again while the engine restarts.
+    async fn patiently(&self, mut request: BollardRequest) -> Answer {
+        let begun = tokio::time::Instant::now();
+        let mut pause = Duration::ZERO;
+        loop {
+            let spare = spare(&request);
+            let (error, broken) = match (self.send)(request).await {
+                Ok(answer) => {
+                    self.lives.store(true, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                Err(error) => lost::name(error, &self.name),
+            };
+            let asks = spare.as_ref().is_some_and(|it| it.method() == Method::GET);
+            let again = match broken {
+                Broken::Unsent => true,
+                Broken::Sent => asks,
+                Broken::ForGood => false,
+            };
+            let in_time = begun.elapsed() + pause < RESTART;
+            match spare {
+                Some(spare) if again && in_time && self.lives.load(Ordering::Relaxed) => {
+                    request = spare;
+                }
+                _ => {
+                    // Who asks next waits for nobody.
+                    self.lives.store(false, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        }
+    }
+}
+
+/// The same request once more; one that uploads has none.
+fn spare(request: &BollardRequest) -> Option<BollardRequest> {
+    let Either::Left(whole) = request.body() else {
+        return None;
+    };
+    let mut spare = Request::new(Either::Left(whole.clone()));
+    *spare.method_mut() = request.method().clone();
+    *spare.uri_mut() = request.uri().clone();
+    *spare.headers_mut() = request.headers().clone();
+    Some(spare)
+}
+
 /// `20.10.24` of `Docker/20.10.24 (linux)`.
 fn product_version(server: &str) -> Option<&str> {
     let (_, rest) = server.split_once('/')?;
     rest.split_whitespace().next()
-}
-
-/// Makes "client error (Connect)" say where and why.
-fn name_connection(error: BollardError, name: &str) -> BollardError {
-    let BollardError::HyperLegacyError { err } = error else {
-        return error;
-    };
-    let mut root: &(dyn std::error::Error + 'static) = &err;
-    let mut kind = io::ErrorKind::ConnectionAborted;
-    loop {
-        if let Some(cause) = root.downcast_ref::<io::Error>() {
-            kind = cause.kind();
-        }
-        let Some(next) = root.source() else { break };
-        root = next;
-    }
-    let text = if err.is_connect() {
-        format!("cannot reach the engine at {name}: {root}")
-    } else {
-        format!("lost the connection to the engine at {name}: {root}")
-    };
-    BollardError::IOError {
-        err: io::Error::new(kind, text),
-    }
 }
 
 pub(super) fn get(uri: &str) -> Result<BollardRequest, BollardError> {
@@ -255,7 +265,10 @@ fn unix(path: &std::path::Path) -> Result<(Send, Locate), Error> {
 
 #[cfg(not(unix))]
 fn unix(path: &std::path::Path) -> Result<(Send, Locate), Error> {
-    Err(not_supported(&format!("unix://{}", path.display())))
+    Err(Error::engine(format!(
+        "unix://{}: unix sockets are not supported on this system",
+        path.display()
+    )))
 }
 
 fn tcp(host: &str, port: u16) -> (Send, Locate) {
@@ -271,6 +284,15 @@ fn tcp(host: &str, port: u16) -> (Send, Locate) {
     (
         Box::new(move |request| client.request(request).map(|a| Ok(a?)).boxed()),
         Box::new(move |path| format!("{base}{path}").parse().ok()),
+    )
+}
+
+/// The address is settled by the connections themselves.
+fn dialled(dialler: Dialler) -> (Send, Locate) {
+    let client = Client::builder(TokioExecutor::new()).build(dialler);
+    (
+        Box::new(move |request| client.request(request).map(|a| Ok(a?)).boxed()),
+        Box::new(|path| format!("http://engine{path}").parse().ok()),
     )
 }
 
@@ -291,26 +313,9 @@ fn pipe(path: &str) -> Result<(Send, Locate), Error> {
     )))
 }
 
-fn not_supported(endpoint: &str) -> Error {
-    Error::engine(format!(
-        "{endpoint} is a kind of engine address that is not supported yet"
-    ))
-    .hint("a unix socket and plain tcp are; an ssh tunnel to the engine's socket gives one")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_compare_by_number() {
-        let version = |text| ApiVersion::parse(text).unwrap();
-        assert!(version("1.9") < version("1.41"));
-        assert_eq!(version("1.41").to_string(), "1.41");
-        assert_eq!(ApiVersion::parse("one"), None);
-        let bollard = bollard::API_DEFAULT_VERSION.to_string();
-        assert_eq!(ApiVersion::CEILING.to_string(), bollard);
-    }
 
     #[test]
     fn the_login_header_gets_the_alphabet_that_engines_read() {

@@ -1,0 +1,31 @@
+//! `devenv forward`: what `up` starts where ports appear elsewhere. Hidden: nobody types it.
+
+use clap::Args;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::forward::{Files, Service, serve};
+use crate::model::identity::Identity;
+use crate::state::Owner;
+
+/// Carry an instance's published ports to this machine, until the instance is gone
+#[derive(Debug, Args)]
+pub struct Arguments {}
+
+/// Forwards until there is nothing left to forward.
+pub async fn run(context: &Context, _: Arguments) -> Result<Exit> {
+    let platform = context.platform_name()?;
+    let (engine, _) = context.engine()?;
+    let service = Service {
+        files: Files::new(&context.paths, &platform, &context.instance),
+        engine: &engine,
+        identity: Identity {
+            owner: Owner::load(&context.paths)?.id,
+            platform,
+            instance: context.instance.clone(),
+        },
+    };
+    serve(&service).await?;
+    Ok(Exit::Done)
+}

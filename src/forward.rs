@@ -1,0 +1,115 @@
+//! The loopback forwarder: a process of devenv's own that brings ports which appear at an engine's
+//! address, or behind ssh, to the same numbers of this machine's loopback address.
+//!
+//! Three files of an instance make it: what is wanted (written by `up`, removed by `down`, read again
+//! and again by the forwarder), a lock that the forwarder holds while it lives, and what it serves
+//! (written by the forwarder). Whoever holds the lock is the forwarder, whatever a process id says.
+
+mod carry;
+mod log;
+mod process;
+mod service;
+mod ssh;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Kind, PathContext, Result};
+use crate::model::name::{InstanceName, PlatformName};
+use crate::paths::Paths;
+use crate::state;
+
+pub use process::Forwarder;
+pub use service::{Service, serve};
+pub use ssh::Through;
+
+/// What is to be carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// Ports, the same here and there.
+    pub ports: BTreeSet<u16>,
+    /// The address there.
+    pub to: IpAddr,
+    /// The ssh connection that leads there, where one is needed.
+    pub through: Option<Through>,
+}
+
+/// What a forwarder does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Serving {
+    /// The process.
+    pub pid: u32,
+    /// Which devenv it is.
+    pub version: String,
+    /// What it was asked for last.
+    pub wanted: Wanted,
+    /// Ports that it could not have, and why.
+    pub failed: BTreeMap<u16, String>,
+}
+
+/// The files of one instance's forwarder.
+#[derive(Debug, Clone)]
+pub struct Files {
+    folder: PathBuf,
+    name: String,
+}
+
+impl Files {
+    /// Those of an instance; they need not exist.
+    pub fn new(paths: &Paths, platform: &PlatformName, instance: &InstanceName) -> Self {
+        Self {
+            folder: paths.forwarders(platform),
+            name: instance.to_string(),
+        }
+    }
+
+    fn path(&self, kind: &str) -> PathBuf {
+        self.folder.join(format!("{}.{kind}", self.name))
+    }
+
+    /// What it tells while it works.
+    pub fn log(&self) -> PathBuf {
+        self.path("log")
+    }
+
+    /// What is to be carried; `None`: nothing.
+    pub fn wanted(&self) -> Result<Option<Wanted>> {
+        state::load(&self.path("json"))
+    }
+
+    /// What the forwarder that runs does; `None` where none runs.
+    pub fn serving(&self) -> Result<Option<Serving>> {
+        // The usual case costs one look.
+        if !self.path("lock").exists() || self.lock()?.is_some() {
+            return Ok(None);
+        }
+        state::load(&self.path("serving.json"))
+    }
+
+    /// The lock, unless a forwarder holds it.
+    fn lock(&self) -> Result<Option<File>> {
+        let path = self.path("lock");
+        state::create_parent(&path)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .at(Kind::Usage, "open", &path)?;
+        Ok(file.try_lock().is_ok().then_some(file))
+    }
+
+    fn remove(&self, kind: &str) -> Result<()> {
+        let path = self.path(kind);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other.at(Kind::Usage, "remove", &path),
+        }
+    }
+}
