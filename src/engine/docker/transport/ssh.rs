@@ -1,5 +1,5 @@
-//! Connections through the ssh program: `docker system dial-stdio` at the far side as the docker client
-//! does it, or the engine's socket there forwarded (`ssh -W`), which needs no docker client.
+//! Connections through the ssh program: `docker system dial-stdio` at the far side, as the docker client
+//! does it. (`ssh -W` to a socket needs OpenSSH 9.4; older ones open a shell instead.)
 
 use std::io;
 use std::pin::Pin;
@@ -27,25 +27,16 @@ const LIMIT: Duration = Duration::from_secs(30);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Of what ssh says, this much is kept.
 const MOST_WORDS: u64 = 8 << 10;
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// Proves that an engine answers; an answer to `HEAD` has no body, whatever it says.
 const QUESTION: &[u8] = b"HEAD /_ping HTTP/1.1\r\nHost: engine\r\n\r\n";
-
-/// Which way leads from ssh to the engine.
-#[derive(Debug, Clone)]
-enum Way {
-    /// The far docker client carries the bytes, to this socket or to its own choice.
-    Client(Option<String>),
-    /// ssh itself forwards to this socket.
-    Socket(String),
-}
 
 struct Tunnel {
     host: SshHost,
     name: String,
-    ways: Vec<Way>,
-    /// What led to the engine first leads there from then on.
-    settled: OnceCell<(SshHost, Way)>,
+    /// The engine's socket there; without it the far docker client chooses.
+    socket: Option<String>,
+    /// How the host is called, once a call led to the engine.
+    settled: OnceCell<SshHost>,
 }
 
 /// Connections to an [`Endpoint::Ssh`].
@@ -56,14 +47,10 @@ pub(super) fn dialler(endpoint: &Endpoint) -> Result<Dialler> {
     if let Some(folder) = &host.control {
         private_folder(folder)?;
     }
-    let ways = match socket {
-        Some(path) => vec![Way::Socket(path.clone()), Way::Client(Some(path.clone()))],
-        None => vec![Way::Client(None), Way::Socket(DEFAULT_SOCKET.to_owned())],
-    };
     let tunnel = Arc::new(Tunnel {
         host,
         name: endpoint.to_string(),
-        ways,
+        socket: socket.clone(),
         settled: OnceCell::new(),
     });
     Ok(Dialler::new(move || {
@@ -86,14 +73,14 @@ impl Tunnel {
         let made = async {
             let mut first = None;
             let settled = self.settled.get_or_try_init(async || {
-                let (host, way, pipe) = self.settle().await?;
+                let (host, pipe) = self.settle().await?;
                 first = Some(pipe);
-                Ok::<_, Lost>((host, way))
+                Ok::<_, Lost>(host)
             });
-            let (host, way) = settled.await?;
+            let host = settled.await?;
             match first {
                 Some(pipe) => Ok(pipe),
-                None => self.open(host, way).await,
+                None => self.open(host).await,
             }
         };
         let made = tokio::time::timeout(LIMIT, made).await.unwrap_or_else(|_| {
@@ -108,31 +95,25 @@ impl Tunnel {
         }
     }
 
-    /// The first way that leads to the engine, with its first connection.
-    async fn settle(&self) -> Result<(SshHost, Way, Pipe), Lost> {
+    /// The first connection, and how the host is called from then on.
+    async fn settle(&self) -> Result<(SshHost, Pipe), Lost> {
         let mut host = self.host.clone();
         if host.control.is_some() && shares_connections(&host).await {
             // ssh's own configuration does it: perhaps after a login that asked something.
             host.control = None;
         }
-        let mut failed = None;
-        for way in &self.ways {
-            match self.open(&host, way).await {
-                Ok(pipe) => return Ok((host, way.clone(), pipe)),
-                Err(lost) if lost.kind == crate::engine::FaultKind::Handshake => return Err(lost),
-                Err(lost) => failed = failed.or(Some(lost)),
-            }
-        }
-        Err(failed.unwrap_or_else(|| Lost::unreachable(format!("no way to {}", self.name))))
+        let pipe = self.open(&host).await?;
+        Ok((host, pipe))
     }
 
-    async fn open(&self, host: &SshHost, way: &Way) -> Result<Pipe, Lost> {
-        let mut pipe = Pipe::start(host, way).map_err(|error| self.no_ssh(&error))?;
+    async fn open(&self, host: &SshHost) -> Result<Pipe, Lost> {
+        let mut pipe =
+            Pipe::start(host, self.socket.as_deref()).map_err(|error| self.no_ssh(&error))?;
         match pipe.prove().await {
             Ok(()) => Ok(pipe),
             Err(error) => {
                 let (code, said) = pipe.last_words().await;
-                Err(self.explain(way, code, &said, &error))
+                Err(self.explain(code, &said, &error))
             }
         }
     }
@@ -144,7 +125,7 @@ impl Tunnel {
         )
     }
 
-    fn explain(&self, way: &Way, code: Option<i32>, said: &str, error: &io::Error) -> Lost {
+    fn explain(&self, code: Option<i32>, said: &str, error: &io::Error) -> Lost {
         let at = &self.name;
         let typed = self.host.typed();
         let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
@@ -169,18 +150,16 @@ impl Tunnel {
         if code == Some(127) || has(&["command not found", "not recognized"]) {
             let mut lost = Lost::unreachable(about("there is no docker client there"));
             lost.hint = Some(format!(
-                "install the docker client there, or name the engine's socket: {at}{DEFAULT_SOCKET}"
+                "install the docker client on that machine, where `{typed} docker version` finds it"
             ));
             return lost;
         }
-        let socket = match way {
-            Way::Client(_) => has(&[
-                "permission denied",
-                "Cannot connect to the Docker daemon",
-                "no such file",
-            ]),
-            Way::Socket(_) => has(&["open failed", "stdio forwarding failed"]),
-        };
+        let socket = has(&[
+            "permission denied",
+            "Cannot connect to the Docker daemon",
+            "no such file",
+            "failed to open the raw stream connection",
+        ]);
         if socket {
             let mut lost =
                 Lost::unreachable(about("ssh works, the engine behind it does not answer"));
@@ -233,15 +212,9 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn start(host: &SshHost, way: &Way) -> io::Result<Self> {
-        let mut command = match way {
-            Way::Client(socket) => {
-                let mut command = host.command(&["-o", "ClearAllForwardings=yes"]);
-                command.args(dial_stdio(socket.as_deref()));
-                command
-            }
-            Way::Socket(path) => host.command(&["-W", path]),
-        };
+    fn start(host: &SshHost, socket: Option<&str>) -> io::Result<Self> {
+        let mut command = host.command(&["-o", "ClearAllForwardings=yes"]);
+        command.args(dial_stdio(socket));
         // What the terminal sends to devenv is not for it.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
