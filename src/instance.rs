@@ -19,6 +19,7 @@ use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::evidence::VerifiedImage;
 use crate::hosts;
+use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::{ContainerName, EnvironmentName};
 use crate::prepare::{self, Chosen, Preparation, Wish};
@@ -41,6 +42,8 @@ pub struct Outcome {
     pub images: BTreeMap<ContainerName, VerifiedImage>,
     /// The reference that decided.
     pub chosen: Chosen,
+    /// Where it was done.
+    pub host: Host,
     /// What was done, or would be.
     pub planned: Planned,
     /// How each container is known to be ready; empty without waiting.
@@ -50,11 +53,7 @@ pub struct Outcome {
 /// Brings the instance to what is wished.
 pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<Outcome> {
     let owner = Owner::load(&context.paths)?;
-    let identity = Identity {
-        owner: owner.id.clone(),
-        platform: open.name.clone(),
-        instance: context.instance.clone(),
-    };
+    let identity = identity(context, open, &owner);
     let _lock = lock(context, open, wish).await?;
     let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
     let (engine, engine_choice) = context.engine()?;
@@ -109,9 +108,18 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         selection,
         images,
         chosen,
+        host,
         planned,
         ready,
     })
+}
+
+fn identity(context: &Context, open: &OpenPlatform, owner: &Owner) -> Identity {
+    Identity {
+        owner: owner.id.clone(),
+        platform: open.name.clone(),
+        instance: context.instance.clone(),
+    }
 }
 
 /// Looks at the engine apart, so that neither waits for what the other computes.
@@ -238,6 +246,7 @@ impl Bringing<'_> {
         if self.wish.dry_run {
             return Ok((planned, BTreeMap::new()));
         }
+        self.forwarding.give_way().await?;
         let paths = &self.context.paths;
         record.remember(&planned.ports);
         if self.before.as_ref() != Some(&record) {
@@ -256,6 +265,16 @@ impl Bringing<'_> {
         Ok(done)
     }
 
+    /// Nothing is to be done but to look whether ports still get to this machine.
+    async fn stays(&self, planned: &Planned) -> Result<()> {
+        let mended = self.forwarding.settle(&planned.ports).await?;
+        if self.wish.no_wait {
+            return Ok(());
+        }
+        let reference = self.goal.reference;
+        self.forwarding.prove(reference, planned, mended).await
+    }
+
     async fn converge(&self, planned: Planned) -> Result<Done> {
         let (goal, wish) = (&self.goal, self.wish);
         let watch = Watch::new(Reliance::of(&goal.host.profile));
@@ -270,12 +289,7 @@ impl Bringing<'_> {
         if planned.plan.is_empty()
             && let Some(ready) = waiting.already(&planned)
         {
-            let mended = self.forwarding.settle(&planned.ports).await?;
-            if !wish.no_wait {
-                self.forwarding
-                    .prove(goal.reference, &planned, mended)
-                    .await?;
-            }
+            self.stays(&planned).await?;
             return Ok((planned, ready));
         }
         let mirrors = &self.context.settings.registry_mirrors.value;

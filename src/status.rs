@@ -1,11 +1,13 @@
 //! What an instance is doing, as `status` shows it and `--json` prints it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::Serialize;
 
 use crate::model::container::Kind;
 use crate::model::digest::Digest;
+use crate::model::host_profile::Host;
 use crate::model::identity;
 use crate::model::name::ContainerName;
 use crate::model::observed::{ContainerState, Health, ObservedContainer};
@@ -40,6 +42,22 @@ pub struct EngineStatus {
     pub profile: String,
     /// The engine's version.
     pub version: String,
+    /// The process that brings its ports to this machine, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forwarder: Option<ForwarderStatus>,
+}
+
+/// The process that brings ports to this machine.
+#[derive(Debug, Clone, Serialize)]
+pub struct ForwarderStatus {
+    /// Its id.
+    pub pid: u32,
+    /// The ports that it carries, the same here and there.
+    pub ports: BTreeSet<u16>,
+    /// The address there.
+    pub to: IpAddr,
+    /// The host that ssh leads to, where it goes through ssh.
+    pub through: Option<String>,
 }
 
 /// One container at one moment.
@@ -93,7 +111,7 @@ pub struct VolumeStatus {
 /// Puts together what was observed, remembered and released.
 pub fn status(
     identity: &identity::Identity,
-    engine: EngineStatus,
+    (host, engine): (&Host, EngineStatus),
     record: Option<&InstanceRecord>,
     reference: Option<&Reference>,
     observed: &Observed,
@@ -110,7 +128,7 @@ pub fn status(
             all.iter()
                 .find(|it| it.object == object)
                 .or(all.first())
-                .map(|it| container(name, it, reference, port))
+                .map(|it| container(name, it, reference, port, host))
         })
         .collect();
     Status {
@@ -129,6 +147,7 @@ fn container(
     observed: &ObservedContainer,
     reference: Option<&Reference>,
     port: Option<u16>,
+    host: &Host,
 ) -> ContainerStatus {
     let label = |key: &str| observed.labels.get(key).cloned().unwrap_or_default();
     let kind = reference
@@ -167,7 +186,7 @@ fn container(
             .filter(|_| observed.state == ContainerState::Running)
             .map(health),
         urls: reference
-            .map(|it| urls::urls(it, name, port))
+            .map(|it| urls::urls(it, name, port, host))
             .unwrap_or_default(),
         ports,
         volumes: observed

@@ -312,3 +312,36 @@ fn names_say_what_is_inside() {
         }
     }
 }
+
+#[test]
+fn no_kind_of_host_is_named_in_the_code() {
+    let mut names: Vec<String> = fs::read_dir(root().join("profiles"))
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    // These two are words as well: of images' platforms, and of git.
+    names.retain(|name| !["linux", "remote"].contains(&name.as_str()));
+    names.extend(["docker-desktop", "docker desktop", "orbstack", "rancher"].map(String::from));
+    assert!(names.len() > 10, "the profiles are found");
+    // Variables that profiles name are documented where all variables are.
+    let ours = |it: &Source| it.path != "settings/variables.rs";
+    for source in sources().iter().filter(|it| ours(it)) {
+        let code = source.code.to_lowercase();
+        for name in &names {
+            let path = &source.path;
+            assert!(
+                !code.contains(name),
+                "src/{path} names `{name}`: say it in profiles/"
+            );
+        }
+    }
+}

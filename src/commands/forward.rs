@@ -1,5 +1,7 @@
 //! `devenv forward`: what `up` starts where ports appear elsewhere. Hidden: nobody types it.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use crate::context::Context;
@@ -13,10 +15,15 @@ use crate::state::Owner;
 #[derive(Debug, Args)]
 pub struct Arguments {}
 
+/// How long the engine may take to tell whether the instance is still there: meanwhile nothing that
+/// is wanted is heard.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Forwards until there is nothing left to forward.
 pub async fn run(context: &Context, _: Arguments) -> Result<Exit> {
     let platform = context.platform_name()?;
     let (engine, _) = context.engine()?;
+    let engine = engine.with_limit(PATIENCE);
     let service = Service {
         files: Files::new(&context.paths, &platform, &context.instance),
         engine: &engine,

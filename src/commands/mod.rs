@@ -73,7 +73,7 @@ struct Globals {
         add = complete::instances()
     )]
     instance: InstanceName,
-    /// The Docker engine, as for docker: unix:///…, tcp://…
+    /// The Docker engine, as for docker: unix:///…, tcp://…, ssh://…
     #[arg(long, global = true, env = "DEVENV_HOST", value_name = "URL")]
     host: Option<String>,
     /// Print data as JSON

@@ -141,6 +141,7 @@ mod tests {
             engine: EngineStatus {
                 profile: "linux".to_owned(),
                 version: "20".to_owned(),
+                forwarder: None,
             },
             containers,
         };

@@ -7,13 +7,14 @@ use crate::engine::docker::Docker;
 use crate::engine::{Choice, Engine, Fault};
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::forward;
 use crate::hosts;
 use crate::model::identity;
 use crate::model::observed::ObservedContainer;
 use crate::plan::Observed;
 use crate::running;
 use crate::state::InstanceRecord;
-use crate::status::{self, ContainerStatus, EngineStatus, Status};
+use crate::status::{self, ContainerStatus, EngineStatus, ForwarderStatus, Status};
 use crate::ui::Ui;
 use crate::ui::table::{Cell, table};
 
@@ -73,14 +74,26 @@ async fn with(
     let engine = EngineStatus {
         profile: host.profile.name.clone(),
         version: engine.version(),
+        forwarder: forwarder(context, open)?,
     };
     Ok(status::status(
         &identity,
-        engine,
+        (&host, engine),
         record.as_ref(),
         reference.as_ref(),
         &observed,
     ))
+}
+
+/// The forwarder that runs for the instance.
+fn forwarder(context: &Context, open: &OpenPlatform) -> Result<Option<ForwarderStatus>> {
+    let files = forward::Files::new(&context.paths, &open.name, &context.instance);
+    Ok(files.serving()?.map(|serving| ForwarderStatus {
+        pid: serving.pid,
+        ports: serving.wanted.ports,
+        to: serving.wanted.to,
+        through: serving.wanted.through.map(|it| it.host),
+    }))
 }
 
 /// Prints a status for people.
@@ -108,6 +121,17 @@ pub fn show(ui: &Ui, status: &Status) {
         &["NAME", "KIND", "VERSION", "STATE", "HEALTH", "URL"],
         &rows,
     ));
+    if let Some(forwarder) = &status.engine.forwarder {
+        let ports: Vec<String> = forwarder.ports.iter().map(ToString::to_string).collect();
+        let through = forwarder.through.as_ref();
+        let through = through.map_or_else(String::new, |it| format!(" through ssh to {it}"));
+        ui.data(&format!(
+            "forwarder: localhost → {}{through}, port {} (process {})",
+            forwarder.to,
+            ports.join(" "),
+            forwarder.pid
+        ));
+    }
 }
 
 fn row(container: &ContainerStatus) -> Vec<Cell> {

@@ -222,7 +222,7 @@ fn show(ui: &Ui, outcome: &Outcome) {
                 .ready
                 .get(name)
                 .map_or("started", |ready| ready.as_str());
-            let urls = urls::urls(reference, name, port);
+            let urls = urls::urls(reference, name, port, &outcome.host);
             vec![
                 Cell::from(name.as_str()),
                 version(&outcome.images[name].image),

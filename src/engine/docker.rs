@@ -32,6 +32,8 @@ pub use exec::{ExecOptions, ExecStreams};
 pub use files::FileState;
 pub use images::EngineImage;
 pub use info::EngineInfo;
+#[cfg(test)]
+pub(crate) use info::described;
 pub use logs::{LogLine, LogOptions, LogStream};
 pub use transport::ApiVersion;
 

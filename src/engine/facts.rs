@@ -46,3 +46,66 @@ fn is_loopback(host: &str) -> bool {
     let address = host.parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|it| it.is_loopback())
 }
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::{SystemInfo, SystemVersion};
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::engine::docker::described;
+    use crate::engine::endpoint::parse_host;
+    use crate::model::host_profile::{HostProfile, recognise};
+
+    /// What an engine answered, and where that was read.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Recorded {
+        source: String,
+        #[serde(default, rename = "note")]
+        _note: String,
+        endpoint: String,
+        client: String,
+        info: SystemInfo,
+        version: SystemVersion,
+    }
+
+    #[test]
+    fn every_kind_of_host_is_recognised_by_what_its_engine_answered() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hosts/info");
+        let profiles = HostProfile::all(Vec::new()).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let file = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let (expected, _) = file.rsplit_once('-').unwrap();
+            let text = std::fs::read(&path).unwrap();
+            let recorded: Recorded = serde_json::from_slice(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(recorded.source.starts_with("https://"), "{file}");
+            let endpoint = parse_host(&recorded.endpoint, None).unwrap();
+            let info = described(recorded.info, recorded.version);
+            let facts = facts(&info, &endpoint, &recorded.client);
+            let (found, why) = recognise(&profiles, &facts).unwrap();
+            assert_eq!(found.name, expected, "{file}: {why}");
+            seen.insert(found.name.clone());
+        }
+        for profile in &profiles {
+            assert!(seen.contains(&profile.name), "{} was seen", profile.name);
+        }
+    }
+
+    #[test]
+    fn loopback_is_told_from_elsewhere() {
+        for (host, here) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("127.3.2.1", true),
+            ("::1", true),
+            ("192.168.99.100", false),
+            ("localhost.example", false),
+        ] {
+            assert_eq!(is_loopback(host), here, "{host}");
+        }
+    }
+}

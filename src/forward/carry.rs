@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::log::Log;
-use super::ssh::Tunnel;
+use super::ssh::{self, Through};
 
 /// How long the other side may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ pub(super) enum Way {
     /// Directly.
     Address(IpAddr),
     /// Through ssh.
-    Tunnel(Tunnel, IpAddr),
+    Ssh(Through, IpAddr),
 }
 
 /// The listeners, by port. Connections outlive the listener that accepted them.
@@ -106,6 +106,9 @@ async fn carry(mut client: TcpStream, port: u16, way: &Way, log: &Log) -> io::Re
             tokio::io::copy_bidirectional(&mut client, &mut server).await?;
             Ok(())
         }
-        Way::Tunnel(tunnel, address) => tunnel.carry(client, *address, port, log).await,
+        Way::Ssh(through, address) => ssh::carry(through, client, (*address, port), log).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

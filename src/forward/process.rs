@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -63,7 +65,7 @@ impl Forwarder {
         state::save(&self.files.path("json"), wanted)?;
         if running.is_none() {
             self.files.remove("serving.json")?;
-            start(arguments)?;
+            start(arguments, &self.files.log())?;
         }
         self.follow(wanted).await.map(|()| true)
     }
@@ -153,16 +155,18 @@ fn end(pid: u32) -> Result<()> {
 }
 
 /// Starts this very program as a forwarder: in a process group of its own, so that a key pressed in
-/// this terminal does not reach it, and without any of this process's streams.
-fn start(arguments: &[OsString]) -> Result<()> {
+/// this terminal does not reach it, and without any of this process's streams. What it cannot begin
+/// with it says in its log.
+fn start(arguments: &[OsString], log: &Path) -> Result<()> {
     let program = std::env::current_exe()
         .map_err(|error| Error::bug("this program's own path is not known").because(error))?;
+    let log = OpenOptions::new().create(true).append(true).open(log);
     let mut command = tokio::process::Command::new(program);
     command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
     #[cfg(unix)]
     command.process_group(0);
     let started = command.spawn();

@@ -1,22 +1,20 @@
 //! The forwarder's own life: listening as it is told, until its instance is gone.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::carry::{Listeners, Way};
 use super::log::Log;
-use super::ssh::Tunnel;
 use super::{Files, Serving, Wanted};
 use crate::engine::Engine;
-use crate::error::{Kind, PathContext, Result};
+use crate::error::Result;
 use crate::model::identity::{self, Identity};
 use crate::state;
 
 /// Between two looks at what is wanted.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(200);
 
 /// Looks at what is wanted, for each look at the engine.
-const TICKS_PER_LOOK: u32 = 30;
+const TICKS_PER_LOOK: u32 = 15;
 
 /// How often in succession the engine must say that nothing of the instance is there.
 const EMPTY_LOOKS: u32 = 2;
@@ -60,7 +58,7 @@ async fn take_lock(files: &Files) -> Result<Option<std::fs::File>> {
         if let Some(lock) = files.lock()? {
             return Ok(Some(lock));
         }
-        tokio::time::sleep(TICK / 2).await;
+        tokio::time::sleep(TICK / 4).await;
     }
     Ok(None)
 }
@@ -110,13 +108,8 @@ impl<E: Engine> Work<'_, E> {
         if !same_way {
             self.listeners.clear().await;
         }
-        let failed = match way(&wanted) {
-            Ok(way) => self.listeners.set(&wanted.ports, &way, self.log).await,
-            Err(error) => {
-                let failed = wanted.ports.iter().map(|port| (*port, error.to_string()));
-                failed.collect::<BTreeMap<_, _>>()
-            }
-        };
+        let way = way(&wanted);
+        let failed = self.listeners.set(&wanted.ports, &way, self.log).await;
         let serving = Serving {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -141,17 +134,9 @@ impl<E: Engine> Work<'_, E> {
     }
 }
 
-fn way(wanted: &Wanted) -> Result<Way> {
+fn way(wanted: &Wanted) -> Way {
     match &wanted.through {
-        None => Ok(Way::Address(wanted.to)),
-        Some(through) => {
-            let tunnel = Tunnel::new(through.clone());
-            let tunnel = tunnel.at(
-                Kind::Usage,
-                "create a folder in",
-                std::path::Path::new("/tmp"),
-            );
-            Ok(Way::Tunnel(tunnel?, wanted.to))
-        }
+        None => Way::Address(wanted.to),
+        Some(through) => Way::Ssh(through.clone(), wanted.to),
     }
 }

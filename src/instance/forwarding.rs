@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::context::{Context, OpenPlatform};
 use crate::converge::Planned;
 use crate::desired::ports::Ports;
+use crate::engine::ssh::SshHost;
 use crate::engine::{Choice, Endpoint};
 use crate::error::{Error, Result};
 use crate::forward::{Files, Forwarder, Through, Wanted};
@@ -54,6 +55,14 @@ impl<'a> Forwarding<'a> {
         self.forwarder.ports()
     }
 
+    /// Ends the forwarder where the engine itself is to have its ports.
+    pub(super) async fn give_way(&self) -> Result<()> {
+        if self.host.is_forwarded() {
+            return Ok(());
+        }
+        self.forwarder.stop().await
+    }
+
     /// Starts, tells or stops the forwarder; gives whether one had to be started or told.
     pub(super) async fn settle(&self, ports: &Ports) -> Result<bool> {
         let ports: BTreeSet<u16> = ports.iter().map(|(.., port)| port).collect();
@@ -65,25 +74,13 @@ impl<'a> Forwarding<'a> {
     }
 
     fn wanted(&self, ports: BTreeSet<u16>) -> Result<Option<Wanted>> {
-        let (to, through) = match (self.host.reached, self.endpoint) {
+        let (to, through) = match (self.host.reached, SshHost::of(self.endpoint)) {
             (Reached::Forwarded(to), _) => (to, None),
-            (
-                Reached::Tunnelled(to),
-                Endpoint::Ssh {
-                    user, host, port, ..
-                },
-            ) => {
-                let through = Through {
-                    user: user.clone(),
-                    host: host.clone(),
-                    port: *port,
-                };
-                (to, Some(through))
-            }
-            (Reached::Tunnelled(_), other) => {
-                let name = &self.host.profile.name;
+            (Reached::Tunnelled(to), Some(host)) => (to, Some(Through::from(host))),
+            (Reached::Tunnelled(_), None) => {
+                let (name, at) = (&self.host.profile.name, self.endpoint);
                 return Err(Error::usage(format!(
-                    "the host profile `{name}` reaches ports through ssh, but the engine is at {other}"
+                    "the host profile `{name}` reaches ports through ssh, but the engine is at {at}"
                 ))
                 .hint("`profile` in settings.yaml chooses another one"));
             }

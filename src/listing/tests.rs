@@ -114,6 +114,7 @@ fn what_runs_here_is_shown() {
         engine: crate::status::EngineStatus {
             profile: "linux".to_owned(),
             version: "20".to_owned(),
+            forwarder: None,
         },
         containers: vec![ContainerStatus {
             name: "billing".to_owned(),

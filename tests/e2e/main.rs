@@ -11,6 +11,7 @@ mod completing;
 mod converging;
 mod current_engine;
 mod faults;
+mod forwarding;
 mod initialising;
 mod looking;
 mod mirroring;
