@@ -5,16 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Stopped;
-use crate::engine::{Engine, FaultKind};
+use crate::engine::Engine;
 use crate::model::create_body::HealthcheckBody;
 use crate::model::observed::{ContainerDetails, ContainerState};
 
 /// What the engine takes where a check says nothing, for its interval and its limit alike.
 /// Source: moby `daemon/health.go`, `defaultProbeInterval` and `defaultProbeTimeout`.
 const UNSAID: Duration = Duration::from_secs(30);
-
-/// The exit code of a check that took too long; the engine's own is -1 as well.
-const TOO_LONG: i64 = -1;
 
 /// The check of one container, as its engine would run it.
 #[derive(Debug)]
@@ -29,7 +26,7 @@ impl OwnCheck {
     /// The check of a container that runs and has one.
     pub(super) fn of(details: &ContainerDetails) -> Option<Self> {
         let body = details.check.clone()?;
-        let command = command(&body.test)?;
+        let command = body.command()?;
         let runs = details.state == ContainerState::Running;
         runs.then(|| Self {
             body,
@@ -51,22 +48,19 @@ impl OwnCheck {
         id: &str,
     ) -> Option<Result<(), Stopped>> {
         let asked = engine.check(id, &self.command);
-        let limit = said(self.body.timeout);
-        let (code, output) = match tokio::time::timeout(limit, asked).await {
+        match tokio::time::timeout(said(self.body.timeout), asked).await {
             Ok(Ok((0, _))) => return Some(Ok(())),
-            Ok(Ok(failed)) => failed,
-            // It ended meanwhile: the next look tells how.
-            Ok(Err(fault)) if matches!(fault.kind, FaultKind::NotFound | FaultKind::Conflict) => {
-                return None;
-            }
+            // It ended meanwhile, or the engine did: the next look tells how.
+            Ok(Err(fault)) if fault.is_stale() || fault.may_pass() => return None,
             Ok(Err(fault)) => return Some(Err(Stopped::Engine(fault))),
-            Err(_) => (TOO_LONG, format!("no end within {limit:?}")),
-        };
+            // It failed, or took too long.
+            Ok(Ok(_)) | Err(_) => {}
+        }
         if self.begun.elapsed() >= Duration::from_nanos(self.body.start_period) {
             self.failures += 1;
         }
         let enough = self.failures >= self.body.retries.max(1);
-        enough.then(|| Err(Stopped::CheckFailed { code, output }))
+        enough.then_some(Err(Stopped::Unhealthy))
     }
 }
 
@@ -74,36 +68,5 @@ fn said(nanoseconds: u64) -> Duration {
     match nanoseconds {
         0 => UNSAID,
         some => Duration::from_nanos(some),
-    }
-}
-
-/// `["CMD", …]` and `["CMD-SHELL", "…"]` as a command; none where there is no check.
-fn command(test: &[String]) -> Option<Vec<String>> {
-    match test.split_first()? {
-        (kind, words) if kind == "CMD" && !words.is_empty() => Some(words.to_vec()),
-        (kind, [line]) if kind == "CMD-SHELL" => {
-            Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()])
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_check_is_run_as_its_engine_would() {
-        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let told = |test: &[&str]| command(&words(test));
-        assert_eq!(
-            told(&["CMD", "/probe", "check"]),
-            Some(words(&["/probe", "check"]))
-        );
-        let shell = words(&["/bin/sh", "-c", "a; b"]);
-        assert_eq!(told(&["CMD-SHELL", "a; b"]), Some(shell));
-        for none in [&["NONE"][..], &[], &["CMD"]] {
-            assert_eq!(told(none), None);
-        }
     }
 }

@@ -25,8 +25,6 @@ pub enum Stopped {
     Exited { code: i64, out_of_memory: bool },
     /// The engine's check gave up on it.
     Unhealthy,
-    /// Its check, run from here, kept failing: last with this exit code and these words.
-    CheckFailed { code: i64, output: String },
     /// It was removed meanwhile.
     Removed,
     /// It took too long.
@@ -47,15 +45,6 @@ impl fmt::Display for Stopped {
             Self::Exited { code: 137, .. } => f.write_str("was killed (exit code 137)"),
             Self::Exited { code, .. } => write!(f, "exited with code {code}"),
             Self::Unhealthy => f.write_str("is unhealthy"),
-            Self::CheckFailed { code, output } if output.is_empty() => {
-                write!(f, "is unhealthy: its check ends with exit code {code}")
-            }
-            Self::CheckFailed { code, output } => {
-                write!(
-                    f,
-                    "is unhealthy: its check ends with exit code {code}: {output}"
-                )
-            }
             Self::Removed => f.write_str("was removed meanwhile"),
             Self::TimedOut { after, until } => {
                 write!(f, "was not {} after {} s", until.as_str(), after.as_secs())
@@ -103,8 +92,8 @@ pub struct Watch {
     counts: Mutex<BTreeMap<String, u64>>,
     pub(super) news: watch::Sender<News>,
     looks: Semaphore,
-    pub(super) reliance: Reliance,
     interrupted: AtomicBool,
+    pub(super) reliance: Reliance,
 }
 
 /// Where it is known from that something happened.
@@ -149,8 +138,8 @@ impl Watch {
             counts: Mutex::default(),
             news: watch::Sender::new(News::Events),
             looks: Semaphore::new(LOOKS),
-            reliance,
             interrupted: AtomicBool::new(false),
+            reliance,
         }
     }
 
@@ -165,15 +154,15 @@ impl Watch {
         self.news.send_modify(|news| *news = News::None);
     }
 
-    /// Whether the engine's events ended at some time: it restarts, or does not keep them up.
-    pub fn was_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
-    }
-
     /// Whoever waits for this container looks at it now.
     pub(super) fn happened(&self, id: String) {
         *self.lock().entry(id).or_default() += 1;
         self.news.send_modify(|_| {});
+    }
+
+    /// Whether the engine's events ended at some time: it restarts, or does not keep them up.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
@@ -188,8 +177,7 @@ impl Watch {
         until: Until,
     ) -> Result<(), Stopped> {
         let mut changes = self.news.subscribe();
-        let mut check = None;
-        let mut trouble = None;
+        let (mut check, mut trouble) = (None, None);
         loop {
             let count = self.lock().get(id).copied();
             let news = *changes.borrow_and_update();
@@ -214,8 +202,7 @@ impl Watch {
                     }
                 }
             }
-            let pace = if trouble.is_some() { News::None } else { news };
-            let mut next_look = pace.look_again();
+            let mut next_look = if trouble.is_some() { News::None } else { news }.look_again();
             if let Some(check) = &mut check {
                 if let Some(verdict) = check.run(engine, id).await {
                     return verdict;

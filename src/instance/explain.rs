@@ -1,7 +1,10 @@
 //! Why a container is not ready: its probes and its last words.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use futures_util::future::join;
+use jiff::Timestamp;
 
 use crate::apply::{Failure, Stopped};
 use crate::engine::Engine;
@@ -9,13 +12,16 @@ use crate::engine::docker::{Docker, LogOptions};
 use crate::error::Error;
 use crate::logs::{self, Line, Place, Volume};
 use crate::model::name::ContainerName;
-use crate::model::observed::ContainerDetails;
+use crate::model::observed::{ContainerDetails, ContainerState, Probe};
 use crate::model::quantity::ByteSize;
 use crate::model::reference::Reference;
 use crate::model::visible::printable;
 
 /// Lines of a log that are shown.
 const LINES: u32 = 15;
+
+/// How long a probe may take that is only for the user.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Probes that are shown.
 const PROBES: usize = 3;
@@ -40,14 +46,10 @@ pub(crate) async fn explain(engine: &Docker, reference: &Reference, failure: Fai
         _ => Error::not_healthy(format!("{container} {stopped}")),
     };
     if let Ok(details) = &details {
-        let probes: Vec<String> = details
-            .probes
-            .iter()
-            .rev()
-            .take(PROBES)
-            .rev()
-            .map(probe)
-            .collect();
+        let probed = probed_now(engine, details).await;
+        let all: Vec<&Probe> = details.probes.iter().chain(&probed).collect();
+        let last = &all[all.len().saturating_sub(PROBES)..];
+        let probes: Vec<String> = last.iter().map(|it| probe(it)).collect();
         if !probes.is_empty() {
             error = error.detail(format!("its last health probes:\n{}", probes.join("\n")));
         }
@@ -69,6 +71,19 @@ pub(crate) async fn explain(engine: &Docker, reference: &Reference, failure: Fai
     error.hint(format!(
         "`devenv logs {container}` shows more, its files too"
     ))
+}
+
+/// A probe of now, where the engine made none although there is a check.
+async fn probed_now(engine: &Docker, details: &ContainerDetails) -> Option<Probe> {
+    let runs = details.state == ContainerState::Running && details.probes.is_empty();
+    let command = details.check.as_ref().filter(|_| runs)?.command()?;
+    let asked = engine.check(&details.id, &command);
+    let (exit_code, output) = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
+    Some(Probe {
+        at: Timestamp::now().to_string(),
+        exit_code,
+        output,
+    })
 }
 
 /// The kernel's words for a program of another machine, which nothing on it emulates.
@@ -125,7 +140,7 @@ fn file_line(line: &Line) -> String {
     format!("  {}: {}", printable(file), printable(text.trim_end()))
 }
 
-fn probe(probe: &crate::model::observed::Probe) -> String {
+fn probe(probe: &Probe) -> String {
     let output = printable(probe.output.trim());
     let last: Vec<&str> = output.lines().rev().take(3).collect();
     let last: Vec<&str> = last.into_iter().rev().collect();

@@ -68,6 +68,19 @@ pub struct HealthcheckBody {
     pub timeout: u64,
 }
 
+impl HealthcheckBody {
+    /// The check as a command; none where there is nothing to run.
+    pub fn command(&self) -> Option<Vec<String>> {
+        match self.test.split_first()? {
+            (kind, words) if kind == "CMD" && !words.is_empty() => Some(words.to_vec()),
+            (kind, [line]) if kind == "CMD-SHELL" => {
+                Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()])
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The host's side of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -163,6 +176,28 @@ impl CreateBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_check_is_run_as_its_engine_would() {
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let told = |test: &[&str]| {
+            let test = words(test);
+            HealthcheckBody {
+                test,
+                ..HealthcheckBody::default()
+            }
+            .command()
+        };
+        assert_eq!(
+            told(&["CMD", "/probe", "check"]),
+            Some(words(&["/probe", "check"]))
+        );
+        let shell = words(&["/bin/sh", "-c", "a; b"]);
+        assert_eq!(told(&["CMD-SHELL", "a; b"]), Some(shell));
+        for none in [&["NONE"][..], &[], &["CMD"]] {
+            assert_eq!(told(none), None);
+        }
+    }
 
     #[test]
     fn serialising_sorts_keys() {

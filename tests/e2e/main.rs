@@ -17,6 +17,7 @@ mod faults;
 mod forwarding;
 mod initialising;
 mod looking;
+mod mirroring;
 mod options;
 mod outside;
 mod pages;

@@ -5,6 +5,8 @@
     reason = "a test waits for another program"
 )]
 
+use std::ffi::OsStr;
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,12 +49,38 @@ impl SecondEngine {
         let data = engine.data().display().to_string();
         run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", &data]);
         run("ip", &["link", "add", &engine.bridge, "type", "bridge"]);
-        let network = u8::from_str_radix(&engine.bridge[2..4], 16).unwrap();
-        let address = format!("10.213.{network}.1/24");
+        let address = format!("10.213.{}.1/24", engine.number());
         run("ip", &["address", "add", &address, "dev", &engine.bridge]);
         run("ip", &["link", "set", &engine.bridge, "up"]);
+        run("iptables", &engine.rule("--insert"));
         engine.serve();
         Some(engine)
+    }
+
+    fn number(&self) -> u8 {
+        u8::from_str_radix(&self.bridge[2..4], 16).unwrap()
+    }
+
+    /// Where the addresses of its networks are from.
+    fn pool(&self) -> String {
+        format!("10.216.{}.0/24", self.number())
+    }
+
+    /// The machine's engine drops what bridges forward, also between two containers of one network;
+    /// this engine is told to make no rules, as they would be the other's.
+    fn rule(&self, act: &'static str) -> Vec<String> {
+        let pool = self.pool();
+        let words = [
+            act,
+            "FORWARD",
+            "--source",
+            &pool,
+            "--destination",
+            &pool,
+            "--jump",
+            "ACCEPT",
+        ];
+        words.map(ToOwned::to_owned).to_vec()
     }
 
     /// Ends the engine, and with it its containers, and starts it again.
@@ -79,6 +107,10 @@ impl SecondEngine {
             .args(["--host", &self.host(), "--bridge", &self.bridge])
             .args(["--data-root", &self.data().display().to_string()])
             .args(["--iptables=false", "--ip-masq=false"])
+            .args([
+                "--default-address-pool",
+                &format!("base={},size=28", self.pool()),
+            ])
             .arg("--exec-root")
             .arg(self.folder.path().join("run"))
             .arg("--pidfile")
@@ -130,6 +162,7 @@ impl Drop for SecondEngine {
         self.end();
         let data = self.data().display().to_string();
         quietly("umount", &["--recursive", "--lazy", &data]);
+        quietly("iptables", &self.rule("--delete"));
         quietly("ip", &["link", "delete", &self.bridge]);
     }
 }
@@ -205,12 +238,12 @@ pub(super) fn remove_containers(host: &str) {
     }
 }
 
-pub fn run(program: &str, arguments: &[&str]) {
+pub fn run(program: &str, arguments: &[impl AsRef<OsStr> + Debug]) {
     let output = Command::new(program).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {arguments:?}: {errors}");
 }
 
-pub fn quietly(program: &str, arguments: &[&str]) {
+pub fn quietly(program: &str, arguments: &[impl AsRef<OsStr>]) {
     let _ = Command::new(program).args(arguments).output();
 }
