@@ -175,14 +175,14 @@ pub(super) fn tls_lost(error: &Tls, engine: &str) -> Lost {
 fn certificate(error: &CertificateError) -> (String, &'static str) {
     use CertificateError as Wrong;
     match error {
-        // boot2docker's authorities all have one name: another one's signature is only wrong.
+        // Authorities of small machines may all have one name: another one's signature is only wrong.
         Wrong::UnknownIssuer | Wrong::BadSignature => (
             format!("its certificate is signed by another authority than ca.pem ({error})"),
             "the certificates belong to another engine, or it was made anew: take ca.pem, cert.pem and key.pem from its machine again",
         ),
         Wrong::Expired | Wrong::ExpiredContext { .. } => (
             format!("its certificate has ended ({error})"),
-            "make new ones: `docker-machine regenerate-certs NAME`, for boot2docker `boot2docker delete` and `init`; and look at this machine's clock",
+            "have new ones made by what made the engine's machine, and look at this machine's clock",
         ),
         Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => (
             format!("its certificate is not valid yet ({error})"),
@@ -190,11 +190,11 @@ fn certificate(error: &CertificateError) -> (String, &'static str) {
         ),
         Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => (
             format!("its certificate is for another name ({error})"),
-            "use the name or address that the certificate is for, or make one for this address: `docker-machine regenerate-certs NAME`",
+            "use the name or address that the certificate is for, or have one made for this address",
         ),
         other => (
             format!("its certificate is not acceptable ({other})"),
-            "certificates that old tools made (SHA-1, version 1) are refused: make new ones, `docker-machine regenerate-certs NAME`",
+            "certificates that old tools made (SHA-1, version 1) are refused: have new ones made",
         ),
     }
 }
