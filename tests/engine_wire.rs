@@ -298,9 +298,7 @@ async fn an_engine_that_hangs_is_given_up() {
 }
 
 /// A connection that is told what to do with each request.
-async fn play(
-    script: &'static [&'static str],
-) -> (tempfile::TempDir, Docker, Arc<Mutex<Vec<String>>>) {
+fn play(script: &'static [&'static str]) -> (tempfile::TempDir, Docker, Arc<Mutex<Vec<String>>>) {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("s");
     let listener = UnixListener::bind(&socket).unwrap();
@@ -340,7 +338,7 @@ async fn play(
 #[tokio::test]
 async fn what_only_asks_is_asked_again_when_the_connection_breaks() {
     let script = &["200 OK", "break", "break", "200 OK"];
-    let (_folder, docker, seen) = play(script).await;
+    let (_folder, docker, seen) = play(script);
     docker.containers().await.unwrap();
     docker.containers().await.unwrap();
     assert_eq!(*seen.lock().unwrap(), ["GET"; 4]);
@@ -348,7 +346,7 @@ async fn what_only_asks_is_asked_again_when_the_connection_breaks() {
 
 #[tokio::test]
 async fn what_changes_something_is_never_sent_twice() {
-    let (_folder, docker, seen) = play(&["200 OK", "break", "200 OK"]).await;
+    let (_folder, docker, seen) = play(&["200 OK", "break", "200 OK"]);
     docker.containers().await.unwrap();
     let fault = docker.start("x").await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
@@ -361,9 +359,8 @@ async fn an_engine_that_restarts_is_waited_for_by_who_knew_it() {
         if line.starts_with("POST") {
             answer("204 No Content", "1.41", "")
         } else {
-            Some(format!(
-                "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
-            ))
+            let closing = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]";
+            Some(closing.to_owned())
         }
     });
     let docker = engine.docker();

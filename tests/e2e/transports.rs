@@ -78,7 +78,8 @@ async fn an_engine_behind_tls_at_its_own_address() {
     ];
     run(&workstation, &strange, &["status"])
         .code(4)
-        .says("wants a certificate of the client");
+        .says("wants one and got none")
+        .says("DOCKER_CERT_PATH");
 }
 
 #[tokio::test(flavor = "multi_thread")]

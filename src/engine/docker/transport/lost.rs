@@ -157,7 +157,7 @@ pub(super) fn tls_lost(error: &Tls, engine: &str) -> Lost {
             | AlertDescription::DecryptError),
         ) => (
             format!("it refuses the client's certificate ({alert:?}), or wants one and got none"),
-            "cert.pem and key.pem must be signed by the authority that the engine was started with, and not have ended: take them from the engine's machine again",
+            "cert.pem and key.pem belong in the folder that DOCKER_CERT_PATH names (`~/.docker` without it), signed by the authority that the engine was started with, and not ended: take them from its machine again",
         ),
         Tls::AlertReceived(AlertDescription::ProtocolVersion) | Tls::PeerIncompatible(_) => (
             format!("it speaks no TLS that is safe today ({error})"),
