@@ -70,14 +70,11 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
     let host = hosts::host(context, &engine, &engine_choice).await?;
     let forwarding = Forwarding::new(context, open, &host, &engine_choice);
-    for warning in &chosen.warnings {
-        context.ui.warn(warning);
-    }
+    let warnings = chosen.warnings.iter();
+    warnings.for_each(|warning| context.ui.warn(warning));
     let mut next = remembered(open, record.clone(), wish, environment, &chosen);
-    let at = (&engine, &host.profile);
-    mirror::settle(context, open, at, &identity, wish, &mut next).await?;
-    let build = !wish.dry_run;
-    let locals = Locals::of(context, open, &engine, &next, &mut chosen, build).await?;
+    mirror::settle(context, open, (&engine, &host), &identity, wish, &mut next).await?;
+    let locals = Locals::of(context, open, &engine, &next, &mut chosen, !wish.dry_run).await?;
     let selection = selection(&chosen, &next)?;
     let images = gather::images(&preparation, &chosen, &locals, &selection).await?;
     let secrets = gather::secrets(context, open, &chosen, &selection, &next, owner.key).await?;

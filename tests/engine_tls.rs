@@ -263,19 +263,19 @@ async fn certificates_that_do_not_fit_are_told_apart() {
             format!("{server}IP:10.0.0.1\n"),
             "9",
             "for another name",
-            "regenerate-certs",
+            "for this address",
         ),
         (
             format!("{server}IP:127.0.0.1\n"),
             "0",
             "has ended",
-            "regenerate-certs",
+            "have new ones made",
         ),
         (
             "basicConstraints=critical,CA:FALSE\n".to_owned(),
             "9",
             "for another name",
-            "regenerate-certs",
+            "for this address",
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();

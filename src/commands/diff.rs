@@ -68,15 +68,15 @@ fn show(ui: &Ui, comparison: &Comparison) {
         };
         ui.data(&format!("  {sign} {}", file.path));
     }
-    for difference in &comparison.run {
+    for difference in &comparison.effect.run {
         ui.data(&format!("  run: {difference}"));
     }
     if let Some(image) = &comparison.image {
         show_image(ui, image);
     }
-    for risk in &comparison.risks {
+    for risk in &comparison.effect.risks {
         let mark = style.yellow("look twice:");
-        ui.data(&format!("  {mark} {}: {}", risk.path, risk.why));
+        ui.data(&format!("  {mark} {risk}"));
     }
 }
 

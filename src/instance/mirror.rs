@@ -8,7 +8,7 @@ use crate::converge::observe::Observation;
 use crate::engine::docker::Docker;
 use crate::error::{Kind, PathContext, Result};
 use crate::logs;
-use crate::model::host_profile::HostProfile;
+use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
@@ -20,7 +20,7 @@ use crate::state::{InstanceRecord, LogMirror};
 pub(super) async fn settle(
     context: &Context,
     open: &OpenPlatform,
-    (engine, profile): (&Docker, &HostProfile),
+    (engine, host): (&Docker, &Host),
     identity: &Identity,
     wish: &Wish,
     record: &mut InstanceRecord,
@@ -34,7 +34,9 @@ pub(super) async fn settle(
         LogsTo::Folder(folder) => std::path::absolute(folder).at(Kind::Usage, "find", folder)?,
     };
     let text = folder.display().to_string();
-    let there = profile.translate(&text, &context.home().display().to_string());
+    let there = host
+        .profile
+        .translate(&text, &context.home().display().to_string());
     let there = match there {
         Some(there) if !wish.dry_run => {
             std::fs::create_dir_all(&folder).at(Kind::Usage, "create", &folder)?;

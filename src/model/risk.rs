@@ -1,6 +1,7 @@
 //! What in a change to a container an operator should look at twice. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::Serialize;
 
@@ -33,6 +34,12 @@ pub struct Risk {
     pub path: String,
     /// What may come of it.
     pub why: String,
+}
+
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.why)
+    }
 }
 
 fn risk(path: impl Into<String>, why: impl Into<String>) -> Risk {

@@ -1,25 +1,20 @@
 //! What a proposal changes: files, how the container runs, what is in its image, and what is risky.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use super::Proposal;
-use crate::build::dockerfile::Dockerfile;
+use super::effect::{Effect, bases, proposed, runs};
 use crate::build::packages::{Packages, packages};
 use crate::context::{Context, OpenPlatform};
-use crate::definitions::{CommitId, Definitions, FileChange};
+use crate::definitions::FileChange;
 use crate::engine::docker::{Docker, EngineImage};
 use crate::error::{Error, Result};
 use crate::evidence::Wanted;
-use crate::model::catalogue::Catalogue;
-use crate::model::container::{Definition, Until};
-use crate::model::difference::{Difference, differences};
 use crate::model::digest::Digest;
 use crate::model::name::ContainerName;
 use crate::model::reference::ReferenceContainer;
-use crate::model::risk::{Risk, Side, risks};
-use crate::model::run_specification::{ResolvedNeed, RunSpecification};
 use crate::prepare::Preparation;
 use crate::state;
 
@@ -30,10 +25,9 @@ pub struct Comparison {
     pub container: ContainerName,
     /// Files that differ from the commit that the proposal began at.
     pub files: Vec<FileChange>,
-    /// Fields that differ from how production runs it now.
-    pub run: Vec<Difference>,
-    /// What an operator should look at twice.
-    pub risks: Vec<Risk>,
+    /// How it would run, compared with how production runs it now.
+    #[serde(flatten)]
+    pub effect: Effect,
     /// The image that was built last, compared with the released one; where both are on the engine.
     pub image: Option<ImageComparison>,
     /// What that image is called.
@@ -92,8 +86,7 @@ impl Comparison {
         Ok(Self {
             container: name.clone(),
             files: definitions.changed_files(proposal.base, now)?,
-            run: differences(&value(before.as_ref())?, &value(after.as_ref())?),
-            risks: risks(before.as_ref(), after.as_ref()),
+            effect: Effect::of(before.as_ref(), after.as_ref())?,
             image,
             local: proposal.built.map(|built| built.version()),
         })
@@ -101,87 +94,8 @@ impl Comparison {
 
     /// Whether the proposal changes nothing.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.run.is_empty()
+        self.files.is_empty() && self.effect.run.is_empty()
     }
-}
-
-fn value(side: Option<&Side>) -> Result<serde_json::Value> {
-    let Some(side) = side else {
-        return Ok(serde_json::json!({}));
-    };
-    let mut value = serde_json::to_value(side)
-        .map_err(|error| Error::bug("cannot compare run specifications").because(error))?;
-    // An empty list says no more than none.
-    if let Some(fields) = value.as_object_mut() {
-        fields.retain(|_, it| !it.as_array().is_some_and(Vec::is_empty));
-    }
-    Ok(value)
-}
-
-/// How production runs it.
-fn runs(entry: &ReferenceContainer, bases: BTreeMap<ContainerName, String>) -> Side {
-    Side {
-        run: entry.run.clone(),
-        needs: entry.needs.clone(),
-        uses: entry.uses.clone(),
-        routes: entry.routes.clone(),
-        bases,
-    }
-}
-
-/// How it would run; `None` where the proposal takes it away.
-fn proposed(
-    definitions: &Definitions,
-    commit: CommitId,
-    name: &ContainerName,
-) -> Result<Option<Side>> {
-    let catalogue = definitions.catalogue(commit)?;
-    let Some(definition) = catalogue.definitions.get(name) else {
-        return Ok(None);
-    };
-    Ok(Some(Side {
-        run: RunSpecification::resolve(definition, &catalogue.platform.defaults),
-        needs: needs(&catalogue, definition),
-        uses: definition.uses.clone(),
-        routes: definition.routes.clone(),
-        bases: bases(definitions, commit, name)?,
-    }))
-}
-
-fn needs(catalogue: &Catalogue, definition: &Definition) -> Vec<ResolvedNeed> {
-    let until = |name: &ContainerName| {
-        let other = catalogue.definitions.get(name);
-        other.map_or(Until::Started, |other| {
-            RunSpecification::resolve(other, &catalogue.platform.defaults).default_until()
-        })
-    };
-    let needs = definition.needs.iter();
-    needs
-        .map(|need| ResolvedNeed {
-            container: need.container.clone(),
-            until: need.until.unwrap_or_else(|| until(&need.container)),
-        })
-        .collect()
-}
-
-/// What a container is built from at a commit, with the released versions of that.
-fn bases(
-    definitions: &Definitions,
-    commit: CommitId,
-    name: &ContainerName,
-) -> Result<BTreeMap<ContainerName, String>> {
-    let path = format!("containers/{name}/Dockerfile");
-    let Some(text) = definitions.read(commit, &path)? else {
-        return Ok(BTreeMap::new());
-    };
-    let versions = definitions.catalogue(commit)?.platform.containers;
-    let dockerfile = Dockerfile::parse(&path, &text)?;
-    let bases = dockerfile.bases().into_iter().map(|base| {
-        let version = versions.get(base);
-        let version = version.map_or("(not released)", |it| it.as_str());
-        (base.clone(), version.to_owned())
-    });
-    Ok(bases.collect())
 }
 
 /// The Ids of the released image.

@@ -28,7 +28,11 @@ pub(super) fn description(
     list(&mut text, fields, "as before: only its image changes");
     if !effect.risks.is_empty() {
         let _ = write!(text, "\n### Look twice\n\n");
-        list(&mut text, effect.risks.iter().map(|it| printable(it)), "");
+        list(
+            &mut text,
+            effect.risks.iter().map(|it| printable(&it.to_string())),
+            "",
+        );
     }
     let _ = write!(text, "\n### Files\n\n");
     let paths = files.iter().map(|it| {
@@ -110,7 +114,10 @@ mod tests {
         );
         let effect = Effect {
             run: difference,
-            risks: vec!["twice".to_owned()],
+            risks: vec![crate::model::risk::Risk {
+                path: "health".to_owned(),
+                why: "twice".to_owned(),
+            }],
         };
         let files = [FileChange {
             path: "containers/billing/container.yaml".to_owned(),
@@ -127,7 +134,7 @@ mod tests {
         let text = description(&typed("Because.\n"), &name, &files, &effect, Some(&ran));
         let expected = "Because.\n\n---\n\n\
             ### How `billing` runs\n\n- `` health: /old → /n`ew ``\n\n\
-            ### Look twice\n\n- twice\n\n\
+            ### Look twice\n\n- health: twice\n\n\
             ### Files\n\n- `containers/billing/container.yaml` (changed)\n\n\
             ### Tried on a workstation\n\nYes: `local-abc` among the containers of reference 42 \
             (production), healthy after 12.3 s, on 1970-01-01.\n";

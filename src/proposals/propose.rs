@@ -250,8 +250,6 @@ fn fresh(
             .hint("what you typed is kept: the same command sends it later"));
         }
     };
-    let after = definitions.catalogue(merged)?;
-    let before = definitions.catalogue(newest)?;
     let files = definitions.changed_files(newest, merged)?;
     if files.is_empty() {
         return Err(Error::usage(format!(
@@ -266,7 +264,7 @@ fn fresh(
         newest,
         merged,
         files,
-        effect: Effect::between(&before, &after, name)?,
+        effect: Effect::between(definitions, newest, merged, name)?,
     })
 }
 

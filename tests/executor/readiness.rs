@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use devenv::apply::{Failure, Stopped};
 use devenv::exit::Exit;
+use devenv::model::host_profile::{Events, HealthChecks};
 use devenv::model::observed::{ContainerState, Health};
 use devenv::ready::Ready;
 
+use super::support::fake_engine::Operation;
 use super::support::fake_state::Play;
 use super::world::{SOON, World, settled};
 
@@ -202,4 +204,29 @@ async fn a_container_that_ends_though_nobody_needs_it() {
     let failure = world.ready(&engine, &planned).await.unwrap_err();
     let words = "customers was removed meanwhile";
     assert_eq!(failure.into_error().to_string(), words);
+}
+
+#[tokio::test]
+async fn a_check_that_the_engine_does_not_run_is_run_from_here() {
+    let mut world = World::asking_for(&["billing"]);
+    world.options.wait = Duration::from_secs(5);
+    world.host.profile.health_checks = HealthChecks::Unreliable;
+    let engine = world.engine();
+    engine.behave(&world.object("ledger-db"), Play::default());
+    world.up(&engine).await.unwrap();
+    let database = world.object("ledger-db");
+    let health = engine.tamper(|state| state.find(&database).unwrap().health);
+    assert_ne!(health, Some(Health::Healthy), "the engine knows nothing");
+    let calls = engine.calls();
+    assert!(calls.iter().any(|it| it.operation == Operation::Check));
+}
+
+#[tokio::test]
+async fn without_events_lists_are_compared() {
+    let mut world = World::asking_for(&["billing"]);
+    world.host.profile.events = Events::Poll;
+    let engine = world.engine();
+    world.up(&engine).await.unwrap();
+    let calls = engine.calls();
+    assert!(calls.iter().all(|it| it.operation != Operation::Events));
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use devenv::apply::Options;
-use devenv::apply::{self, Event, Failure, Reporter, Watch};
+use devenv::apply::{self, Event, Failure, Reliance, Reporter, Watch};
 use devenv::converge::observe::Observation;
 use devenv::converge::{Goal, Planned};
 use devenv::desired::ports::Ports;
@@ -212,7 +212,7 @@ impl World {
         engine: &FakeEngine,
         planned: Planned,
     ) -> Result<Planned, Failure> {
-        let watch = Watch::default();
+        let watch = Watch::new(Reliance::of(&self.host.profile));
         let goal = self.goal();
         let work = goal.converge(engine, &Silent, &self.options, &watch, planned);
         self.watched(engine, &watch, work).await
@@ -224,7 +224,7 @@ impl World {
         engine: &FakeEngine,
         planned: &Planned,
     ) -> Result<BTreeMap<ContainerName, Ready>, Failure> {
-        let watch = Watch::default();
+        let watch = Watch::new(Reliance::of(&self.host.profile));
         let waiting = Waiting {
             engine,
             watch: &watch,
@@ -243,15 +243,11 @@ impl World {
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let label = apply::event_label(&self.identity);
-        let events = engine.events(&label, None).await;
-        let events = events.map_err(|fault| Failure::Other(fault.into()))?;
-        let pump = async {
-            watch.pump(events).await;
-            std::future::pending::<()>().await;
-        };
+        let following = watch.follow(engine, &label).await;
+        let following = following.map_err(|fault| Failure::Other(fault.into()))?;
         tokio::select! {
             result = work => result,
-            () = pump => unreachable!("it never ends"),
+            never = following => match never {},
         }
     }
 }
