@@ -11,7 +11,7 @@ use devenv::converge::observe::Observation;
 use devenv::converge::{Goal, Planned};
 use devenv::desired::ports::Ports;
 use devenv::desired::{Image, Secrets, Source};
-use devenv::engine::{Engine, Labels};
+use devenv::engine::Labels;
 use devenv::model::digest::Digest;
 use devenv::model::host_profile::Host;
 use devenv::model::identity::Identity;
