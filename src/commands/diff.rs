@@ -12,7 +12,7 @@ use crate::model::name::ContainerName;
 use crate::proposals::{Comparison, ImageComparison, PackageChange, Proposal};
 use crate::ui::Ui;
 
-/// Show what your proposal changes: files, how it would run, its image, and what is risky
+/// Show what your proposal changes: files, how it would run, its image, what is risky
 ///
 /// Files are compared with the commit that the proposal began at, the rest with what production
 /// runs now: the run specification field by field; size and packages of the image that was built
