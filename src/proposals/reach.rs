@@ -59,7 +59,7 @@ pub(super) async fn reach(
 
 async fn connect(context: &Context, root: Url, token: Token) -> Result<Api> {
     let ca = context.settings.extra_ca.value.clone();
-    let client = crate::registry::web_client(ca, &root).await;
+    let client = crate::registry::web_client(ca, context.proxies(), &root).await;
     let host = root.host_str().unwrap_or_default();
     let client = client.map_err(|fault| {
         Error::git(format!("the forge's API on {host} cannot be used")).because(fault)

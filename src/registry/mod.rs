@@ -94,8 +94,11 @@ impl Registry {
     /// Makes a client; nothing is read or connected yet.
     pub fn new(options: Options) -> Self {
         Self {
-            transport: transport::Transport::new(options.ca_file, options.connect_timeout)
-                .with_proxies(options.proxies),
+            transport: transport::Transport::new(
+                options.ca_file,
+                options.proxies,
+                options.connect_timeout,
+            ),
             response_timeout: options.response_timeout,
             mirrors: options.mirrors,
             store: CredentialStore::new(options.docker_config),
@@ -111,12 +114,13 @@ impl Registry {
 }
 
 /// A client for another web server than a registry, by the same rules: no redirects, certificates
-/// of the system and of `ca_file`, the environment's proxy except for this machine.
+/// of the system and of `ca_file`, these proxies except for this machine.
 pub async fn web_client(
     ca_file: Option<PathBuf>,
+    proxies: Proxies,
     url: &reqwest::Url,
 ) -> Result<reqwest::Client, Fault> {
     let timeout = Options::default().connect_timeout;
-    let transport = transport::Transport::new(ca_file, timeout);
+    let transport = transport::Transport::new(ca_file, proxies, timeout);
     transport.client(url).await.cloned()
 }

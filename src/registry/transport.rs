@@ -17,8 +17,8 @@ use crate::model::proxies::Proxies;
 pub(super) struct Transport {
     ca_file: Option<PathBuf>,
     connect_timeout: Duration,
-    /// Who is carried by which proxy; `None`: as the HTTP library finds it.
-    proxies: Option<Proxies>,
+    /// Who is carried by which proxy.
+    proxies: Proxies,
     /// What servers showed of themselves.
     pub(super) presented: tls::Presented,
     plain: OnceCell<Client>,
@@ -26,21 +26,19 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(ca_file: Option<PathBuf>, connect_timeout: Duration) -> Self {
+    pub(super) fn new(
+        ca_file: Option<PathBuf>,
+        proxies: Proxies,
+        connect_timeout: Duration,
+    ) -> Self {
         Self {
             ca_file,
             connect_timeout,
-            proxies: None,
+            proxies,
             presented: tls::Presented::default(),
             plain: OnceCell::new(),
             tls: OnceCell::new(),
         }
-    }
-
-    /// The same, with these proxies.
-    pub(super) fn with_proxies(self, proxies: Proxies) -> Self {
-        let proxies = Some(proxies);
-        Self { proxies, ..self }
     }
 
     /// The client for `url`.
@@ -82,19 +80,16 @@ impl Transport {
             .referer(false)
             .connect_timeout(self.connect_timeout)
             .user_agent(concat!("devenv/", env!("CARGO_PKG_VERSION")));
-        match &self.proxies {
-            _ if local => builder.no_proxy(),
-            None => builder,
-            Some(proxies) => {
-                let proxies = proxies.clone();
-                builder.proxy(reqwest::Proxy::custom(move |url| {
-                    let (is_tls, host) = (url.scheme() == "https", url.host_str()?);
-                    let proxy = proxies.carrier(is_tls, host, url.port_or_known_default())?;
-                    Some(proxy.expose().to_owned())
-                }))
-            }
+        if local {
+            return builder.no_proxy().build();
         }
-        .build()
+        let proxies = self.proxies.clone();
+        let proxy = reqwest::Proxy::custom(move |url| {
+            let (is_tls, host) = (url.scheme() == "https", url.host_str()?);
+            let proxy = proxies.carrier(is_tls, host, url.port_or_known_default())?;
+            Some(proxy.expose().to_owned())
+        });
+        builder.proxy(proxy).build()
     }
 }
 
