@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::app;
 use crate::support::synthetic::Synthetic;
 use crate::support::workstation::{Workstation, docker};
+use crate::{app, service};
 
 const LOGS: &str = "volumes: { logs: /logs }\n";
 
@@ -60,7 +60,7 @@ async fn log_files_are_mirrored_into_a_folder_and_nothing_of_a_volume_is_lost() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nothing_is_shared_log_files_are_copied() {
-    let platform = Synthetic::released(&[("billing", &app(LOGS))]).await;
+    let platform = Synthetic::released(&[("billing", &service(LOGS))]).await;
     let workstation = Workstation::initialised(&platform.url());
     let far = "name: far\ndescription: shares a folder that is not this one\nextends: linux\n\
                shares: [{ host: /, engine: /nowhere }]\n";
