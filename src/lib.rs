@@ -11,8 +11,9 @@
 //! the user asked for to one verified reference, [`instance`] from there to a page; [`examine`]
 //! explains what was verified. [`hosts`] knows which kind of host an engine is on.
 //!
-//! [`proposals`] are a developer's own changes, built and run here and sent to a [`forge`]. [`release`] is production's side,
-//! on [`build`]. [`commands`] is the command line, one file a
+//! [`proposals`] are a developer's own changes, built and run here and sent to a [`forge`].
+//! [`release`] is production's side, on [`build`]. [`forward`] brings ports to this machine,
+//! [`doctor`] checks what all of it stands on. [`commands`] is the command line, one file a
 //! command; only [`ui`] prints. [`context`] carries [`settings`], [`paths`] and the clock.
 //! `tests/layout.rs` holds the direction of imports.
 
@@ -56,5 +57,6 @@ pub mod select;
 pub mod settings;
 pub mod state;
 pub mod status;
+pub mod tls;
 pub mod trust;
 pub mod ui;

@@ -541,5 +541,5 @@ async fn images_by_id(harness: &impl Harness) {
     assert_eq!(kind(tagged), FaultKind::NotFound);
     let place = repository.parse().unwrap();
     let pulled = engine.pull(&place, &absent, None, None, &|_| {}).await;
-    assert_eq!(kind(pulled), FaultKind::Failed);
+    assert_eq!(kind(pulled), FaultKind::Internal);
 }

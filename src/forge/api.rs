@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -156,8 +157,23 @@ impl Api {
         }
     }
 
+    /// What an answer holds. Fails where it says no, and where it is of another shape.
+    pub fn taken<T: DeserializeOwned>(&self, reply: Reply) -> Result<T> {
+        if !reply.status.is_success() {
+            return Err(self.refused(reply.status, &reply.body));
+        }
+        let strange = |error| {
+            Error::git(format!(
+                "{} does not answer as this kind of forge does",
+                self.host()
+            ))
+            .because(error)
+        };
+        serde_json::from_value(reply.body).map_err(strange)
+    }
+
     /// The error of an answer that says no.
-    pub fn refused(&self, status: StatusCode, body: &Value) -> Error {
+    fn refused(&self, status: StatusCode, body: &Value) -> Error {
         let host = self.host();
         let origin = &self.token.origin;
         let error = match status.as_u16() {

@@ -158,23 +158,15 @@ impl Gitea {
         self.api.as_ref().ok_or_else(missing)
     }
 
+    /// The request in an answer.
     fn request(&self, reply: Reply) -> Result<Request> {
-        if !reply.status.is_success() {
-            return Err(self.api()?.refused(reply.status, &reply.body));
-        }
-        let found: PullRequest = serde_json::from_value(reply.body).map_err(strange)?;
-        self.known(found)
+        self.known(self.api()?.taken(reply)?)
     }
 
     fn known(&self, found: PullRequest) -> Result<Request> {
-        if !self.place.holds(&found.html_url) {
-            return Err(Error::git(
-                "the forge names an address on another host for its pull request",
-            ));
-        }
         Ok(Request {
             number: Some(found.number),
-            url: found.html_url,
+            url: self.place.own(found.html_url)?,
             state: match found.state.as_str() {
                 _ if found.merged => State::Merged,
                 "closed" => State::Closed,
@@ -193,10 +185,7 @@ impl Gitea {
             ("page", number.as_str()),
         ];
         let reply = self.ask(Method::GET, &[], &query, None).await?;
-        if !reply.status.is_success() {
-            return Err(self.api()?.refused(reply.status, &reply.body));
-        }
-        serde_json::from_value(reply.body).map_err(strange)
+        self.api()?.taken(reply)
     }
 
     /// The list has no filter by branch: the newest of it are looked through.
@@ -240,10 +229,6 @@ impl Gitea {
         let reply = self.ask(Method::PATCH, &below, &[], Some(&body)).await?;
         self.request(reply)
     }
-}
-
-fn strange(error: serde_json::Error) -> Error {
-    Error::git("the forge does not answer as Gitea does").because(error)
 }
 
 impl Requests for Gitea {

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Api, Authorization, Delivery, Draft, Forge, Heard, Place, Reply, Request, Requests, State, hear,
+    Api, Authorization, Delivery, Draft, Forge, Heard, Place, Reply, Request, Requests, State,
+    foremost, hear,
 };
 use crate::error::{Error, Result};
 use crate::model::forge::ForgeKind;
@@ -105,24 +106,16 @@ impl GitHub {
         self.api.as_ref().ok_or_else(missing)
     }
 
+    /// The request in an answer.
     fn request(&self, reply: Reply) -> Result<Request> {
-        if !reply.status.is_success() {
-            return Err(self.api()?.refused(reply.status, &reply.body));
-        }
-        let found: PullRequest = serde_json::from_value(reply.body).map_err(strange)?;
-        self.known(found)
+        self.known(self.api()?.taken(reply)?)
     }
 
     fn known(&self, found: PullRequest) -> Result<Request> {
-        if !self.place.holds(&found.html_url) {
-            return Err(Error::git(
-                "GitHub names an address on another host for its pull request",
-            ));
-        }
         let merged = found.merged_at.is_some();
         Ok(Request {
             number: Some(found.number),
-            url: found.html_url,
+            url: self.place.own(found.html_url)?,
             state: match found.state.as_str() {
                 _ if merged => State::Merged,
                 "closed" => State::Closed,
@@ -144,13 +137,10 @@ impl GitHub {
             ("direction", "desc"),
         ];
         let reply = self.ask(Method::GET, &[], &query, None).await?;
-        if !reply.status.is_success() {
-            return Err(self.api()?.refused(reply.status, &reply.body));
-        }
-        let found: Vec<PullRequest> = serde_json::from_value(reply.body).map_err(strange)?;
-        let open = found.iter().position(|it| it.state == "open");
-        let found = found.into_iter().nth(open.unwrap_or_default());
-        found.map(|it| self.known(it)).transpose()
+        let found: Vec<PullRequest> = self.api()?.taken(reply)?;
+        foremost(found, |it| it.state == "open")
+            .map(|it| self.known(it))
+            .transpose()
     }
 
     async fn make(&self, draft: &Draft) -> Result<Request> {
@@ -187,10 +177,6 @@ fn exists(body: &Value) -> bool {
                 .is_some_and(|text| text.starts_with("A pull request already exists for "))
         })
     })
-}
-
-fn strange(error: serde_json::Error) -> Error {
-    Error::git("the forge does not answer as GitHub does").because(error)
 }
 
 impl Requests for GitHub {

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Api, Authorization, Delivery, Draft, Forge, Heard, Place, Reply, Request, Requests, State, hear,
+    Api, Authorization, Delivery, Draft, Forge, Heard, Place, Reply, Request, Requests, State,
+    foremost, hear,
 };
 use crate::error::{Error, Result};
 use crate::model::forge::ForgeKind;
@@ -154,24 +155,15 @@ impl GitLab {
         self.api.as_ref().ok_or_else(missing)
     }
 
-    /// The merge request in an answer.
+    /// The request in an answer.
     fn request(&self, reply: Reply) -> Result<Request> {
-        if !reply.status.is_success() {
-            return Err(self.api()?.refused(reply.status, &reply.body));
-        }
-        let found: MergeRequest = serde_json::from_value(reply.body).map_err(strange)?;
-        self.known(found)
+        self.known(self.api()?.taken(reply)?)
     }
 
     fn known(&self, found: MergeRequest) -> Result<Request> {
-        if !self.place.holds(&found.web_url) {
-            return Err(Error::git(
-                "GitLab names an address on another host for its merge request",
-            ));
-        }
         Ok(Request {
             number: Some(found.iid),
-            url: found.web_url,
+            url: self.place.own(found.web_url)?,
             state: match found.state.as_str() {
                 "merged" => State::Merged,
                 "closed" => State::Closed,
@@ -189,13 +181,10 @@ impl GitLab {
             ("sort", "desc"),
         ];
         let reply = self.ask(Method::GET, &[], &query, None).await?;
-        if !reply.status.is_success() {
-            return Err(self.api()?.refused(reply.status, &reply.body));
-        }
-        let found: Vec<MergeRequest> = serde_json::from_value(reply.body).map_err(strange)?;
-        let open = found.iter().position(|it| it.state == "opened");
-        let found = found.into_iter().nth(open.unwrap_or_default());
-        found.map(|it| self.known(it)).transpose()
+        let found: Vec<MergeRequest> = self.api()?.taken(reply)?;
+        foremost(found, |it| it.state == "opened")
+            .map(|it| self.known(it))
+            .transpose()
     }
 
     async fn make(&self, draft: &Draft) -> Result<Request> {
@@ -219,10 +208,6 @@ impl GitLab {
         let reply = self.ask(Method::PUT, &[&number], &[], Some(&body)).await?;
         self.request(reply)
     }
-}
-
-fn strange(error: serde_json::Error) -> Error {
-    Error::git("the forge does not answer as GitLab does").because(error)
 }
 
 impl Requests for GitLab {

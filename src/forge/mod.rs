@@ -121,6 +121,12 @@ pub trait Requests: Send + Sync {
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>>;
 }
 
+/// Of the requests for a branch, newest first: the open one, else the newest.
+fn foremost<T>(mut all: Vec<T>, is_open: impl Fn(&T) -> bool) -> Option<T> {
+    let open = all.iter().position(is_open).unwrap_or_default();
+    (open < all.len()).then(|| all.swap_remove(open))
+}
+
 /// The root of a kind's REST interface at a place; none where there is no such thing.
 pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
     match kind {

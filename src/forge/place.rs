@@ -86,6 +86,17 @@ impl Place {
         Some(url)
     }
 
+    /// The address of a request as the forge's API gives it. Fails where it is on another host.
+    pub fn own(&self, url: String) -> Result<String> {
+        if self.holds(&url) {
+            Ok(url)
+        } else {
+            Err(Error::git(
+                "the forge names an address on another host for its request",
+            ))
+        }
+    }
+
     /// Whether `url` is a plain web address on this host; what a server says is shown only then.
     pub fn holds(&self, url: &str) -> bool {
         // It is shown as it is, not as it is parsed.

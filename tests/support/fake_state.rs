@@ -234,7 +234,7 @@ impl State {
             .registry
             .get(reference)
             .cloned()
-            .ok_or_else(|| fault(FaultKind::Failed, format!("cannot pull {reference}")))?;
+            .ok_or_else(|| fault(FaultKind::Internal, format!("cannot pull {reference}")))?;
         let size = image.size;
         if self.image(&image.id).is_none() {
             self.images.push(image);

@@ -7,15 +7,10 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as Tls, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, Error as Tls, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -24,6 +19,7 @@ use super::dial::{Dialler, Duplex};
 use super::lost::Lost;
 use crate::engine::endpoint::TlsMaterial;
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::tls::{self, OwnToo};
 
 /// Connections to `host:port`; the files of `material` are read now.
 pub(super) fn dialler(host: &str, port: u16, material: &TlsMaterial) -> Result<Dialler> {
@@ -59,7 +55,7 @@ async fn connect(
 }
 
 fn configuration(material: &TlsMaterial) -> Result<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = tls::provider();
     let failed = |error: Tls| Error::engine("TLS cannot be set up").because(error);
     let verifier = verifier(material, &provider)?;
     let builder = ClientConfig::builder_with_provider(provider)
@@ -126,14 +122,17 @@ fn verifier(
         .map_err(|error| {
             Error::engine(format!("{} is no certificate authority", file.display())).because(error)
         })?;
-    Ok(Arc::new(Authority { inner, own }))
+    Ok(Arc::new(OwnToo {
+        inner,
+        own,
+        witness: None,
+    }))
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let bytes = read(file)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let wrong = || Error::engine(format!("{} holds no PEM certificate", file.display()));
-    let found = found.map_err(|error| wrong().because(error))?;
+    let found = tls::certificates(&bytes).map_err(|error| wrong().because(error))?;
     if found.is_empty() {
         Err(wrong())
     } else {
@@ -161,60 +160,6 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).at(Kind::Engine, "read", file).map_err(|error| {
         error.hint("TLS is asked for (DOCKER_TLS_VERIFY, DOCKER_TLS or a docker context): DOCKER_CERT_PATH names the folder of ca.pem, cert.pem and key.pem")
     })
-}
-
-/// Signed by ca.pem; besides, a self-signed server certificate that is itself in ca.pem (rustls
-/// refuses an authority's certificate as a server's, the docker client does not).
-#[derive(Debug)]
-struct Authority {
-    inner: Arc<WebPkiServerVerifier>,
-    own: Vec<CertificateDer<'static>>,
-}
-
-impl ServerCertVerifier for Authority {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Tls> {
-        let verdict = self
-            .inner
-            .verify_server_cert(end_entity, intermediates, name, ocsp, now);
-        match verdict {
-            Err(Tls::InvalidCertificate(
-                CertificateError::Other(_) | CertificateError::UnknownIssuer,
-            )) if self.own.iter().any(|own| own == end_entity) => {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verdict => verdict,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Tls> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Tls> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
 }
 
 /// Whoever answers, as `DOCKER_TLS` and `SkipTLSVerify` ask for; that it holds its key is checked.
