@@ -122,6 +122,10 @@ impl Context {
         let get = |name: &str| self.environment.get(name).map(ToOwned::to_owned);
         let environment = EngineEnvironment {
             host_argument: self.settings.host.value.clone(),
+            host_file: match &self.settings.host.origin {
+                settings::Origin::File(file) => Some(file.clone()),
+                _ => None,
+            },
             docker_host: get("DOCKER_HOST"),
             docker_context: get("DOCKER_CONTEXT"),
             docker_config: get("DOCKER_CONFIG").map(Into::into),

@@ -19,6 +19,8 @@ pub const DEFAULT_CONTEXT: &str = "default";
 pub struct EngineEnvironment {
     /// `--host`
     pub host_argument: Option<String>,
+    /// The settings file, where that is from it.
+    pub host_file: Option<PathBuf>,
     /// `DOCKER_HOST`
     pub docker_host: Option<String>,
     /// `DOCKER_CONTEXT`
@@ -42,6 +44,8 @@ pub struct EngineEnvironment {
 pub enum ChosenBy {
     /// `--host`
     HostArgument,
+    /// `host` in this settings file.
+    Setting(PathBuf),
     /// `DOCKER_HOST`
     DockerHost,
     /// `DOCKER_CONTEXT` named this context.
@@ -140,7 +144,9 @@ pub(crate) fn select(
     current: impl FnOnce() -> Result<Option<(String, PathBuf)>>,
 ) -> Result<Selection> {
     if let Some(host) = present(environment.host_argument.as_deref()) {
-        return Ok(Selection::Host(host, ChosenBy::HostArgument));
+        let file = environment.host_file.clone();
+        let chosen_by = file.map_or(ChosenBy::HostArgument, ChosenBy::Setting);
+        return Ok(Selection::Host(host, chosen_by));
     }
     if let Some(host) = present(environment.docker_host.as_deref()) {
         return Ok(Selection::Host(host, ChosenBy::DockerHost));
@@ -171,7 +177,8 @@ impl fmt::Display for ChosenBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = |file: &Path| file.display().to_string();
         match self {
-            Self::HostArgument => f.write_str("--host"),
+            Self::HostArgument => f.write_str("--host or DEVENV_HOST"),
+            Self::Setting(file) => write!(f, "`host` in {}", at(file)),
             Self::DockerHost => f.write_str("DOCKER_HOST"),
             Self::DockerContext(name) => {
                 write!(f, "DOCKER_CONTEXT={}", name.escape_default())
