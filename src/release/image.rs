@@ -191,22 +191,18 @@ impl Desk<'_> {
         check_prefix(recipe.container.as_str(), &image.layers, &name, &layers)
     }
 
-    /// Information for people who look at an image. Source: OCI image specification, annotations.
+    /// Information for people who look at a release (source: OCI image specification, annotations);
+    /// on a developer's image only whose it is: the classic builder runs a container for each label.
     fn labels(&self, container: &ContainerName, naming: &Naming<'_>) -> BTreeMap<String, String> {
+        if let Side::Workstation { owner, .. } = &self.side {
+            return BTreeMap::from([(identity::OWNER.to_owned(), owner.clone())]);
+        }
         let label = |name: &str, value: String| (format!("org.opencontainers.image.{name}"), value);
-        let mut labels = BTreeMap::from([
+        BTreeMap::from([
             label("title", format!("{}/{container}", self.trust.platform)),
             label("version", naming.version.to_owned()),
             label("revision", naming.commit.to_string()),
-        ]);
-        if let Side::Workstation { owner, .. } = &self.side {
-            labels.insert(identity::OWNER.to_owned(), owner.clone());
-            labels.insert(
-                identity::PLATFORM.to_owned(),
-                self.trust.platform.to_string(),
-            );
-        }
-        labels
+        ])
     }
 }
 
