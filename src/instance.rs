@@ -136,8 +136,8 @@ fn tried(
         let (Some(ready), Some(image)) = (ready.get(name), locals.images.get(name)) else {
             continue;
         };
-        if let Some(mut proposal) = Proposal::find(context, open, name)? {
-            proposal.ran = Some(Ran {
+        if Proposal::find(context, open, name)?.is_some() {
+            let ran = Some(Ran {
                 reference: record.reference.number,
                 environment: record.environment.clone(),
                 version: image.image.version.clone(),
@@ -145,7 +145,7 @@ fn tried(
                 milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
                 at: context.now(),
             });
-            proposal.save(context, open)?;
+            Proposal::change(context, open, name, |proposal| proposal.ran = ran)?;
         }
     }
     Ok(())

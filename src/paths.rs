@@ -118,9 +118,14 @@ impl Paths {
         self.proposals(platform).join(format!("{container}.json"))
     }
 
+    /// Held while that is read and written.
+    pub fn proposal_lock(&self, platform: &PlatformName, container: &ContainerName) -> PathBuf {
+        self.proposals(platform).join(format!("{container}.lock"))
+    }
+
     /// Where an editor writes the words of a proposal.
-    pub fn proposals_words(&self) -> PathBuf {
-        self.state.join("proposals").join("words.md")
+    pub fn proposal_words(&self, platform: &PlatformName, container: &ContainerName) -> PathBuf {
+        self.proposals(platform).join(format!("{container}.md"))
     }
 
     /// Requests as text and patch files, where the server knows none.

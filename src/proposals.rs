@@ -9,6 +9,7 @@ mod merged;
 mod overlay;
 mod propose;
 mod reach;
+mod record;
 mod refusal;
 mod sent;
 mod sources;
@@ -38,6 +39,7 @@ pub use effect::Effect;
 pub use merged::{Merged, merged, remove_images, running};
 pub use overlay::Locals;
 pub use propose::{Asked, Outcome, Word, propose};
+pub use record::forget;
 pub use sent::{Ran, Sent, Typed};
 pub use sources::{Change, Sources, Watching};
 pub use withdraw::{Withdrawn, withdraw};
@@ -73,85 +75,6 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// The proposal about a container, if there is one.
-    pub fn find(
-        context: &Context,
-        open: &OpenPlatform,
-        container: &ContainerName,
-    ) -> Result<Option<Self>> {
-        state::load(&context.paths.proposal(&open.name, container))
-    }
-
-    /// The proposal about a container; its absence is a usage error.
-    pub fn of(context: &Context, open: &OpenPlatform, container: &ContainerName) -> Result<Self> {
-        Self::find(context, open, container)?.ok_or_else(|| {
-            Error::usage(format!("there is no proposal about `{container}`"))
-                .hint(format!("`devenv edit {container}` begins one"))
-        })
-    }
-
-    /// All proposals of a platform, by container.
-    pub fn all(context: &Context, open: &OpenPlatform) -> Result<Vec<Self>> {
-        let Ok(entries) = std::fs::read_dir(context.paths.proposals(&open.name)) else {
-            return Ok(Vec::new());
-        };
-        let mut all: Vec<Self> = entries
-            .flatten()
-            .map(|entry| state::load(&entry.path()))
-            .collect::<Result<Vec<Option<Self>>>>()?
-            .into_iter()
-            .flatten()
-            .collect();
-        all.sort_by(|a, b| a.container.cmp(&b.container));
-        Ok(all)
-    }
-
-    /// Begins one at the newest accepted commit.
-    pub fn begin(
-        context: &Context,
-        open: &OpenPlatform,
-        container: &ContainerName,
-    ) -> Result<Self> {
-        let definitions = context.definitions(&open.name)?;
-        let path = context.paths.worktree(&open.name, container);
-        let base = definitions.add_worktree(container.as_str(), &path)?;
-        let proposal = Self {
-            container: container.clone(),
-            base,
-            begun: context.now(),
-            built: None,
-            proxy: None,
-            artifacts: Vec::new(),
-            ran: None,
-            typed: None,
-            sent: None,
-        };
-        proposal.save(context, open)?;
-        Ok(proposal)
-    }
-
-    /// Takes over the newest accepted definitions; gives the files in which both sides are marked.
-    pub fn update(&mut self, context: &Context, open: &OpenPlatform) -> Result<Vec<String>> {
-        let definitions = context.definitions(&open.name)?;
-        let snapshot = self.snapshot(context, open, &definitions)?;
-        let path = context.paths.worktree(&open.name, &self.container);
-        let folder = self.folder();
-        let (base, conflicts) = definitions.update_worktree(&path, self.base, snapshot, &folder)?;
-        self.base = base;
-        self.save(context, open)?;
-        Ok(conflicts)
-    }
-
-    /// Keeps what is known of it.
-    pub fn save(&self, context: &Context, open: &OpenPlatform) -> Result<()> {
-        state::save(&context.paths.proposal(&open.name, &self.container), self)
-    }
-
-    /// Forgets it, with its work tree.
-    pub fn remove(&self, context: &Context, open: &OpenPlatform) -> Result<()> {
-        forget(context, &open.name, &self.container)
-    }
-
     /// What stands in its work tree now.
     pub fn snapshot(
         &self,
@@ -160,6 +83,56 @@ impl Proposal {
         definitions: &Definitions,
     ) -> Result<CommitId> {
         definitions.snapshot(&context.paths.worktree(&open.name, &self.container))
+    }
+
+    /// Whether what stands in its work tree holds together, as a build would find.
+    pub fn check(&self, definitions: &Definitions, snapshot: CommitId) -> Result<()> {
+        let folder = self.folder();
+        if let Some(place) = definitions.marked(snapshot, &folder)? {
+            return Err(Error::definitions(format!(
+                "{place}: both sides are still marked there"
+            ))
+            .hint("keep what is right of both, and remove the lines with <<<<<<<, ======= and >>>>>>>"));
+        }
+        definitions.catalogue(snapshot)?;
+        // Symbolic links and the like are refused here as well as in a build.
+        definitions.folder(snapshot, &folder).map(drop)
+    }
+
+    /// Files that differ from what it began at and are not in its folder.
+    fn outside(&self, definitions: &Definitions, snapshot: CommitId) -> Result<Vec<String>> {
+        let changed = definitions.changed_files(self.base, snapshot)?;
+        let folder = self.folder();
+        let is_inside = |path: &str| {
+            let below = path.strip_prefix(&folder);
+            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let paths = changed.into_iter().map(|it| it.path);
+        Ok(paths.filter(|path| !is_inside(path)).collect())
+    }
+
+    /// A proposal is its folder: what else was edited would be built and run, but never sent.
+    fn refuse_outside(
+        &self,
+        context: &Context,
+        open: &OpenPlatform,
+        definitions: &Definitions,
+        snapshot: CommitId,
+    ) -> Result<()> {
+        let outside = self.outside(definitions, snapshot)?;
+        if outside.is_empty() {
+            return Ok(());
+        }
+        let tree = context.paths.worktree(&open.name, &self.container);
+        Err(Error::usage(format!(
+            "only {}/ is proposed, and there are changes outside of it: {}",
+            self.folder(),
+            outside.join(", ")
+        ))
+        .hint(format!(
+            "put them back in {}: another container is another proposal, and the versions in platform.yaml are production's",
+            tree.display()
+        )))
     }
 
     /// Whether anything in its work tree differs from what it began at.
@@ -205,8 +178,8 @@ impl Proposal {
             .desk(open, context)
             .build_local(engine, &order)
             .await?;
-        self.built = Some(local.built);
-        self.save(context, open)?;
+        let built = Some(local.built);
+        *self = Self::change(context, open, &self.container, |it| it.built = built)?;
         Ok(local)
     }
 }
@@ -233,16 +206,6 @@ impl Proposal {
             unchanged: true,
         })
     }
-}
-
-/// Removes a work tree and what is kept of it, whichever is there.
-pub fn forget(context: &Context, platform: &PlatformName, container: &ContainerName) -> Result<()> {
-    let path = context.paths.worktree(platform, container);
-    context
-        .definitions(platform)?
-        .remove_worktree(container.as_str(), &path)?;
-    let _ = std::fs::remove_file(context.paths.proposal(platform, container));
-    Ok(())
 }
 
 /// Half proposals, and what is missing of them: an interrupted command or a removed folder.

@@ -251,6 +251,20 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Takes a lock that others hold for moments only: between reading a file and writing it.
+    pub fn brief(path: &Path) -> Result<Self> {
+        create_parent(path)?;
+        loop {
+            let file = open_lock(path)?;
+            file.lock().at(Kind::Usage, "lock", path)?;
+            if is_still_at(&file, path) {
+                return Ok(Self { _file: file });
+            }
+        }
+    }
+}
+
 fn open_lock(path: &Path) -> Result<File> {
     OpenOptions::new()
         .create(true)

@@ -32,23 +32,27 @@ pub struct Arguments {
 pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let open = context.open()?;
     let mut proposal = Proposal::of(context, &open, &arguments.name)?;
-    if !arguments.artifact.is_empty() {
-        // Not resolved: what a link names may be another file after the next build of it.
-        let whole = |path: &PathBuf| {
-            std::fs::metadata(path)
-                .and_then(|_| std::path::absolute(path))
-                .at(Kind::Usage, "read", path)
-        };
-        proposal.artifacts = arguments
-            .artifact
-            .iter()
-            .map(whole)
-            .collect::<Result<_>>()?;
+    // Not resolved: what a link names may be another file after the next build of it.
+    let whole = |path: &PathBuf| {
+        std::fs::metadata(path)
+            .and_then(|_| std::path::absolute(path))
+            .at(Kind::Usage, "read", path)
+    };
+    let given: Vec<PathBuf> = arguments
+        .artifact
+        .iter()
+        .map(whole)
+        .collect::<Result<_>>()?;
+    if !given.is_empty() {
+        proposal.artifacts.clone_from(&given);
     }
     let (engine, _) = context.engine()?;
     let local = proposal
         .build(context, &open, &engine, arguments.no_cache)
         .await?;
+    if !given.is_empty() {
+        Proposal::change(context, &open, &arguments.name, |it| it.artifacts = given)?;
+    }
     let tag = local.repository.tagged(&local.built.inputs.short());
     context.ui.json(&serde_json::json!({
         "container": arguments.name, "image": tag, "id": local.built.image,

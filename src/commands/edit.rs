@@ -42,6 +42,13 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let open = context.open()?;
     let name = &arguments.name;
     let mut proposal = match Proposal::find(context, &open, name)? {
+        Some(_) if arguments.new => {
+            return Err(Error::usage(format!(
+                "there is a proposal about `{name}` already, so it is not begun anew"
+            ))
+            .hint(format!("`devenv edit {name}` goes on with it"))
+            .hint(format!("`devenv abandon {name}` drops it")));
+        }
         Some(proposal) => proposal,
         None => begin(context, &open, arguments)?,
     };
@@ -83,7 +90,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
 }
 
 /// The editor that the user has set.
-fn editor(context: &Context) -> Option<&str> {
+pub(super) fn editor(context: &Context) -> Option<&str> {
     let mut editors = ["VISUAL", "EDITOR"].iter();
     editors
         .find_map(|name| context.environment.get(name))
@@ -94,11 +101,7 @@ fn editor(context: &Context) -> Option<&str> {
 fn check(context: &Context, open: &OpenPlatform, proposal: &Proposal) -> Result<()> {
     let definitions = context.definitions(&open.name)?;
     let commit = proposal.snapshot(context, open, &definitions)?;
-    definitions.catalogue(commit)?;
-    let name = &proposal.container;
-    // Symbolic links and the like are refused here as well as in a build.
-    definitions.folder(commit, &format!("containers/{name}"))?;
-    Ok(())
+    proposal.check(&definitions, commit)
 }
 
 fn begin(context: &Context, open: &OpenPlatform, arguments: &Arguments) -> Result<Proposal> {
@@ -124,26 +127,36 @@ fn begin(context: &Context, open: &OpenPlatform, arguments: &Arguments) -> Resul
     if arguments.new {
         let containers = context.paths.worktree(&open.name, name).join("containers");
         let folder = containers.join(name.as_str());
-        match like {
-            Some(like) => copy(&containers.join(like.as_str()), &folder)?,
-            None => first_files(&folder)?,
+        let filled = match like {
+            Some(like) => copy(&containers.join(like.as_str()), &folder),
+            None => first_files(&folder),
+        };
+        if let Err(error) = filled {
+            proposal.remove(context, open)?;
+            return Err(error);
         }
     }
     Ok(proposal)
 }
 
-/// Lets the user write a title, and below it a description, in an editor; what is written stays in
-/// `file` when anything fails.
+/// Where the title and the description are told apart.
+const RULE: &str = "# The first line is the title, what follows an empty line the description.";
+
+/// Lets the user write a title, and below it a description, in an editor. What is written stays in
+/// `file`, and is what the editor shows the next time, until the caller removes it.
 pub(super) fn words(editor: &str, file: &Path, typed: &Typed) -> Result<Typed> {
-    const RULE: &str = "# The first line is the title, what follows an empty line the description.";
-    if let Some(parent) = file.parent() {
-        std::fs::create_dir_all(parent).at(Kind::Usage, "create", parent)?;
+    crate::state::create_parent(file)?;
+    if !file.exists() {
+        let text = format!("{}\n\n{}\n{RULE}\n", typed.title, typed.description);
+        std::fs::write(file, text).at(Kind::Usage, "write", file)?;
     }
-    let text = format!("{}\n\n{}\n{RULE}\n", typed.title, typed.description);
-    std::fs::write(file, text).at(Kind::Usage, "write", file)?;
     start(editor, file)?;
+    written(file, typed)
+}
+
+/// The words that are in such a file.
+pub(super) fn written(file: &Path, typed: &Typed) -> Result<Typed> {
     let text = std::fs::read_to_string(file).at(Kind::Usage, "read", file)?;
-    let _ = std::fs::remove_file(file);
     let text = text.replace(RULE, "");
     let (title, description) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
     Ok(Typed {

@@ -1,9 +1,11 @@
 //! `devenv propose`
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::complete;
-use crate::context::Context;
+use crate::context::{Context, OpenPlatform};
 use crate::definitions::Changed;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
@@ -47,8 +49,10 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     let open = context.open()?;
     let name = &arguments.name;
     let proposal = Proposal::of(context, &open, name)?;
+    let (typed, file) = typed(context, &open, arguments, &proposal)?;
     let asked = Asked {
-        typed: typed(context, arguments, &proposal)?,
+        typed,
+        file,
         forge: arguments.forge,
         dry_run: arguments.dry_run,
     };
@@ -65,35 +69,55 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The words: from the command line, else those of last time, else from the editor.
-fn typed(context: &Context, arguments: &Arguments, proposal: &Proposal) -> Result<Typed> {
-    let sent = proposal.sent.as_ref().and_then(|it| it.typed.clone());
-    let kept = proposal.typed.clone().or(sent);
+/// The words: from the command line, else those of last time, else from the editor; and the file
+/// that the editor wrote them to. One that is there was not sent yet: it is newer than all else.
+fn typed(
+    context: &Context,
+    open: &OpenPlatform,
+    arguments: &Arguments,
+    proposal: &Proposal,
+) -> Result<(Typed, Option<PathBuf>)> {
+    let file = context.paths.proposal_words(&open.name, &arguments.name);
     let mut typed = Typed {
-        title: arguments.message.clone().unwrap_or_default(),
-        description: arguments.description.clone().unwrap_or_default(),
+        title: String::new(),
+        description: String::new(),
         draft: arguments.draft,
     };
-    if let Some(kept) = kept {
-        if arguments.message.is_none() {
-            typed.title = kept.title;
-        }
-        if arguments.description.is_none() {
-            typed.description = kept.description;
-        }
+    let sent = proposal.sent.as_ref().and_then(|it| it.typed.clone());
+    if let Some(kept) = proposal.typed.clone().or(sent) {
+        (typed.title, typed.description) = (kept.title, kept.description);
     }
-    let editor = ["VISUAL", "EDITOR"];
-    let editor = editor.iter().find_map(|it| context.environment.get(it));
-    if typed.title.trim().is_empty()
-        && context.ui.is_interactive()
-        && let Some(editor) = editor
-    {
-        typed = super::edit::words(editor, &context.paths.proposals_words(), &typed)?;
+    let editor = super::edit::editor(context).filter(|_| context.ui.is_interactive());
+    let mut used = None;
+    match (&arguments.message, editor) {
+        (Some(title), _) => {
+            if file.exists() {
+                typed = super::edit::written(&file, &typed)?;
+                used = Some(file);
+            }
+            typed.title.clone_from(title);
+        }
+        (None, Some(editor)) if file.exists() || typed.title.is_empty() => {
+            typed = super::edit::words(editor, &file, &typed)?;
+            used = Some(file);
+        }
+        (None, _) => {}
     }
-    let title = typed.title.trim().to_owned();
-    typed.title = title;
-    let plain = !typed.title.chars().any(char::is_control);
-    let length = typed.title.chars().count();
+    if let Some(description) = &arguments.description {
+        typed.description.clone_from(description);
+    }
+    typed.title = typed.title.trim().to_owned();
+    fits(&typed.title).map_err(|error| match &used {
+        Some(file) => error.hint(format!("what you wrote is kept in {}", file.display())),
+        None => error,
+    })?;
+    Ok((typed, used))
+}
+
+/// What all forges take as a title.
+fn fits(title: &str) -> Result<()> {
+    let plain = !title.chars().any(char::is_control);
+    let length = title.chars().count();
     if length == 0 {
         return Err(Error::usage("a proposal needs a title").hint("`-m TITLE` gives it"));
     }
@@ -103,7 +127,7 @@ fn typed(context: &Context, arguments: &Arguments, proposal: &Proposal) -> Resul
         ))
         .hint("`--description` takes the rest"));
     }
-    Ok(typed)
+    Ok(())
 }
 
 /// What will be sent, and where.

@@ -51,6 +51,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     let fetched = definitions.fetch(history, work.clone()).await?;
     work.finish("fetched");
     let changes = changes(&definitions, fetched)?;
+    show(&context.ui, &name, fetched, &changes);
     // Definitions that cannot be read hide no proposals: those wait until they can.
     let merged = match context.open_named(&name) {
         Ok(open) => merged(context, &open, &definitions).await?,
@@ -60,7 +61,6 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
         "platform": name, "before": fetched.before.to_string(), "after": fetched.after.to_string(),
         "changes": changes, "merged": merged,
     }));
-    show(&context.ui, &name, fetched, &changes);
     for proposal in &merged {
         tell(&context.ui, proposal);
     }

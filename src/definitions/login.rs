@@ -3,14 +3,17 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::git::Git;
 use super::transport::hardened::Hardened;
 use crate::model::secret::Secret;
 
 /// How long a helper may take: a keyring may have to be opened by the user.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Bytes that are read of an answer.
+const LONGEST: u64 = 64 * 1024;
 
 /// A login for a web server.
 #[derive(Debug, Clone)]
@@ -35,15 +38,23 @@ impl Git {
             .env("GIT_ASKPASS", "")
             .env("SSH_ASKPASS", "")
             .env("GCM_INTERACTIVE", "never")
-            .stdin(Stdio::piped());
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().ok()?;
         let mut stdin = child.stdin.take()?;
         let asked = format!("url={url}\n\n");
         stdin.write_all(asked.as_bytes()).await.ok()?;
         drop(stdin);
-        let output = tokio::time::timeout(PATIENCE, child.wait_with_output());
-        let output = output.await.ok()?.ok()?;
-        output.status.success().then(|| parse(&output.stdout))?
+        let mut output = Vec::new();
+        let mut stdout = child.stdout.take()?.take(LONGEST);
+        let ended = async {
+            stdout.read_to_end(&mut output).await?;
+            // One that has more to say ends when nobody reads.
+            drop(stdout);
+            child.wait().await
+        };
+        let status = tokio::time::timeout(PATIENCE, ended).await.ok()?.ok()?;
+        status.success().then(|| parse(&output))?
     }
 }
 

@@ -11,6 +11,7 @@ mod git;
 pub mod history;
 pub mod known;
 mod login;
+mod moved;
 pub mod platform_edit;
 pub mod proposed;
 mod remote;

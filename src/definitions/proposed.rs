@@ -62,7 +62,7 @@ impl Definitions {
             let ours = self.repository.find_commit(newest.oid())?;
             let theirs = self.repository.find_commit(only)?;
             let mut index = self.repository.merge_commits(&ours, &theirs, None)?;
-            let conflicts = conflicts(&index)?;
+            let conflicts = super::moved::conflicts(&index)?;
             if !conflicts.is_empty() {
                 return Ok(Upon::Conflicts(conflicts));
             }
@@ -73,46 +73,8 @@ impl Definitions {
         merge().map_err(failed())
     }
 
-    /// Moves a proposal's work tree at `path`, with its branch, to the newest accepted commit: what
-    /// `snapshot` (grown from `base`) changed in the folder is put on top of it. Gives that commit,
-    /// and the files that both sides changed, which then have both, marked as git marks them.
-    pub fn update_worktree(
-        &self,
-        path: &std::path::Path,
-        base: CommitId,
-        snapshot: CommitId,
-        folder: &str,
-    ) -> Result<(CommitId, Vec<String>)> {
-        self.folder(snapshot, folder)?;
-        let newest = self.head_id()?;
-        let update = || {
-            let only = self.with_folder(base, snapshot, folder)?;
-            let tree = git2::Repository::open(path)?;
-            let (ours, theirs) = (tree.find_commit(newest.oid())?, tree.find_commit(only)?);
-            let mut merged = tree.merge_commits(&ours, &theirs, None)?;
-            let conflicts = conflicts(&merged)?;
-            let mut checkout = git2::build::CheckoutBuilder::new();
-            checkout
-                .force()
-                .allow_conflicts(true)
-                .conflict_style_merge(true)
-                .our_label("newest")
-                .their_label("proposal");
-            tree.checkout_index(Some(&mut merged), Some(&mut checkout))?;
-            let mut head = tree.head()?;
-            head.set_target(newest.oid(), "devenv: updated")?;
-            let mut index = tree.index()?;
-            index.read_tree(&ours.tree()?)?;
-            index.write()?;
-            Ok(conflicts)
-        };
-        let updated: std::result::Result<_, git2::Error> = update();
-        let conflicts = updated.map_err(local(format!("update {}", path.display())))?;
-        Ok((newest, conflicts))
-    }
-
     /// `base` with the folder of another commit, as a commit that nothing refers to.
-    fn with_folder(
+    pub(super) fn with_folder(
         &self,
         base: CommitId,
         other: CommitId,
@@ -254,17 +216,4 @@ impl Definitions {
             Error::git(text).because(Error::git(visible(error.message())))
         })
     }
-}
-
-/// The files that both sides changed.
-fn conflicts(index: &git2::Index) -> std::result::Result<Vec<String>, git2::Error> {
-    let mut names = Vec::new();
-    for conflict in index.conflicts()? {
-        let conflict = conflict?;
-        let entry = conflict.our.or(conflict.their).or(conflict.ancestor);
-        names.extend(entry.map(|it| visible(&String::from_utf8_lossy(&it.path))));
-    }
-    names.sort();
-    names.dedup();
-    Ok(names)
 }

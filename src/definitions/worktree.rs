@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use git2::{BranchType, ErrorCode, IndexAddOption, Repository, WorktreeAddOptions};
+use git2::{BranchType, ErrorCode, IndexAddOption, Repository, StatusOptions, WorktreeAddOptions};
 
 use super::history::CommitId;
 use super::repository::{Definitions, local};
@@ -78,6 +78,25 @@ impl Definitions {
             let text = format!("cannot read the work tree in {}", path.display());
             Error::git(text).because(Error::git(visible(error.message())))
         })
+    }
+
+    /// Files and folders of a work tree that git ignores, and so are in no snapshot; without what
+    /// is an editor's own.
+    pub fn ignored_files(&self, path: &Path) -> Result<Vec<String>> {
+        let list = || {
+            let tree = Repository::open(path)?;
+            let mut options = StatusOptions::new();
+            options.include_ignored(true).include_untracked(false);
+            let found = tree.statuses(Some(&mut options))?;
+            let ignored = found.iter().filter(|it| it.status().is_ignored());
+            let paths = ignored.map(|it| String::from_utf8_lossy(it.path_bytes()).into_owned());
+            Ok(paths
+                .filter(|path| !path.rsplit('/').next().is_some_and(is_editors_own))
+                .map(|path| visible(&path))
+                .collect())
+        };
+        let listed: std::result::Result<Vec<String>, git2::Error> = list();
+        listed.map_err(local(format!("read the work tree in {}", path.display())))
     }
 
     /// Removes a work tree with all that stands in it, and its branch.

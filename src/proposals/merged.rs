@@ -1,17 +1,28 @@
 //! Noticing that a proposal was merged, squashed or not: the forge's word where it can be asked,
-//! else the proposed files in the base branch.
+//! else the proposed files in the branch that they were for.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::Proposal;
 use super::reach::reach;
 use super::sent::Sent;
 use crate::context::{Context, OpenPlatform};
 use crate::definitions::{CommitId, Definitions, Upon};
-use crate::error::Result;
-use crate::forge::{Request, State};
+use crate::error::{Error, Result};
+use crate::forge::{Forge, Request, State};
+use crate::model::forge::ForgeKind;
+use crate::model::identity;
 use crate::model::name::{ContainerName, InstanceName};
-use crate::state::{self, InstanceRecord};
+use crate::release::local;
+use crate::state::{self, InstanceRecord, Owner};
+
+/// How long the forge is asked in all.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A proposal that was merged.
 #[derive(Debug, Serialize)]
@@ -29,78 +40,132 @@ pub struct Merged {
 }
 
 /// What became of the proposals that were sent; merged ones are removed unless somebody needs them.
-/// `definitions` are fetched.
+/// `definitions` are fetched. What cannot be told of one proposal is a warning.
 pub async fn merged(
     context: &Context,
     open: &OpenPlatform,
     definitions: &Definitions,
 ) -> Result<Vec<Merged>> {
-    let mut all = Vec::new();
-    for mut proposal in Proposal::all(context, open)? {
-        let Some(mut sent) = proposal.sent.clone() else {
+    let all = Proposal::all(context, open)?;
+    let sent: Vec<&Sent> = all.iter().filter_map(|it| it.sent.as_ref()).collect();
+    let mut requests = ask(context, open, definitions, &sent).await.into_iter();
+    let mut found = Vec::new();
+    for proposal in &all {
+        let Some(sent) = &proposal.sent else {
             continue;
         };
-        let Some(commit) = sent.commit else {
-            continue;
-        };
-        if let Some(request) = ask(context, open, definitions, &sent).await {
-            sent.request = Some(request);
-        }
-        let head = definitions.head_id()?;
-        if sent.state() != Some(State::Merged) && has(definitions, head, commit)? {
-            let request = sent.request.get_or_insert_with(|| Request {
-                number: None,
-                url: String::new(),
-                state: State::Merged,
-                merged_as: None,
-            });
-            request.state = State::Merged;
-        }
-        let is_merged = sent.state() == Some(State::Merged);
-        proposal.sent = Some(sent);
-        proposal.save(context, open)?;
-        if is_merged {
-            all.push(finish(context, open, definitions, &proposal, head).await?);
+        let said = requests.next().flatten();
+        match look(context, open, definitions, proposal, sent, said).await {
+            Ok(merged) => found.extend(merged),
+            Err(error) => context.ui.warn(&format!(
+                "what became of the proposal about {} cannot be told: {}",
+                proposal.container,
+                error.chain().join(": ")
+            )),
         }
     }
-    Ok(all)
+    Ok(found)
 }
 
-/// The forge's own word, where it can be asked.
+/// The forge's own word about each, where it can be asked: all at once, with one deadline.
 async fn ask(
     context: &Context,
     open: &OpenPlatform,
     definitions: &Definitions,
-    sent: &Sent,
-) -> Option<Request> {
-    let forge = reach(context, open, definitions, Some(sent.kind))
-        .await
-        .ok()?;
-    match forge.requests()?.find(&sent.draft()).await {
-        Ok(request) => request,
-        Err(error) => {
-            context.ui.warn(&format!(
-                "what became of {} cannot be asked: {}",
-                sent.branch,
-                error.chain().join(": ")
-            ));
-            None
+    sent: &[&Sent],
+) -> Vec<Option<Request>> {
+    let mut answers = vec![None; sent.len()];
+    let deadline = Instant::now() + PATIENCE;
+    for kind in ForgeKind::ALL {
+        let of_kind = sent.iter().enumerate().filter(|(_, it)| it.kind == kind);
+        let of_kind: Vec<(usize, &Sent)> = of_kind.map(|(index, it)| (index, *it)).collect();
+        if of_kind.is_empty() {
+            continue;
         }
+        let forge = timeout_at(deadline, reach(context, open, definitions, Some(kind))).await;
+        let forge = forge.unwrap_or_else(|_| Err(too_slow()));
+        let asked = of_kind.iter().map(|(_, sent)| one(&forge, sent, deadline));
+        for ((index, sent), answer) in of_kind.iter().zip(join_all(asked).await) {
+            match answer {
+                Ok(request) => answers[*index] = request,
+                Err(why) => context.ui.warn(&format!(
+                    "what became of {} could not be asked: {why}",
+                    sent.branch
+                )),
+            }
+        }
+    }
+    answers
+}
+
+async fn one(
+    forge: &Result<Box<dyn Forge>>,
+    sent: &Sent,
+    deadline: Instant,
+) -> Result<Option<Request>, String> {
+    let told = |error: &Error| error.chain().join(": ");
+    let Some(requests) = forge.as_ref().map_err(told)?.requests() else {
+        return Ok(None);
+    };
+    match timeout_at(deadline, requests.find(&sent.draft())).await {
+        Ok(answer) => answer.map_err(|error| told(&error)),
+        Err(_) => Err(told(&too_slow())),
     }
 }
 
-/// Whether `head` has every file as `commit` left it.
-fn has(definitions: &Definitions, head: CommitId, commit: CommitId) -> Result<bool> {
-    let Some(parent) = definitions.parent(commit)? else {
+fn too_slow() -> Error {
+    let seconds = PATIENCE.as_secs();
+    Error::git(format!("the forge did not answer within {seconds} s"))
+}
+
+/// Keeps what is known of a request now, and finishes a merged one.
+async fn look(
+    context: &Context,
+    open: &OpenPlatform,
+    definitions: &Definitions,
+    proposal: &Proposal,
+    sent: &Sent,
+    said: Option<Request>,
+) -> Result<Option<Merged>> {
+    let mut request = said.or_else(|| sent.request.clone());
+    let is_merged = |it: &Request| it.state == State::Merged;
+    if !request.as_ref().is_some_and(is_merged) && arrived(definitions, sent)? {
+        let url = request.as_ref().map_or("", |it| &it.url).to_owned();
+        request = Some(Request {
+            number: request.as_ref().and_then(|it| it.number),
+            url,
+            state: State::Merged,
+            merged_as: None,
+        });
+    }
+    // Another command may have sent it again meanwhile: that is not what was asked about.
+    let proposal = Proposal::change(context, open, &proposal.container, |it| {
+        if let Some(now) = &mut it.sent
+            && now.commits() == sent.commits()
+        {
+            now.request.clone_from(&request);
+        }
+    })?;
+    let state = proposal.sent.as_ref().and_then(Sent::state);
+    if state != Some(State::Merged) {
+        return Ok(None);
+    }
+    finish(context, open, definitions, &proposal)
+        .await
+        .map(Some)
+}
+
+/// Whether the branch that it was for got it, as it was sent or was about to be sent last.
+fn arrived(definitions: &Definitions, sent: &Sent) -> Result<bool> {
+    let Some(tip) = definitions.branch_commit(&sent.target)? else {
         return Ok(false);
     };
-    let changed = definitions.changed_files(parent, commit)?;
-    for file in &changed {
-        if definitions.read(head, &file.path)? != definitions.read(commit, &file.path)? {
-            return Ok(false);
+    for commit in sent.commits() {
+        if definitions.has_arrived(commit, tip)? {
+            return Ok(true);
         }
     }
-    Ok(!changed.is_empty())
+    Ok(false)
 }
 
 async fn finish(
@@ -108,16 +173,10 @@ async fn finish(
     open: &OpenPlatform,
     definitions: &Definitions,
     proposal: &Proposal,
-    head: CommitId,
 ) -> Result<Merged> {
     let name = &proposal.container;
     let instances = running(context, open, name)?;
-    let snapshot = proposal.snapshot(context, open, definitions)?;
-    let folder = proposal.folder();
-    let more = match definitions.upon(proposal.base, snapshot, head, &folder)? {
-        Upon::Fits(commit) => !definitions.same_folder(commit, head, &folder)?,
-        Upon::Conflicts(_) => true,
-    };
+    let more = has_more(context, open, definitions, proposal)?;
     let removed = instances.is_empty() && !more;
     if removed {
         proposal.remove(context, open)?;
@@ -136,6 +195,50 @@ async fn finish(
     })
 }
 
+/// Whether anything stands in the work tree that was neither sent nor is in the target now.
+fn has_more(
+    context: &Context,
+    open: &OpenPlatform,
+    definitions: &Definitions,
+    proposal: &Proposal,
+) -> Result<bool> {
+    let path = context.paths.worktree(&open.name, &proposal.container);
+    if !path.join(".git").exists() {
+        // Removed by hand; a folder that is no work tree any more is nobody's to remove.
+        return Ok(path.exists());
+    }
+    let snapshot = proposal.snapshot(context, open, definitions)?;
+    if !proposal.outside(definitions, snapshot)?.is_empty()
+        || !definitions.ignored_files(&path)?.is_empty()
+    {
+        return Ok(true);
+    }
+    let folder = proposal.folder();
+    let is_in = |commit: CommitId, upon: CommitId| -> Result<bool> {
+        Ok(
+            match definitions.upon(proposal.base, snapshot, upon, &folder)? {
+                Upon::Fits(merged) => definitions.same_folder(merged, commit, &folder)?,
+                Upon::Conflicts(_) => false,
+            },
+        )
+    };
+    let Some(sent) = &proposal.sent else {
+        return Ok(true);
+    };
+    for commit in sent.commits() {
+        // As it was sent, whatever those who merged it made of it.
+        if let Some(parent) = definitions.parent(commit)?
+            && is_in(commit, parent)?
+        {
+            return Ok(false);
+        }
+    }
+    match definitions.branch_commit(&sent.target)? {
+        Some(tip) => Ok(!is_in(tip, tip)?),
+        None => Ok(true),
+    }
+}
+
 /// Instances that run a container from its proposal.
 pub fn running(
     context: &Context,
@@ -152,20 +255,30 @@ pub fn running(
     Ok(found)
 }
 
-/// Removes what was built of a proposal, as far as nothing runs it.
+/// Removes what was built of a proposal, now and before, as far as nothing runs it.
 pub async fn remove_images(context: &Context, open: &OpenPlatform, proposal: &Proposal) {
-    let built = [
-        (&proposal.container, proposal.built),
-        (&open.platform.proxy, proposal.proxy),
-    ];
     let Ok((engine, _)) = context.engine() else {
         return;
     };
-    for (name, built) in built {
-        if let Some(built) = built {
-            let tag = format!("localhost/devenv-local/{name}:{}", built.inputs.short());
-            // In use elsewhere, gone, or no engine there: none is of harm.
-            let _ = engine.remove_image(&tag).await;
+    let mut tags = proposal.tags(&open.platform.proxy);
+    let place = format!("{}/{}:", local::REPOSITORY, proposal.container);
+    if let (Ok(owner), Ok(images)) = (Owner::load(&context.paths), engine.images().await) {
+        let has = |labels: &BTreeMap<String, String>, name: &str, value: &str| {
+            labels.get(name).is_some_and(|it| it == value)
+        };
+        for image in images {
+            if has(&image.labels, identity::OWNER, &owner.id)
+                && has(&image.labels, identity::PLATFORM, open.name.as_str())
+            {
+                let earlier = image.tags.into_iter().filter(|tag| tag.starts_with(&place));
+                tags.extend(earlier);
+            }
         }
+    }
+    tags.sort();
+    tags.dedup();
+    for tag in tags {
+        // In use elsewhere, gone, or no engine there: none is of harm.
+        let _ = engine.remove_image(&tag).await;
     }
 }

@@ -59,7 +59,7 @@ impl Locals {
                 local.built.version()
             ));
         }
-        if let Some(mut proposal) = rerouted.filter(|_| record.proxy) {
+        if let Some(proposal) = rerouted.filter(|_| record.proxy) {
             if !build {
                 let text = "a plan cannot show the proxy for routes that were never built";
                 let built = proposal.proxy.ok_or_else(|| Error::usage(text))?;
@@ -71,8 +71,9 @@ impl Locals {
             let desk = bench.desk(open, context);
             let before = proposal.proxy;
             let (built, place) = desk.build_local_proxy(engine, reference, before).await?;
-            proposal.proxy = Some(built);
-            proposal.save(context, open)?;
+            Proposal::change(context, open, &proposal.container, |it| {
+                it.proxy = Some(built);
+            })?;
             let proxy = reference.proxy.clone();
             locals.insert(&proxy, built, &place, context.now());
             context.ui.warn(&format!(

@@ -23,6 +23,8 @@ use crate::ui::progress::Work;
 pub struct Asked {
     /// The words.
     pub typed: Typed,
+    /// The file that an editor wrote them to; not needed once they are kept.
+    pub file: Option<std::path::PathBuf>,
     /// The kind of forge, where the definitions do not say.
     pub forge: Option<ForgeKind>,
     /// Whether only to say what would be sent.
@@ -95,8 +97,11 @@ pub async fn propose(
 ) -> Result<Outcome> {
     let mut proposal = Proposal::of(context, open, name)?;
     if !asked.dry_run {
-        proposal.typed = Some(asked.typed.clone());
-        proposal.save(context, open)?;
+        proposal.keep_typed(context, open, Some(asked.typed.clone()))?;
+        if let Some(file) = &asked.file {
+            // They are kept better now.
+            let _ = std::fs::remove_file(file);
+        }
     }
     let mut definitions = context.definitions(&open.name)?;
     let fresh = newest(context, open, &proposal, &mut definitions).await?;
@@ -111,8 +116,9 @@ pub async fn propose(
     };
     if there.is_same(&proposal, &fresh, &draft)? {
         outcome.outcome = Word::Unchanged;
-        proposal.typed = None;
-        proposal.save(context, open)?;
+        if !asked.dry_run {
+            proposal.keep_typed(context, open, None)?;
+        }
         return Ok(outcome);
     }
     show(&outcome);
@@ -186,7 +192,8 @@ async fn newest(
     definitions: &mut Definitions,
 ) -> Result<Fresh> {
     let snapshot = proposal.snapshot(context, open, definitions)?;
-    definitions.catalogue(snapshot)?;
+    proposal.refuse_outside(context, open, definitions, snapshot)?;
+    proposal.check(definitions, snapshot)?;
     if context.offline {
         return Err(
             Error::git("a proposal is sent over the network, and `--offline` forbids it")

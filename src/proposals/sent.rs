@@ -74,6 +74,11 @@ impl Sent {
         [self.commit, self.sending].contains(&Some(there))
     }
 
+    /// The commits that are or may be on the server.
+    pub(super) fn commits(&self) -> Vec<CommitId> {
+        self.sending.into_iter().chain(self.commit).collect()
+    }
+
     /// Enough to find the request by.
     pub(super) fn draft(&self) -> Draft {
         Draft {

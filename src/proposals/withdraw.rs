@@ -42,6 +42,11 @@ pub async fn withdraw(
     definitions
         .fetch(History::Forward, transport::silent())
         .await?;
+    // First: where somebody else went on, the request is theirs as well.
+    let there = definitions.branch_commit(&sent.branch)?;
+    if there.is_some_and(|it| !sent.knows(it)) {
+        return Err(overtaken(&sent.branch));
+    }
     let forge = reach(context, open, &definitions, Some(sent.kind)).await?;
     if let Some(requests) = forge.requests() {
         let found = requests.find(&sent.draft()).await?;
@@ -56,17 +61,16 @@ pub async fn withdraw(
         let open_one = sent.request.as_ref().filter(|it| it.state == State::Open);
         withdrawn.request = open_one.map(|it| it.url.clone());
     }
-    if let Some(there) = definitions.branch_commit(&sent.branch)? {
-        let known = sent.knows(there);
-        let gone = known
-            && definitions
-                .take_back(&sent.branch, there, transport::silent())
-                .await?;
-        if !gone {
-            return Err(refusal::overtaken(&sent.branch)
-                .hint("`--keep-request` drops the proposal here alone"));
+    if let Some(there) = there {
+        let gone = definitions.take_back(&sent.branch, there, transport::silent());
+        if !gone.await? {
+            return Err(overtaken(&sent.branch));
         }
         withdrawn.branch = Some(sent.branch.clone());
     }
     Ok(withdrawn)
+}
+
+fn overtaken(branch: &str) -> Error {
+    refusal::overtaken(branch).hint("`--keep-request` drops the proposal here alone")
 }
