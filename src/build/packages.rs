@@ -6,11 +6,12 @@ use std::io::Read;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
-use super::probe::inside;
+use super::probe::Looker;
 use crate::engine::FaultKind;
 use crate::engine::docker::Docker;
 use crate::error::Result;
 use crate::model::digest::Digest;
+use crate::model::visible::visible;
 
 /// Package to version.
 pub type Packages = BTreeMap<String, String>;
@@ -25,13 +26,13 @@ const DATABASES: [(&str, &str, &str); 3] = [
 /// Larger ones are not read.
 const LARGEST: usize = 64 << 20;
 
-/// The packages of `image`; `None` where it has no database that is known. A container is created,
-/// looked into and removed; `object` is its name.
-pub async fn packages(docker: &Docker, image: &Digest, object: &str) -> Result<Option<Packages>> {
-    inside(docker, image, object, async |container| {
-        read(docker, container).await
-    })
-    .await
+impl Looker<'_> {
+    /// The packages of `image`; `None` where it has no database that is known. A container is
+    /// created, looked into and removed.
+    pub async fn packages(&self, image: &Digest) -> Result<Option<Packages>> {
+        self.inside(image, async |container| read(self.docker, container).await)
+            .await
+    }
 }
 
 async fn read(docker: &Docker, container: &str) -> Result<Option<Packages>> {
@@ -76,7 +77,7 @@ fn texts(archive: &[u8]) -> Vec<String> {
     entries.map_while(Result::ok).filter_map(text).collect()
 }
 
-/// Name and version of each paragraph; of a package that dpkg removed only its settings are left.
+/// Name and version of each paragraph, without what a terminal obeys; of a package that dpkg removed only its settings are left.
 fn parse(text: &str, name: &str, version: &str) -> Packages {
     let paragraph = |text: &str| {
         let value = |key: &str| {
@@ -85,7 +86,7 @@ fn parse(text: &str, name: &str, version: &str) -> Packages {
         };
         let installed = value("Status").is_none_or(|it| it.ends_with(" installed"));
         let (name, version) = (value(name)?, value(version)?);
-        installed.then(|| (name.to_owned(), version.to_owned()))
+        installed.then(|| (visible(name), visible(version)))
     };
     text.split("\n\n").filter_map(paragraph).collect()
 }
@@ -111,6 +112,8 @@ mod tests {
         let found = parse(apk, "P", "V");
         assert_eq!(shown(&found), "busybox 1.37.0-r12, musl 1.2.5-r9");
         assert!(parse("", "P", "V").is_empty());
+        let hostile = parse("P:a\u{1b}[31m\nV:1\u{202e}\r2\n", "P", "V");
+        assert_eq!(shown(&hostile), "a\\u{1b}[31m 1\\u{202e}\\r2");
     }
 
     #[test]

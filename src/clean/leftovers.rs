@@ -170,7 +170,7 @@ fn superfluous(survey: &Survey, container: &ObservedContainer) -> Option<&'stati
         return None;
     }
     if labels.contains_key(identity::READER) {
-        return Some("a reader of log files was interrupted");
+        return Some("a command that only looked into it was interrupted");
     }
     let name = labels.get(identity::CONTAINER)?;
     let (platform, instance) = instance(labels);

@@ -16,7 +16,8 @@ use crate::ui::Ui;
 ///
 /// Files are compared with the commit that the proposal began at, the rest with what production
 /// runs now: the run specification field by field; size and packages of the image that was built
-/// last. What an operator should look at twice is marked. Ends with 1 where anything differs.
+/// last. Where production's side cannot be read, files and specification are compared with that
+/// commit, and it says so. What an operator should look at twice is marked. Ends with 1 where anything differs.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The container; all proposals if none is named
@@ -67,6 +68,10 @@ fn show(ui: &Ui, comparison: &Comparison) {
             Changed::Modified => "~",
         };
         ui.data(&format!("  {sign} {}", file.path));
+    }
+    if let Some(why) = &comparison.without_production {
+        ui.note("  what production runs cannot be read; compared with where the proposal began");
+        ui.note(&format!("  {why}"));
     }
     for difference in &comparison.effect.run {
         ui.data(&format!("  run: {difference}"));

@@ -8,6 +8,7 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::place::OWN_WORD;
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
 
@@ -72,9 +73,17 @@ impl Api {
         })
     }
 
-    /// The token's origin, for people.
-    pub fn origin(&self) -> &str {
-        &self.token.origin
+    /// Whether the token is one at all: only 401 and 403 say that it is not. `path` is a question
+    /// that every token may ask.
+    pub async fn accepts(&self, authorization: Authorization, path: &[&str]) -> Result<bool> {
+        let answer = self
+            .send(authorization, Method::GET, path, &[], None)
+            .await?;
+        match answer.status().as_u16() {
+            200..=299 => Ok(true),
+            401 | 403 => Ok(false),
+            _ => Err(self.refused(answer.status(), &Value::Null)),
+        }
     }
 
     /// Asks once. `path` is below the root, each part escaped whole. Statuses up to 299, 404, 409
@@ -87,6 +96,18 @@ impl Api {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Reply> {
+        let answer = self.send(authorization, method, path, query, body).await?;
+        self.read(answer).await
+    }
+
+    async fn send(
+        &self,
+        authorization: Authorization,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Response> {
         let mut url = self.root.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
@@ -103,8 +124,7 @@ impl Api {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|error| self.lost(&error))?;
-        self.read(answer).await
+        request.send().await.map_err(|error| self.lost(&error))
     }
 
     fn header(&self, authorization: Authorization) -> Result<HeaderValue> {
@@ -219,6 +239,7 @@ impl Api {
         Error::git(format!("the forge's API on {} {why}", self.host()))
             .because(Error::git(visible(&cause.to_string())))
             .hint("check the network, the VPN and the proxy")
+            .hint(OWN_WORD)
     }
 
     fn host(&self) -> &str {

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Api, Authorization, Delivery, Draft, Forge, Heard, Place, Reply, Request, Requests, State, hear,
+    Api, Authorization, Delivery, Draft, Forge, Heard, Made, Place, Reply, Request, Requests,
+    State, Topics, hear,
 };
 use crate::error::{Error, Result};
 use crate::model::forge::ForgeKind;
@@ -31,11 +32,19 @@ pub(super) struct Gitea {
     kind: ForgeKind,
     place: Place,
     api: Option<Api>,
+    /// Requests that were made by `AGit`: the API names no branch of theirs, only their number
+    /// (`services/convert/pull.go` of <https://github.com/go-gitea/gitea>).
+    topics: Topics,
 }
 
 impl Gitea {
-    pub(super) fn new(kind: ForgeKind, place: Place, api: Option<Api>) -> Self {
-        Self { kind, place, api }
+    pub(super) fn new(kind: ForgeKind, place: Place, api: Option<Api>, topics: Topics) -> Self {
+        Self {
+            kind,
+            place,
+            api,
+            topics,
+        }
     }
 }
 
@@ -44,13 +53,19 @@ impl Forge for Gitea {
         self.kind
     }
 
-    /// The options are those of `services/agit/agit.go`. A topic is found again by its name; other
+    /// `services/agit/agit.go` reads title and description of a new request only.
+    fn keeps_words(&self) -> bool {
+        self.api.is_none()
+    }
+
+    /// What began by `AGit` goes on so: it has no branch. The options are those of `services/agit/agit.go`. A topic is found again by its name; other
     /// commits than fast-forwards need `force-push`.
     fn delivery(&self, draft: &Draft) -> Delivery {
-        if self.api.is_some() {
+        if self.api.is_some() && !self.topics.contains_key(&draft.source) {
             return Delivery::branch(draft);
         }
         let (description, lost) = one_line(&draft.description);
+        let lost = lost.filter(|_| self.api.is_none());
         let mut options = vec![
             format!("topic={}", draft.source),
             format!("title={}", title(draft)),
@@ -115,6 +130,8 @@ struct PullRequest {
     html_url: String,
     state: String,
     #[serde(default)]
+    title: String,
+    #[serde(default)]
     merged: bool,
     #[serde(default)]
     merge_commit_sha: Option<String>,
@@ -163,6 +180,14 @@ impl Gitea {
         self.known(self.api()?.taken(reply)?)
     }
 
+    /// The same, and whether it is a draft.
+    fn made(&self, reply: Reply) -> Result<Made> {
+        let found: PullRequest = self.api()?.taken(reply)?;
+        let draft = found.title.starts_with(DRAFT.trim_end());
+        let request = self.known(found)?;
+        Ok(Made { request, draft })
+    }
+
     fn known(&self, found: PullRequest) -> Result<Request> {
         Ok(Request {
             number: Some(found.number),
@@ -188,8 +213,32 @@ impl Gitea {
         self.api()?.taken(reply)
     }
 
-    /// The list has no filter by branch: the newest of it are looked through.
+    /// By its number where it is known, else by its branch; an open one first.
     async fn lookup(&self, draft: &Draft) -> Result<Option<Request>> {
+        let known = match self.topics.get(&draft.source) {
+            Some(number) => self.numbered(*number).await?,
+            None => None,
+        };
+        if known.as_ref().is_some_and(|it| it.state == State::Open) {
+            return Ok(known);
+        }
+        let found = self.listed(draft).await?;
+        Ok(found
+            .filter(|it| known.is_none() || it.state == State::Open)
+            .or(known))
+    }
+
+    async fn numbered(&self, number: u64) -> Result<Option<Request>> {
+        let number = number.to_string();
+        let reply = self.ask(Method::GET, &[&number], &[], None).await?;
+        if reply.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        self.request(reply).map(Some)
+    }
+
+    /// The list has no filter by branch: the newest of it are looked through.
+    async fn listed(&self, draft: &Draft) -> Result<Option<Request>> {
         for state in ["open", "closed"] {
             for number in 1..=PAGES {
                 let page = self.page(state, number).await?;
@@ -208,7 +257,7 @@ impl Gitea {
         Ok(None)
     }
 
-    async fn make(&self, draft: &Draft) -> Result<Request> {
+    async fn make(&self, draft: &Draft) -> Result<Made> {
         let body = json!({
             "head": draft.source, "base": draft.target,
             "title": title(draft), "body": draft.description,
@@ -217,17 +266,22 @@ impl Gitea {
         if reply.status == StatusCode::CONFLICT
             && let Some(request) = self.lookup(draft).await?
             && request.state == State::Open
+            && let Some(number) = request.number
         {
-            return Ok(request);
+            return self.rewrite(number, draft).await;
         }
-        self.request(reply)
+        self.made(reply)
     }
 
-    async fn change(&self, number: u64, body: Value) -> Result<Request> {
+    async fn rewrite(&self, number: u64, draft: &Draft) -> Result<Made> {
+        let body = json!({ "title": title(draft), "body": draft.description });
+        self.made(self.change(number, body).await?)
+    }
+
+    async fn change(&self, number: u64, body: Value) -> Result<Reply> {
         let number = number.to_string();
         let below = [number.as_str()];
-        let reply = self.ask(Method::PATCH, &below, &[], Some(&body)).await?;
-        self.request(reply)
+        self.ask(Method::PATCH, &below, &[], Some(&body)).await
     }
 }
 
@@ -236,17 +290,20 @@ impl Requests for Gitea {
         self.lookup(draft).boxed()
     }
 
-    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
+    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Made>> {
         self.make(draft).boxed()
     }
 
-    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
-        let body = json!({ "title": title(draft), "body": draft.description });
-        self.change(number, body).boxed()
+    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Made>> {
+        self.rewrite(number, draft).boxed()
     }
 
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>> {
-        self.change(number, json!({ "state": "closed" })).boxed()
+        async move {
+            let body = json!({ "state": "closed" });
+            self.request(self.change(number, body).await?)
+        }
+        .boxed()
     }
 }
 
@@ -256,7 +313,7 @@ mod tests {
 
     fn gitea() -> Gitea {
         let place = Place::new("https://git.acme.example/acme/platform.git", None, None);
-        Gitea::new(ForgeKind::Gitea, place.unwrap(), None)
+        Gitea::new(ForgeKind::Gitea, place.unwrap(), None, Topics::new())
     }
 
     fn draft(description: &str) -> Draft {

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Api, Authorization, Delivery, Draft, Forge, Heard, Place, Reply, Request, Requests, State,
-    foremost, hear,
+    Api, Authorization, Delivery, Draft, Forge, Heard, Made, Place, Reply, Request, Requests,
+    State, foremost, hear,
 };
 use crate::error::{Error, Result};
 use crate::model::forge::ForgeKind;
@@ -22,6 +22,10 @@ const PUBLIC_API: &str = "https://api.github.com/";
 /// What it prints after the first push of a branch:
 /// <https://docs.github.com/en/get-started/using-git/pushing-commits-to-a-remote-repository>.
 const OFFER: &str = "Create a pull request for '";
+
+/// The longest description, in characters: `body is too long (maximum is 65536 characters)`,
+/// <https://github.com/orgs/community/discussions/27190>.
+const LONGEST_BODY: usize = 65_536;
 
 /// A repository on GitHub.
 pub(super) struct GitHub {
@@ -50,7 +54,14 @@ impl Forge for GitHub {
     }
 
     fn delivery(&self, draft: &Draft) -> Delivery {
-        Delivery::branch(draft)
+        let mut delivery = Delivery::branch(draft);
+        let (_, cut) = body(&draft.description);
+        delivery.lost = (cut > 0).then(|| {
+            format!(
+                "the description is {cut} characters longer than GitHub takes: its end is not sent"
+            )
+        });
+        delivery
     }
 
     fn heard(&self, said: &[String]) -> Heard {
@@ -73,6 +84,18 @@ impl Forge for GitHub {
     }
 }
 
+/// As much of a description as GitHub takes, and how many characters had to go.
+fn body(text: &str) -> (String, usize) {
+    const MARK: &str = "\n\n(cut here: it was longer)";
+    let length = text.chars().count();
+    if length <= LONGEST_BODY {
+        return (text.to_owned(), 0);
+    }
+    let kept = LONGEST_BODY - MARK.len();
+    let start: String = text.chars().take(kept).collect();
+    (start + MARK, length - kept)
+}
+
 /// A pull request as REST gives it: <https://docs.github.com/en/rest/pulls/pulls>. Lists have no `merged`.
 #[derive(Deserialize)]
 struct PullRequest {
@@ -81,6 +104,8 @@ struct PullRequest {
     state: String,
     #[serde(default)]
     merged_at: Option<String>,
+    #[serde(default)]
+    draft: bool,
     #[serde(default)]
     merge_commit_sha: Option<String>,
 }
@@ -109,6 +134,14 @@ impl GitHub {
     /// The request in an answer.
     fn request(&self, reply: Reply) -> Result<Request> {
         self.known(self.api()?.taken(reply)?)
+    }
+
+    /// The same, and whether it is a draft.
+    fn made(&self, reply: Reply) -> Result<Made> {
+        let found: PullRequest = self.api()?.taken(reply)?;
+        let draft = found.draft;
+        let request = self.known(found)?;
+        Ok(Made { request, draft })
     }
 
     fn known(&self, found: PullRequest) -> Result<Request> {
@@ -143,9 +176,9 @@ impl GitHub {
             .transpose()
     }
 
-    async fn make(&self, draft: &Draft) -> Result<Request> {
+    async fn make(&self, draft: &Draft) -> Result<Made> {
         let body = json!({
-            "title": draft.title, "body": draft.description, "head": draft.source,
+            "title": draft.title, "body": body(&draft.description).0, "head": draft.source,
             "base": draft.target, "draft": draft.draft,
         });
         let reply = self.ask(Method::POST, &[], &[], Some(&body)).await?;
@@ -153,17 +186,23 @@ impl GitHub {
             && exists(&reply.body)
             && let Some(request) = self.lookup(draft).await?
             && request.state == State::Open
+            && let Some(number) = request.number
         {
-            return Ok(request);
+            return self.rewrite(number, draft).await;
         }
-        self.request(reply)
+        self.made(reply)
     }
 
-    async fn change(&self, number: u64, body: Value) -> Result<Request> {
+    /// Whether it is a draft stays as it is: REST has no way to change that.
+    async fn rewrite(&self, number: u64, draft: &Draft) -> Result<Made> {
+        let body = json!({ "title": draft.title, "body": body(&draft.description).0 });
+        self.made(self.change(number, body).await?)
+    }
+
+    async fn change(&self, number: u64, body: Value) -> Result<Reply> {
         let number = number.to_string();
         let below = [number.as_str()];
-        let reply = self.ask(Method::PATCH, &below, &[], Some(&body)).await?;
-        self.request(reply)
+        self.ask(Method::PATCH, &below, &[], Some(&body)).await
     }
 }
 
@@ -184,17 +223,20 @@ impl Requests for GitHub {
         self.lookup(draft).boxed()
     }
 
-    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
+    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Made>> {
         self.make(draft).boxed()
     }
 
-    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
-        let body = json!({ "title": draft.title, "body": draft.description });
-        self.change(number, body).boxed()
+    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Made>> {
+        self.rewrite(number, draft).boxed()
     }
 
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>> {
-        self.change(number, json!({ "state": "closed" })).boxed()
+        async move {
+            let body = json!({ "state": "closed" });
+            self.request(self.change(number, body).await?)
+        }
+        .boxed()
     }
 }
 
@@ -228,6 +270,14 @@ mod tests {
         let said: Vec<String> = said.split('|').map(ToOwned::to_owned).collect();
         let offered = github.heard(&said).offered.unwrap();
         assert!(offered.ends_with("/pull/new/x"), "{offered}");
+    }
+
+    #[test]
+    fn a_description_is_as_long_as_github_takes() {
+        assert_eq!(body("why"), ("why".to_owned(), 0));
+        let (sent, cut) = body(&"é".repeat(LONGEST_BODY + 1));
+        assert_eq!(sent.chars().count(), LONGEST_BODY);
+        assert!(sent.ends_with("it was longer)") && cut > 0, "{cut}");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Api, Authorization, Delivery, Draft, Forge, Heard, Place, Reply, Request, Requests, State,
-    foremost, hear,
+    Api, Authorization, Delivery, Draft, Forge, Heard, Made, Place, Reply, Request, Requests,
+    State, foremost, hear,
 };
 use crate::error::{Error, Result};
 use crate::model::forge::ForgeKind;
@@ -59,9 +59,17 @@ impl Forge for GitLab {
             delivery.options.push(option);
         }
         delivery.creates = true;
-        delivery.lost = (cut > 0).then(|| {
-            format!("the description is {cut} bytes longer than a push option can be: its end is not sent")
-        });
+        delivery.lost = if cut > 0 {
+            Some(format!(
+                "the description is {cut} bytes longer than a push option can be: its end is not sent"
+            ))
+        } else {
+            // There is no way to write the two characters themselves.
+            draft.description.contains("\\n").then(|| {
+                "GitLab makes line ends of the description's `\\n`; with a token it goes as it is"
+                    .to_owned()
+            })
+        };
         delivery
     }
 
@@ -129,6 +137,8 @@ struct MergeRequest {
     web_url: String,
     state: String,
     #[serde(default)]
+    draft: bool,
+    #[serde(default)]
     merge_commit_sha: Option<String>,
     #[serde(default)]
     squash_commit_sha: Option<String>,
@@ -160,6 +170,14 @@ impl GitLab {
         self.known(self.api()?.taken(reply)?)
     }
 
+    /// The same, and whether it is a draft.
+    fn made(&self, reply: Reply) -> Result<Made> {
+        let found: MergeRequest = self.api()?.taken(reply)?;
+        let draft = found.draft;
+        let request = self.known(found)?;
+        Ok(Made { request, draft })
+    }
+
     fn known(&self, found: MergeRequest) -> Result<Request> {
         Ok(Request {
             number: Some(found.iid),
@@ -187,7 +205,7 @@ impl GitLab {
             .transpose()
     }
 
-    async fn make(&self, draft: &Draft) -> Result<Request> {
+    async fn make(&self, draft: &Draft) -> Result<Made> {
         let body = json!({
             "source_branch": draft.source, "target_branch": draft.target,
             "title": title(draft), "description": draft.description,
@@ -197,16 +215,21 @@ impl GitLab {
         if reply.status == StatusCode::CONFLICT
             && let Some(request) = self.lookup(draft).await?
             && request.state == State::Open
+            && let Some(number) = request.number
         {
-            return Ok(request);
+            return self.rewrite(number, draft).await;
         }
-        self.request(reply)
+        self.made(reply)
     }
 
-    async fn change(&self, number: u64, body: Value) -> Result<Request> {
+    async fn rewrite(&self, number: u64, draft: &Draft) -> Result<Made> {
+        let body = json!({ "title": title(draft), "description": draft.description });
+        self.made(self.change(number, body).await?)
+    }
+
+    async fn change(&self, number: u64, body: Value) -> Result<Reply> {
         let number = number.to_string();
-        let reply = self.ask(Method::PUT, &[&number], &[], Some(&body)).await?;
-        self.request(reply)
+        self.ask(Method::PUT, &[&number], &[], Some(&body)).await
     }
 }
 
@@ -215,18 +238,20 @@ impl Requests for GitLab {
         self.lookup(draft).boxed()
     }
 
-    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
+    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Made>> {
         self.make(draft).boxed()
     }
 
-    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Request>> {
-        let body = json!({ "title": title(draft), "description": draft.description });
-        self.change(number, body).boxed()
+    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Made>> {
+        self.rewrite(number, draft).boxed()
     }
 
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>> {
-        self.change(number, json!({ "state_event": "close" }))
-            .boxed()
+        async move {
+            let body = json!({ "state_event": "close" });
+            self.request(self.change(number, body).await?)
+        }
+        .boxed()
     }
 }
 
@@ -250,8 +275,11 @@ mod tests {
     }
 
     fn heard(text: &str) -> Heard {
-        let lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
-        gitlab().heard(&lines)
+        gitlab().heard(&lines(text))
+    }
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(ToOwned::to_owned).collect()
     }
 
     #[test]
@@ -269,6 +297,12 @@ mod tests {
                 "merge_request.description=a\\nb\\n\\nc",
             ]
         );
+    }
+
+    #[test]
+    fn line_ends_that_are_written_out_are_told() {
+        let lost = gitlab().delivery(&draft("split at \\n\n")).lost;
+        assert!(lost.unwrap().contains("line ends"));
     }
 
     #[test]
@@ -320,8 +354,11 @@ mod tests {
             ["Target branch team/platform:mian does not exist"]
         );
         assert_eq!(heard.request, None);
-        let broadcast = format!("{rule}\n  Maintenance on Sunday\n{rule}\n");
-        assert!(super::failures(&[broadcast]).is_empty());
+        // A broadcast is a box of its own: nothing of it gets into the reason.
+        let broadcast = format!("{said}\n{rule}\nMaintenance of 'gitlab': Sunday\n{rule}");
+        assert_eq!(super::failures(&lines(&broadcast)), heard.failures);
+        let alone = format!("{rule}\nMaintenance of 'gitlab': Sunday\n{rule}");
+        assert!(super::failures(&lines(&alone)).is_empty());
     }
 
     #[test]

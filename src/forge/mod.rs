@@ -9,13 +9,15 @@ mod heard;
 mod place;
 mod plain;
 
+use std::collections::BTreeMap;
+
 use futures_util::future::BoxFuture;
-use reqwest::{Method, Url};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 pub use api::{Api, Authorization, Reply, Token};
 pub use heard::{Heard, at, hear};
-pub use place::Place;
+pub use place::{OWN_WORD, Place};
 
 use crate::error::Result;
 use crate::model::forge::ForgeKind;
@@ -48,6 +50,15 @@ pub struct Request {
     /// The commit that it was merged as, where the forge says.
     #[serde(default)]
     pub merged_as: Option<String>,
+}
+
+/// A request as it was made or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The request itself.
+    pub request: Request,
+    /// Whether it is not to be merged yet, which may be other than asked for.
+    pub draft: bool,
 }
 
 /// What became of a request.
@@ -90,6 +101,11 @@ pub trait Forge: Send + Sync {
     /// Which kind.
     fn kind(&self) -> ForgeKind;
 
+    /// Whether a request that a push made keeps its words, whatever later pushes say.
+    fn keeps_words(&self) -> bool {
+        false
+    }
+
     /// How the branch is pushed.
     fn delivery(&self, draft: &Draft) -> Delivery;
 
@@ -112,10 +128,10 @@ pub trait Requests: Send + Sync {
     fn find<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Option<Request>>>;
 
     /// Makes one. Where there is one already, gives that.
-    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Request>>;
+    fn create<'a>(&'a self, draft: &'a Draft) -> BoxFuture<'a, Result<Made>>;
 
     /// Gives an open one another text.
-    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Request>>;
+    fn update<'a>(&'a self, number: u64, draft: &'a Draft) -> BoxFuture<'a, Result<Made>>;
 
     /// Closes an open one.
     fn close(&self, number: u64) -> BoxFuture<'_, Result<Request>>;
@@ -136,26 +152,33 @@ pub fn root(kind: ForgeKind, place: &Place) -> Option<Url> {
     }
 }
 
-/// Whether a forge takes this token: asked with a question that every token may ask.
-pub async fn accepts(kind: ForgeKind, api: &Api) -> bool {
+/// Whether a forge takes this token. Fails where it gives no answer to that.
+pub async fn accepts(kind: ForgeKind, api: &Api) -> Result<bool> {
     let (path, authorization): (&[&str], _) = match kind {
         ForgeKind::GitLab => (&["api", "v4", "user"], Authorization::Bearer),
         ForgeKind::Gitea | ForgeKind::Forgejo => (&["api", "v1", "user"], Authorization::Token),
         ForgeKind::GitHub => (&["user"], Authorization::Bearer),
-        ForgeKind::Plain => return false,
+        ForgeKind::Plain => return Ok(false),
     };
-    let reply = api.ask(authorization, Method::GET, path, &[], None).await;
-    reply.is_ok_and(|reply| reply.status.is_success())
+    api.accepts(authorization, path).await
 }
+
+/// Requests that pushes made without a branch: their topics and numbers.
+pub type Topics = BTreeMap<String, u64>;
 
 /// The forge of a kind. Without `api` nothing but git is used. Fails where the place is none of that
 /// kind's.
-pub fn of(kind: ForgeKind, place: Place, api: Option<Api>) -> Result<Box<dyn Forge>> {
+pub fn of(
+    kind: ForgeKind,
+    place: Place,
+    api: Option<Api>,
+    topics: Topics,
+) -> Result<Box<dyn Forge>> {
     Ok(match kind {
         ForgeKind::GitLab => Box::new(gitlab::GitLab::new(place, api)),
         ForgeKind::Gitea | ForgeKind::Forgejo => {
             place.owner_and_name()?;
-            Box::new(gitea::Gitea::new(kind, place, api))
+            Box::new(gitea::Gitea::new(kind, place, api, topics))
         }
         ForgeKind::GitHub => {
             place.owner_and_name()?;

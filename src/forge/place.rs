@@ -5,6 +5,10 @@ use reqwest::Url;
 
 use crate::error::{Error, Result};
 
+/// How the user says where the forge is.
+pub const OWN_WORD: &str =
+    "`forges: { PLATFORM: https://… }` in settings.yaml is your own word for where the forge is";
+
 /// A project on a forge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -19,7 +23,8 @@ pub struct Place {
 impl Place {
     /// From the address that git uses (without secrets), an `api` root that the definitions name,
     /// and one that the user's settings name. Fails with [`crate::error::Kind::Trust`] where the
-    /// definitions' one is on another host than git's.
+    /// definitions' one is elsewhere than git's: scheme and port count, since other ports of a host
+    /// are other people's; where git goes over ssh, it is the host's own https.
     pub fn new(remote: &str, proposed: Option<&str>, chosen: Option<&str>) -> Result<Self> {
         let (scheme, authority, path) = parts(remote);
         let host = authority.map(|it| without_port(it).to_ascii_lowercase());
@@ -31,20 +36,16 @@ impl Place {
                 project: project(path),
             });
         }
-        let derived = match (scheme, authority) {
-            ("http" | "https", Some(authority)) => Some(format!("{scheme}://{authority}/")),
-            (_, Some(authority)) => Some(format!("https://{}/", without_port(authority))),
-            (_, None) => None,
-        };
+        let derived = derived(scheme, authority);
         let api = match proposed {
             Some(api) => {
                 let api = root(api)?;
-                if api.host_str().map(str::to_ascii_lowercase) != host {
-                    return Err(elsewhere(&api, host.as_deref()));
+                if derived.as_ref().map(Url::origin) != Some(api.origin()) {
+                    return Err(elsewhere(&api, derived.as_ref()));
                 }
                 Some(api)
             }
-            None => derived.and_then(|url| Url::parse(&url).ok()),
+            None => derived,
         };
         Ok(Self {
             host,
@@ -91,9 +92,10 @@ impl Place {
         if self.holds(&url) {
             Ok(url)
         } else {
-            Err(Error::git(
-                "the forge names an address on another host for its request",
-            ))
+            Err(
+                Error::git("the forge names an address on another host for its request")
+                    .hint(OWN_WORD),
+            )
         }
     }
 
@@ -111,6 +113,16 @@ impl Place {
             && url.password().is_none();
         plain && url.host_str() == self.host.as_deref()
     }
+}
+
+/// The forge's root as far as git's address tells.
+fn derived(scheme: &str, authority: Option<&str>) -> Option<Url> {
+    let authority = authority?;
+    let url = match scheme {
+        "http" | "https" => format!("{scheme}://{authority}/"),
+        _ => format!("https://{}/", without_port(authority)),
+    };
+    Url::parse(&url).ok()
 }
 
 /// Scheme, `host[:port]` and path.
@@ -157,14 +169,15 @@ fn root(text: &str) -> Result<Url> {
     Ok(url)
 }
 
-fn elsewhere(api: &Url, host: Option<&str>) -> Error {
+fn elsewhere(api: &Url, git: Option<&Url>) -> Error {
+    let origin = |url: &Url| url.origin().ascii_serialization();
     Error::trust(format!(
         "the definitions name a forge on {}, but git uses {}",
-        api.host_str().unwrap_or_default(),
-        host.unwrap_or("no host at all")
+        origin(api),
+        git.map_or_else(|| "no host at all".to_owned(), origin)
     ))
     .hint("no token is sent where the definitions alone say so")
-    .hint("`forges: { PLATFORM: https://… }` in settings.yaml is your own word for it")
+    .hint(OWN_WORD)
 }
 
 #[cfg(test)]
@@ -214,6 +227,25 @@ mod tests {
             Kind::Trust
         );
         assert!(Place::new("/srv/p.git", other, None).is_err());
+        for (remote, api) in [
+            (remote, "https://git.acme.example:8443/"),
+            (remote, "http://git.acme.example/"),
+            ("http://127.0.0.1:8080/p.git", "http://127.0.0.1:9090/"),
+            (
+                "ssh://git@git.acme.example:2222/p.git",
+                "https://git.acme.example:2222/",
+            ),
+            ("git@git.acme.example:p.git", "http://git.acme.example/"),
+        ] {
+            let refused = Place::new(remote, Some(api), None).unwrap_err();
+            assert_eq!(refused.kind(), Kind::Trust, "{remote} {api}");
+        }
+        let ssh = Place::new(
+            "git@git.acme.example:p.git",
+            Some("https://git.acme.example/x"),
+            None,
+        );
+        assert_eq!(ssh.unwrap().api().unwrap().path(), "/x/");
         let same = Some("https://git.acme.example/forge");
         let place = Place::new(remote, same, None).unwrap();
         assert_eq!(

@@ -22,7 +22,7 @@ pub const SPEC: &str = "devenv.spec";
 pub const VERSION: &str = "devenv.version";
 /// The signed digest that runs.
 pub const DIGEST: &str = "devenv.digest";
-/// On a container that never runs and only reads a volume; it goes at once.
+/// On a container that never runs: a volume or an image is read through it, and it goes at once.
 pub const READER: &str = "devenv.reader";
 
 /// One instance of one platform of one owner.

@@ -6,16 +6,18 @@ use serde::Serialize;
 
 use super::Proposal;
 use super::effect::{Effect, bases, proposed, runs};
-use crate::build::packages::{Packages, packages};
+use crate::build::packages::Packages;
+use crate::build::probe::Looker;
 use crate::context::{Context, OpenPlatform};
-use crate::definitions::FileChange;
-use crate::engine::docker::{Docker, EngineImage};
-use crate::error::{Error, Result};
+use crate::definitions::{Definitions, FileChange};
+use crate::engine::docker::EngineImage;
+use crate::error::{Error, Kind, Result};
 use crate::evidence::Wanted;
 use crate::model::digest::Digest;
 use crate::model::name::ContainerName;
 use crate::model::reference::ReferenceContainer;
-use crate::prepare::Preparation;
+use crate::model::risk::Side;
+use crate::prepare::{Chosen, Preparation};
 use crate::state;
 
 /// What one proposal changes.
@@ -28,6 +30,9 @@ pub struct Comparison {
     /// How it would run, compared with how production runs it now.
     #[serde(flatten)]
     pub effect: Effect,
+    /// Why it is compared with the commit that the proposal began at instead, and nothing is told
+    /// of images.
+    pub without_production: Option<String>,
     /// The image that was built last, compared with the released one; where both are on the engine.
     pub image: Option<ImageComparison>,
     /// What that image is called.
@@ -66,20 +71,19 @@ impl Comparison {
         let registry = context.registry();
         let preparation = Preparation::new(context, open, registry.as_ref());
         let environment = &open.platform.workstation.environment;
-        let chosen = preparation.current(environment).await?;
-        let released = chosen.as_ref().and_then(|chosen| {
-            let containers = &chosen.verified.reference.containers;
+        let found = found(preparation.current(environment).await)?;
+        let released = found.as_ref().ok().and_then(|chosen| {
+            let containers = &chosen.as_ref()?.verified.reference.containers;
             containers.get(name)
         });
-        let before = match released {
-            Some(entry) => Some(runs(entry, bases(&definitions, proposal.base, name)?)),
-            None => None,
+        let before = match &found {
+            Ok(_) => production(&definitions, proposal, released)?,
+            Err(_) => proposed(&definitions, proposal.base, name)?,
         };
         let after = proposed(&definitions, now, name)?;
         let image = match (released, proposal.built) {
             (Some(entry), Some(built)) => {
-                let released = accepted(&preparation, name, entry).await?;
-                images(context, &released, &built.image).await
+                images(context, open, &preparation, (name, entry), &built.image).await
             }
             _ => None,
         };
@@ -87,6 +91,7 @@ impl Comparison {
             container: name.clone(),
             files: definitions.changed_files(proposal.base, now)?,
             effect: Effect::of(before.as_ref(), after.as_ref())?,
+            without_production: found.err(),
             image,
             local: proposal.built.map(|built| built.version()),
         })
@@ -96,6 +101,28 @@ impl Comparison {
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.effect.run.is_empty()
     }
+}
+
+/// What production runs, or why that cannot be read now; distrust stays an error.
+fn found(asked: Result<Option<Chosen>>) -> Result<Result<Option<Chosen>, String>> {
+    match asked {
+        Ok(chosen) => Ok(Ok(chosen)),
+        Err(error) if error.kind() == Kind::Registry => Ok(Err(error.chain().join(": "))),
+        Err(error) => Err(error),
+    }
+}
+
+/// How production runs it.
+fn production(
+    definitions: &Definitions,
+    proposal: &Proposal,
+    released: Option<&ReferenceContainer>,
+) -> Result<Option<Side>> {
+    let Some(entry) = released else {
+        return Ok(None);
+    };
+    let bases = bases(definitions, proposal.base, &proposal.container)?;
+    Ok(Some(runs(entry, bases)))
 }
 
 /// The Ids of the released image.
@@ -118,10 +145,22 @@ async fn accepted(
 }
 
 /// Compares images that are on the engine; what cannot be read is told, and is no error.
-async fn images(context: &Context, released: &[Digest], local: &Digest) -> Option<ImageComparison> {
+async fn images(
+    context: &Context,
+    open: &OpenPlatform,
+    preparation: &Preparation<'_>,
+    (name, entry): (&ContainerName, &ReferenceContainer),
+    local: &Digest,
+) -> Option<ImageComparison> {
     let compared = async {
+        let released = accepted(preparation, name, entry).await?;
         let (engine, _) = context.engine()?;
-        compare(&engine, released, local).await
+        let looker = Looker {
+            docker: &engine,
+            owner: &state::Owner::load(&context.paths)?.id,
+            platform: &open.name,
+        };
+        compare(&looker, &released, local).await
     };
     compared.await.unwrap_or_else(|error: Error| {
         let why = error.chain().join(": ");
@@ -133,17 +172,17 @@ async fn images(context: &Context, released: &[Digest], local: &Digest) -> Optio
 }
 
 async fn compare(
-    engine: &Docker,
+    looker: &Looker<'_>,
     released: &[Digest],
     local: &Digest,
 ) -> Result<Option<ImageComparison>> {
-    let images = engine.images().await?;
+    let images = looker.docker.images().await?;
     let find = |ids: &[Digest]| images.iter().find(|image| ids.contains(&image.id));
     let (Some(one), Some(other)) = (find(released), find(&[*local])) else {
         return Ok(None);
     };
-    let both = (read(engine, one).await?, read(engine, other).await?);
-    let packages = match both {
+    let read = async |image: &EngineImage| looker.packages(&image.id).await;
+    let packages = match (read(one).await?, read(other).await?) {
         (Some(one), Some(other)) => Some(package_changes(&one, &other)),
         _ => None,
     };
@@ -152,11 +191,6 @@ async fn compare(
         local: other.size,
         packages,
     }))
-}
-
-async fn read(engine: &Docker, image: &EngineImage) -> Result<Option<Packages>> {
-    let object = format!("devenv-diff-{}", state::random_hex(6)?);
-    packages(engine, &image.id, &object).await
 }
 
 /// By name.
@@ -177,6 +211,15 @@ fn package_changes(before: &Packages, after: &Packages) -> Vec<PackageChange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_reached_is_told_and_distrust_is_an_error() {
+        let lost = found(Err(Error::new(Kind::Registry, "it is gone")));
+        assert_eq!(lost.unwrap().unwrap_err(), "it is gone");
+        assert!(matches!(found(Ok(None)), Ok(Ok(None))));
+        let forged = found(Err(Error::trust("forged")));
+        assert_eq!(forged.unwrap_err().kind(), Kind::Trust);
+    }
 
     #[test]
     fn packages_come_go_and_change() {

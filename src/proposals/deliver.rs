@@ -39,6 +39,13 @@ pub(super) struct Delivered {
     pub(super) updated: bool,
 }
 
+/// What a server made of a push.
+struct Answer {
+    request: Option<Request>,
+    /// Whether that is a draft, where the forge says.
+    draft: Option<bool>,
+}
+
 impl Parcel<'_> {
     pub(super) async fn deliver(
         &self,
@@ -46,15 +53,17 @@ impl Parcel<'_> {
         proposal: &mut Proposal,
     ) -> Result<Delivered> {
         let before = expect(definitions, proposal, &self.draft.source)?;
+        // A branch that a try left behind, without ever becoming a request, is nobody's either.
+        let first = proposal.sent.as_ref().is_none_or(|it| it.commit.is_none());
         let author = definitions.author(self.context.now())?;
         let commit = definitions.commit_as(self.newest, self.merged, &self.message(), &author)?;
         let sent = proposal.sent.get_or_insert_with(|| self.sent());
         sent.sending = Some(commit);
         proposal.save(self.context, self.open)?;
         let said = self.push(definitions, commit, before).await?;
-        let request = match self.request(&said).await {
-            Ok(request) => request,
-            Err(error) if before.is_none() && self.makes_a_branch() => {
+        let answer = match self.request(&said).await {
+            Ok(answer) => answer,
+            Err(error) if first && self.makes_a_branch() => {
                 return Err(self.taken_back(definitions, proposal, commit, error).await);
             }
             Err(error) => {
@@ -68,17 +77,26 @@ impl Parcel<'_> {
         } else {
             Vec::new()
         };
+        let request = answer.request.clone();
+        let updated = match (&self.request, &request) {
+            (Some(old), Some(new)) => old.url == new.url,
+            (None, None) => before.is_some(),
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+        };
+        let words = self.words(proposal, &answer, updated);
+        let topic = request.as_ref().and_then(|it| it.number);
         proposal.sent = Some(Sent {
             commit: Some(commit),
-            typed: Some(self.typed.clone()),
+            typed: Some(words),
             description: self.draft.description.clone(),
             request: request.clone(),
+            topic: topic.filter(|_| !self.makes_a_branch()),
             at: Some(self.context.now()),
             ..self.sent()
         });
         proposal.typed = None;
         proposal.save(self.context, self.open)?;
-        let updated = self.request.is_some() || (before.is_some() && request.is_none());
         Ok(Delivered {
             commit,
             request,
@@ -98,8 +116,37 @@ impl Parcel<'_> {
             typed: None,
             description: String::new(),
             request: None,
+            topic: None,
             at: None,
         }
+    }
+
+    /// The words that the request has now; where they are others than asked for, that is told.
+    fn words(&self, proposal: &Proposal, answer: &Answer, updated: bool) -> Typed {
+        let mut words = self.typed.clone();
+        let before = proposal.sent.as_ref().and_then(|it| it.typed.clone());
+        if updated && self.forge.keeps_words() {
+            self.context.ui.warn(&format!(
+                "only the commit was sent: {} takes title and description of a new {} alone; a token changes them",
+                self.forge.kind(),
+                self.forge.kind().request(),
+            ));
+            return before.unwrap_or(words);
+        }
+        if let Some(draft) = answer.draft.filter(|it| *it != words.draft) {
+            let (is, change) = if draft {
+                ("still a draft", "ready")
+            } else {
+                ("no draft", "a draft")
+            };
+            self.context.ui.warn(&format!(
+                "the {} is {is}: {} has no way to make it {change} but its own page",
+                self.forge.kind().request(),
+                self.forge.kind(),
+            ));
+            words.draft = draft;
+        }
+        words
     }
 
     /// Whether the push makes a branch, which a failure would leave behind.
@@ -159,40 +206,63 @@ impl Parcel<'_> {
     }
 
     /// The request that came of the push, or that is made now; verified either way.
-    async fn request(&self, said: &[String]) -> Result<Option<Request>> {
+    async fn request(&self, said: &[String]) -> Result<Answer> {
+        let Some(requests) = self.forge.requests() else {
+            let request = self.without_token(said)?;
+            return Ok(Answer {
+                request,
+                draft: None,
+            });
+        };
+        let creates = self.forge.delivery(self.draft).creates;
+        let known = if creates {
+            self.heard(said)?.number
+        } else {
+            self.request.as_ref().and_then(|it| it.number)
+        };
+        let made = match known {
+            Some(number) => requests.update(number, self.draft).await?,
+            None => requests.create(self.draft).await?,
+        };
+        Ok(Answer {
+            request: Some(made.request),
+            draft: Some(made.draft),
+        })
+    }
+
+    fn without_token(&self, said: &[String]) -> Result<Option<Request>> {
         let kind = self.forge.kind();
-        if let Some(requests) = self.forge.requests() {
-            let known = self.request.as_ref().and_then(|it| it.number);
-            let made = match known {
-                Some(_) => None,
-                None => Some(requests.create(self.draft).await?),
-            };
-            // What is given may have been there already, with other words.
-            let number = known.or(made.as_ref().and_then(|it| it.number));
-            return match number {
-                Some(number) => requests.update(number, self.draft).await.map(Some),
-                None => Ok(made),
-            };
-        }
         if kind == ForgeKind::Plain {
             return Ok(None);
         }
+        let Some(page) = self.forge.by_hand(self.draft) else {
+            return self.heard(said).map(Some);
+        };
+        let what = kind.request();
+        self.context.ui.note(&match &self.request {
+            Some(request) => format!(
+                "without a token the words of {} stay as they are",
+                request.url
+            ),
+            None => format!("without a token the {what} is yours to make: {page}"),
+        });
+        Ok(self.request.clone())
+    }
+
+    /// The request that the push made, as the server says.
+    fn heard(&self, said: &[String]) -> Result<Request> {
         let heard = self.forge.heard(said);
-        if let Some(page) = self.forge.by_hand(self.draft) {
-            self.context.ui.note(&format!(
-                "without a token the {} is yours to make: {page}",
-                kind.request()
-            ));
-            return Ok(None);
-        }
         if heard.foreign > 0 {
             self.context
                 .ui
                 .warn("the server named addresses on other hosts than its own: they are not shown");
         }
-        match heard.request {
-            Some(url) if heard.failures.is_empty() => Ok(Some(forge::at(&url))),
-            _ => Err(refusal::not_made(kind.request(), &heard.failures, said)),
+        match &heard.request {
+            Some(url) if heard.failures.is_empty() => Ok(forge::at(url)),
+            _ => {
+                let what = self.forge.kind().request();
+                Err(refusal::not_made(what, &heard, said))
+            }
         }
     }
 

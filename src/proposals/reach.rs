@@ -2,26 +2,29 @@
 
 use reqwest::Url;
 
+use super::Proposal;
 use crate::context::{Context, OpenPlatform};
 use crate::definitions::Definitions;
 use crate::error::{Error, Result};
-use crate::forge::{self, Api, Forge, Place, Token};
+use crate::forge::{self, Api, Forge, Place, Token, Topics};
 use crate::model::forge::ForgeKind;
 use crate::model::secret::Secret;
 
-/// Where the token of a kind is looked for.
-fn variables(kind: ForgeKind) -> &'static [&'static str] {
+/// Where the token for a host is looked for.
+fn variables(kind: ForgeKind, host: Option<&str>) -> &'static [&'static str] {
     match kind {
         ForgeKind::GitLab => &["GITLAB_TOKEN"],
         ForgeKind::Gitea => &["GITEA_TOKEN", "FORGEJO_TOKEN"],
         ForgeKind::Forgejo => &["FORGEJO_TOKEN", "GITEA_TOKEN"],
-        ForgeKind::GitHub => &["GITHUB_TOKEN", "GH_TOKEN"],
+        // As gh(1) does: the public one's token is no other host's.
+        ForgeKind::GitHub if host == Some("github.com") => &["GITHUB_TOKEN", "GH_TOKEN"],
+        ForgeKind::GitHub => &["GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN"],
         ForgeKind::Plain => &[],
     }
 }
 
-/// The forge, and whether its token was only found, not given: one that is refused then counts as
-/// none.
+/// The forge, with its token where there is one: from the environment, else what git's own helpers
+/// keep.
 pub(super) async fn reach(
     context: &Context,
     open: &OpenPlatform,
@@ -36,11 +39,12 @@ pub(super) async fn reach(
         Some(kind) => kind,
         None => guess(context, &place)?,
     };
+    let topics = topics(context, open)?;
     let reachable = !context.offline && kind != ForgeKind::Plain;
     let Some(root) = forge::root(kind, &place).filter(|_| reachable) else {
-        return forge::of(kind, place, None);
+        return forge::of(kind, place, None, topics);
     };
-    let given = variables(kind).iter().find_map(|name| {
+    let given = variables(kind, place.host()).iter().find_map(|name| {
         let secret = Secret::new(context.environment.get(name)?.trim());
         let origin = (*name).to_owned();
         Some(Token {
@@ -51,10 +55,18 @@ pub(super) async fn reach(
     });
     if let Some(token) = given {
         let api = connect(context, root, token).await?;
-        return forge::of(kind, place, Some(api));
+        return forge::of(kind, place, Some(api), topics);
     }
     let found = stored(context, kind, &url.to_string(), &root).await;
-    forge::of(kind, place, found)
+    forge::of(kind, place, found, topics)
+}
+
+/// The requests that pushes of proposals made without a branch.
+fn topics(context: &Context, open: &OpenPlatform) -> Result<Topics> {
+    let sent = Proposal::all(context, open)?
+        .into_iter()
+        .filter_map(|proposal| proposal.sent);
+    Ok(sent.filter_map(|it| Some((it.branch, it.topic?))).collect())
 }
 
 async fn connect(context: &Context, root: Url, token: Token) -> Result<Api> {
@@ -68,7 +80,8 @@ async fn connect(context: &Context, root: Url, token: Token) -> Result<Api> {
 }
 
 /// What git's own helpers keep for the host, where it is a token that the forge takes: a helper
-/// may as well keep a password, which is good for git alone.
+/// may as well keep a password, which is good for git alone. Where the forge does not say, that is
+/// told, and only git is used.
 async fn stored(context: &Context, kind: ForgeKind, remote: &str, root: &Url) -> Option<Api> {
     if kind == ForgeKind::Plain || !remote.starts_with("https://") {
         return None;
@@ -79,14 +92,26 @@ async fn stored(context: &Context, kind: ForgeKind, remote: &str, root: &Url) ->
         user: Some(login.user),
         origin: "git's credential helper".to_owned(),
     };
-    let api = connect(context, root.clone(), token).await.ok()?;
-    let accepted = forge::accepts(kind, &api).await;
-    if !accepted {
-        context
-            .ui
-            .note("git's stored login is no token of the forge: only git is used");
+    let asked = async {
+        let api = connect(context, root.clone(), token).await?;
+        let accepted = forge::accepts(kind, &api).await?;
+        Ok::<_, Error>(accepted.then_some(api))
+    };
+    match asked.await {
+        Ok(Some(api)) => Some(api),
+        Ok(None) => {
+            let note = "git's stored login is no token of the forge: only git is used";
+            context.ui.note(note);
+            None
+        }
+        Err(error) => {
+            let why = error.chain().join(": ");
+            context.ui.warn(&format!(
+                "whether git's stored login is a token of the forge is not known, only git is used: {why}"
+            ));
+            None
+        }
     }
-    accepted.then_some(api)
 }
 
 /// Asks whether the host is what its name suggests.

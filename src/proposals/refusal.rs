@@ -1,6 +1,7 @@
 //! Why a server did not take a proposal, told apart by what the developer can do about it.
 
 use crate::error::Error;
+use crate::forge::{Heard, OWN_WORD};
 use crate::model::visible::printable;
 
 /// Lines of a server that are shown.
@@ -50,10 +51,17 @@ pub(super) fn overtaken(branch: &str) -> Error {
 }
 
 /// The server took the branch, and made no request of it.
-pub(super) fn not_made(what: &str, failures: &[String], said: &[String]) -> Error {
-    let error = Error::git(format!(
+pub(super) fn not_made(what: &str, heard: &Heard, said: &[String]) -> Error {
+    let mut error = Error::git(format!(
         "the server took the branch, but made no {what} of it"
     ));
+    if let Some(page) = &heard.offered {
+        error = error.hint(format!("the server offers to make it by hand: {page}"));
+    }
+    if heard.foreign > 0 {
+        error = error.hint(OWN_WORD);
+    }
+    let failures = &heard.failures;
     if failures.is_empty() {
         let error =
             error.hint("is `forge.kind` of platform.yaml right? A token lets devenv ask itself");

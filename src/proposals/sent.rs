@@ -63,6 +63,9 @@ pub struct Sent {
     /// The request, as last seen.
     #[serde(default)]
     pub request: Option<Request>,
+    /// The number of a request that the push itself made, without a branch.
+    #[serde(default)]
+    pub topic: Option<u64>,
     /// When it was taken.
     #[serde(default)]
     pub at: Option<Timestamp>,

@@ -222,7 +222,6 @@ impl Desk<'_> {
         let naming = Naming {
             version: order.version.as_str(),
             commit: prepared.checkout.commit,
-            token: attempt.token(),
         };
         let docker = workshop.docker;
         let id = self

@@ -8,7 +8,7 @@ use super::{Desk, Side};
 use crate::build::context::{Artifact, Context};
 use crate::build::dockerfile::{Dockerfile, argument_of};
 use crate::build::layers::check_prefix;
-use crate::build::probe::check_health_client;
+use crate::build::probe::Looker;
 use crate::definitions::{CommitId, TreeFile};
 use crate::engine::docker::{BuildOptions, Docker};
 use crate::engine::{Engine, PullProgress, RegistryLogin};
@@ -40,8 +40,6 @@ pub(super) struct Naming<'a> {
     /// A version, or a reference's number.
     pub(super) version: &'a str,
     pub(super) commit: CommitId,
-    /// For the name of a container that is looked into.
-    pub(super) token: &'a str,
 }
 
 impl Desk<'_> {
@@ -108,12 +106,14 @@ impl Desk<'_> {
             .map_err(|error| error.within(format!("{} was not built", recipe.container)))?;
         self.check_base(docker, recipe, &id).await?;
         if recipe.health_by_path {
-            let object = format!("devenv-release-{}", naming.token);
-            check_health_client(docker, &id, &object)
-                .await
-                .map_err(|error| {
-                    error.within(format!("{} cannot be released", recipe.container))
-                })?;
+            let looker = Looker {
+                docker,
+                owner: &crate::state::Owner::load(self.paths)?.id,
+                platform: &self.trust.platform,
+            };
+            looker.check_health_client(&id).await.map_err(|error| {
+                error.within(format!("{} cannot be released", recipe.container))
+            })?;
         }
         Ok(id)
     }

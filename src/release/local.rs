@@ -147,7 +147,6 @@ impl Desk<'_> {
         let naming = Naming {
             version,
             commit: order.commit,
-            token: &token,
         };
         let image = self
             .build_image(docker, recipe, &naming, order.no_cache)

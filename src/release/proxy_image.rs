@@ -43,7 +43,6 @@ impl Desk<'_> {
         let naming = Naming {
             version: &version,
             commit: checkout.commit,
-            token,
         };
         let own = self.build_image(docker, &recipe, &naming, no_cache).await?;
         let text = reference.to_yaml()?;

@@ -83,8 +83,10 @@ pub const VARIABLES: &[Variable] = &[
     hidden("GITLAB_TOKEN", "GitLab's token, for proposals"),
     hidden("GITEA_TOKEN", "Gitea's"),
     hidden("FORGEJO_TOKEN", "Forgejo's"),
-    hidden("GITHUB_TOKEN", "GitHub's"),
+    hidden("GITHUB_TOKEN", "github.com's, and no other host's"),
     hidden("GH_TOKEN", "the same"),
+    hidden("GH_ENTERPRISE_TOKEN", "GitHub's where it is not github.com"),
+    hidden("GITHUB_ENTERPRISE_TOKEN", "the same"),
     shown(
         "SSH_AUTH_SOCK",
         "the ssh agent, for git and engines over ssh",

@@ -56,7 +56,7 @@ impl Desk {
         let name = match self.forge().vendor() {
             Vendor::GitLab => "GITLAB_TOKEN",
             Vendor::Gitea => "GITEA_TOKEN",
-            _ => "GITHUB_TOKEN",
+            _ => "GH_ENTERPRISE_TOKEN",
         };
         self.environment.push((name, token(DEVELOPER.0)));
         self
@@ -80,6 +80,8 @@ impl Desk {
             "FORGEJO_TOKEN",
             "GITHUB_TOKEN",
             "GH_TOKEN",
+            "GH_ENTERPRISE_TOKEN",
+            "GITHUB_ENTERPRISE_TOKEN",
         ] {
             command.env_remove(token);
         }
@@ -290,6 +292,63 @@ fn what_gitlab_did_not_do_is_noticed_and_taken_back() {
 }
 
 #[test]
+fn what_an_earlier_try_left_is_taken_back_as_well() {
+    let desk = Desk::begun(Vendor::GitLab);
+    desk.forge().mood(Mood::Forgetting);
+    desk.forge().git(&["config", "receive.denyDeletes", "true"]);
+    desk.propose()
+        .code(6)
+        .says("could not be removed")
+        .says("offers to make it by hand");
+    assert_eq!(desk.forge().branches().len(), 1);
+    desk.forge()
+        .git(&["config", "receive.denyDeletes", "false"]);
+    desk.propose()
+        .code(6)
+        .says("was removed from the server again");
+    desk.left_nothing();
+}
+
+#[test]
+fn one_that_was_closed_by_hand_is_proposed_anew() {
+    let desk = Desk::begun(Vendor::GitLab);
+    desk.propose().ok();
+    let place = "/api/v4/projects/acme%2Fplatform/merge_requests/1";
+    let close = serde_json::json!({ "state_event": "close" });
+    let (status, _) = desk.forge().ask("PUT", place, &close);
+    assert!(status.starts_with("200"), "{status}");
+    desk.change("TRACE: \"2\"");
+    let anew = desk.propose().ok();
+    assert_eq!(anew.stdout, format!("proposed: {}\n", desk.page(2)));
+}
+
+#[test]
+fn what_began_by_agit_goes_on_with_a_token() {
+    let mut desk = Desk::begun(Vendor::Gitea);
+    desk.propose().ok();
+    desk.change("TRACE: \"2\"");
+    desk.run(&["propose", "billing", "-m", "Another title"])
+        .ok()
+        .says("only the commit was sent");
+    assert_eq!(desk.forge().requests()[0].title, "Mend billing");
+    desk = desk.with_token();
+    desk.change("TRACE: \"3\"");
+    let updated = desk
+        .run(&["propose", "billing", "-m", "Another title"])
+        .ok();
+    assert_eq!(updated.stdout, format!("updated: {}\n", desk.page(1)));
+    let requests = desk.forge().requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].title, "Another title");
+    let sent = desk
+        .forge()
+        .git(&["show", "refs/pull/1/head:containers/billing/container.yaml"]);
+    assert!(sent.contains("TRACE: \"3\""), "{sent}");
+    desk.run(&["abandon", "billing", "--yes"]).ok();
+    assert_eq!(desk.forge().requests()[0].state, "closed");
+}
+
+#[test]
 fn a_server_that_talks_without_end_is_survived() {
     let desk = Desk::begun(Vendor::GitLab);
     let line = format!("{}\u{1b}[2J\u{1b}]52;c;b3duZWQ=\u{7}\n", "x".repeat(200));
@@ -320,16 +379,16 @@ fn a_token_stays_with_its_host() {
     // Nor do definitions lead it anywhere.
     desk.forge().mood(Mood::Honest);
     let platform = desk.company.on_main("platform.yaml");
-    let evil = platform.replace(
-        "kind: gitlab",
-        &format!("kind: gitlab, api: \"{elsewhere}\""),
-    );
-    desk.company.write("platform.yaml", &evil);
-    desk.company.push("evil");
-    desk.run(&["sync"]).ok();
-    desk.propose().code(5);
-    assert_eq!(thief.calls(), []);
-    desk.left_nothing();
+    // Another port of the same host is another's as well.
+    for place in [elsewhere, thief.origin()] {
+        let evil = platform.replace("kind: gitlab", &format!("kind: gitlab, api: \"{place}\""));
+        desk.company.write("platform.yaml", &evil);
+        desk.company.push("evil");
+        desk.run(&["sync"]).ok();
+        desk.propose().code(5);
+        assert_eq!(thief.calls(), []);
+        desk.left_nothing();
+    }
 }
 
 /// Merged by a squash, which is no ancestor: `sync` notices and cleans up.
@@ -424,6 +483,10 @@ fn github_takes_it_by_rest_and_says_what_is_left_without_a_token() {
     pushed
         .says("without a token the pull request is yours to make")
         .says(&page);
+    // github.com's token is no other host's.
+    desk.environment.push(("GITHUB_TOKEN", token(DEVELOPER.0)));
+    desk.run(&["propose", "billing", "-m", "Another"]).ok();
+    assert_eq!(desk.forge().calls(), []);
     desk = desk.with_token();
     let made = desk.run(&["propose", "billing", "--draft"]).ok();
     assert!(
@@ -432,6 +495,8 @@ fn github_takes_it_by_rest_and_says_what_is_left_without_a_token() {
     );
     assert!(desk.forge().requests()[0].draft);
     assert_eq!(desk.forge().branches(), [branch]);
+    let ready = desk.run(&["propose", "billing"]).ok();
+    ready.says("the pull request is still a draft: github has no way");
     merged_and_noticed(&desk, 1);
 }
 

@@ -51,6 +51,8 @@ impl Sending {
             "FORGEJO_TOKEN",
             "GITHUB_TOKEN",
             "GH_TOKEN",
+            "GH_ENTERPRISE_TOKEN",
+            "GITHUB_ENTERPRISE_TOKEN",
         ] {
             command.env_remove(name);
         }

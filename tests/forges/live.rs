@@ -5,7 +5,7 @@
 use std::fs;
 use std::process::Command;
 
-use devenv::forge::{self, Api, Place, State, Token};
+use devenv::forge::{self, Api, Place, State, Token, Topics};
 use devenv::model::forge::ForgeKind;
 use devenv::model::secret::Secret;
 
@@ -74,7 +74,7 @@ async fn a_real_forge_takes_a_request() {
         origin: "DEVENV_LIVE_TOKEN".to_owned(),
     };
     let api = Api::new(client(), forge::root(kind, &place).unwrap(), token).unwrap();
-    let forge = forge::of(kind, place, Some(api)).unwrap();
+    let forge = forge::of(kind, place, Some(api), Topics::new()).unwrap();
     let lines: Vec<String> = said
         .lines()
         .filter_map(|line| line.strip_prefix("remote:"))
@@ -86,7 +86,7 @@ async fn a_real_forge_takes_a_request() {
     let requests = forge.requests().unwrap();
     let made = requests.create(&draft).await;
     let closed = match &made {
-        Ok(made) => Some(requests.close(made.number.unwrap()).await),
+        Ok(made) => Some(requests.close(made.request.number.unwrap()).await),
         Err(_) => None,
     };
     git(
@@ -98,7 +98,7 @@ async fn a_real_forge_takes_a_request() {
             &format!(":refs/heads/{source}"),
         ],
     );
-    assert_eq!(made.unwrap().state, State::Open);
+    assert_eq!(made.unwrap().request.state, State::Open);
     assert_eq!(closed.unwrap().unwrap().state, State::Closed);
     assert!(
         heard.offered.is_some(),

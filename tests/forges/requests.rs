@@ -6,7 +6,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use devenv::error::{Kind, Result};
-use devenv::forge::{self, Api, Draft, Forge, Place, State, Token};
+use devenv::forge::{self, Api, Draft, Forge, Place, State, Token, Topics};
 use devenv::model::forge::ForgeKind;
 use devenv::model::secret::Secret;
 use reqwest::{Client, redirect};
@@ -45,7 +45,7 @@ fn asking(server: &Server, token: &str) -> Box<dyn Forge> {
         origin: "a test".to_owned(),
     };
     let api = Api::new(client(), forge::root(kind, &place).unwrap(), token).unwrap();
-    forge::of(kind, place, Some(api)).unwrap()
+    forge::of(kind, place, Some(api), Topics::new()).unwrap()
 }
 
 pub(crate) fn draft(source: &str) -> Draft {
@@ -78,11 +78,11 @@ async fn a_whole_life(vendor: Vendor) {
     );
     let requests = forge.requests().unwrap();
     assert_eq!(requests.find(&draft(source)).await.unwrap(), None);
-    let made = requests.create(&draft(source)).await.unwrap();
+    let made = requests.create(&draft(source)).await.unwrap().request;
     assert_eq!((made.number, made.state), (Some(1), State::Open));
     assert!(made.url.starts_with(&server.origin()), "{}", made.url);
     assert_eq!(
-        requests.create(&draft(source)).await.unwrap(),
+        requests.create(&draft(source)).await.unwrap().request,
         made,
         "there is one already"
     );
@@ -104,7 +104,11 @@ async fn a_whole_life(vendor: Vendor) {
     let mut unready = draft(source);
     unready.draft = true;
     let again = requests.create(&unready).await.unwrap();
-    assert_eq!(again.number, Some(2));
+    assert_eq!((again.request.number, again.draft), (Some(2), true));
+    // GitHub's REST cannot make it ready; the others can.
+    let ready = requests.update(2, &draft(source)).await.unwrap();
+    assert_eq!(ready.draft, vendor == Vendor::GitHub);
+    requests.update(2, &unready).await.unwrap();
     assert!(server.requests()[1].draft);
     requests.close(2).await.unwrap();
     requests.create(&draft(source)).await.unwrap();
@@ -171,7 +175,7 @@ async fn refusals_are_told_apart_and_never_name_the_token() {
         };
         let kind = kind(vendor);
         let api = Api::new(client(), forge::root(kind, &place).unwrap(), secret).unwrap();
-        let forge = forge::of(kind, place, Some(api)).unwrap();
+        let forge = forge::of(kind, place, Some(api), Topics::new()).unwrap();
         let found = forge.requests().unwrap().find(&draft("topic")).await;
         let said = found.unwrap_err().chain().join(" / ");
         assert!(

@@ -138,6 +138,16 @@ fn title_of(request: &mut Proposed, title: &str) {
 fn shape(forge: &Forge, it: &Proposed) -> Value {
     let prefix = if it.draft { "WIP: " } else { "" };
     let merged = it.merged_as.is_some();
+    // `services/convert/pull.go`: what came by AGit has no name of a branch.
+    let pull = format!("refs/pull/{}/head", it.number);
+    let agit = forge
+        .git_command(&["rev-parse", "--verify", "--quiet", &pull])
+        .output();
+    let head = if agit.unwrap().status.success() {
+        json!({ "label": "", "ref": pull })
+    } else {
+        json!({ "label": it.source, "ref": it.source })
+    };
     let user = json!({ "id": 1, "login": it.author, "full_name": "" });
     json!({
         "id": 100 + it.number, "url": format!("{}/{PROJECT}/pulls/{}", forge.origin(), it.number),
@@ -149,7 +159,7 @@ fn shape(forge: &Forge, it: &Proposed) -> Value {
         "html_url": format!("{}/{PROJECT}/pulls/{}", forge.origin(), it.number),
         "mergeable": true, "merged": merged, "merged_at": merged.then_some("2026-11-25T08:00:00Z"),
         "merge_commit_sha": it.merged_as, "merged_by": null,
-        "base": { "label": it.target, "ref": it.target }, "head": { "label": it.source, "ref": it.source }
+        "base": { "label": it.target, "ref": it.target }, "head": head
     })
 }
 
