@@ -213,10 +213,21 @@ pub fn random_hex(bytes: usize) -> Result<String> {
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
-/// Held while a command changes an instance; freed by the system however the process ends.
+/// Held while a command changes what a record beside it tells; freed by the system however the
+/// process ends. A lock of what nothing remembers any more goes when it is let go.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    path: PathBuf,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if !self.path.with_extension("json").exists() {
+            // Whoever waits for it sees that it is gone, and makes the next one.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Lock {
@@ -245,13 +256,11 @@ impl Lock {
             };
             // It may have been a dead one, removed while we waited.
             if is_still_at(&file, &path) {
-                return Ok(Self { _file: file });
+                return Ok(Self { _file: file, path });
             }
         }
     }
-}
 
-impl Lock {
     /// Takes a lock that others hold for moments only: between reading a file and writing it.
     pub fn brief(path: &Path) -> Result<Self> {
         create_parent(path)?;
@@ -259,7 +268,10 @@ impl Lock {
             let file = open_lock(path)?;
             file.lock().at(Kind::Usage, "lock", path)?;
             if is_still_at(&file, path) {
-                return Ok(Self { _file: file });
+                return Ok(Self {
+                    _file: file,
+                    path: path.to_owned(),
+                });
             }
         }
     }
@@ -399,6 +411,9 @@ mod tests {
         assert_eq!(dead_locks(&paths, &acme).unwrap(), []);
         assert!(!remove_dead_lock(&paths, &acme, &name).unwrap());
         drop(lock);
+        assert!(!paths.lock(&acme, &name).exists());
+        // One that a killed command left.
+        drop(open_lock(&paths.lock(&acme, &name)).unwrap());
         assert_eq!(
             dead_locks(&paths, &acme).unwrap(),
             std::slice::from_ref(&name)
