@@ -433,4 +433,24 @@ mod tests {
         assert!(path.is_file());
         assert!(open_lock(&path).unwrap().try_lock().is_err());
     }
+
+    #[test]
+    fn a_brief_lock_makes_others_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, count) = (folder.path().join("it.lock"), folder.path().join("count"));
+        std::fs::write(&count, "0").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        let _lock = Lock::brief(&path).unwrap();
+                        let text = std::fs::read_to_string(&count).unwrap();
+                        let next = text.parse::<u32>().unwrap() + 1;
+                        std::fs::write(&count, next.to_string()).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(std::fs::read_to_string(&count).unwrap(), "160");
+    }
 }

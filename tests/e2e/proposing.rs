@@ -444,7 +444,12 @@ fn a_proposal_in_progress_is_asked_about_once() {
 }
 
 /// What a command shows on a terminal where these keys are pressed.
-fn in_terminal(developer: &Workstation, arguments: &[&str], editor: &str, keys: &str) -> String {
+pub(crate) fn in_terminal(
+    developer: &Workstation,
+    arguments: &[&str],
+    editor: &str,
+    keys: &str,
+) -> String {
     let program = env!("CARGO_BIN_EXE_devenv");
     let mut command = Command::new("script");
     for (name, value) in developer.command().get_envs() {
@@ -604,4 +609,15 @@ fn what_proposals_left_behind_is_cleaned_up() {
     developer.run(&["edit", "front", "--print"]).ok();
     let again = developer.run(&["clean", "--dry-run"]).ok().stdout;
     assert!(!again.contains(&half), "{again}");
+    // Dropping a proposal takes what was built of it before as well.
+    let properties = folder.join("configuration/recette/application.properties");
+    fs::write(properties, "name=again\n").unwrap();
+    let third = developer.run(&["build", "billing"]).ok().stdout;
+    developer.run(&["abandon", "billing", "--yes"]).ok();
+    let images = docker(&["image", "ls", "--format", format]);
+    let third = third.trim();
+    assert!(
+        !images.contains(second) && !images.contains(third),
+        "{images}"
+    );
 }

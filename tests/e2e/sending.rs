@@ -179,6 +179,116 @@ fn what_is_not_part_of_a_merged_proposal_stays() {
 }
 
 #[test]
+fn only_the_folder_is_proposed_and_nothing_beside_it_is_lost() {
+    let sending = Sending::to(Vendor::GitLab);
+    let tree = sending.folder.ancestors().nth(2).unwrap();
+    let platform = tree.join("platform.yaml");
+    let before = fs::read_to_string(&platform).unwrap();
+    fs::write(&platform, format!("{before}# mine\n")).unwrap();
+    sending.run(&PROPOSE).code(2).says("platform.yaml");
+    sending.company.push("Something new");
+    sending.run(&["sync"]).ok();
+    let update = ["edit", "billing", "--update", "--print"];
+    sending.run(&update).code(2).says("platform.yaml");
+    assert!(fs::read_to_string(&platform).unwrap().contains("# mine"));
+    fs::write(&platform, before).unwrap();
+    sending.run(&PROPOSE).ok();
+    sending.forge().merge(1);
+
+    let exclude = tree.ancestors().nth(2).unwrap();
+    let exclude = exclude.join("definitions.git/info/exclude");
+    fs::create_dir_all(exclude.parent().unwrap()).unwrap();
+    fs::write(exclude, "*.notes\n").unwrap();
+    for path in ["containers/other/file", "containers/billing/my.notes"] {
+        let path = tree.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "mine").unwrap();
+        sending.run(&["sync"]).ok().says("it stays");
+        assert!(path.is_file());
+        fs::remove_file(path).unwrap();
+    }
+    sending.run(&["sync"]).ok();
+    assert!(!tree.exists());
+}
+
+#[test]
+fn a_merge_is_noticed_although_the_command_was_killed_the_file_went_on_and_the_tree_is_gone() {
+    let sending = Sending::to(Vendor::Plain);
+    sending.run(&PROPOSE).ok();
+    // Killed after the push.
+    let record = format!("state/proposals/{}/billing.json", sending.company.platform);
+    let record = sending.developer.home.path().join(record);
+    let text = fs::read_to_string(&record).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    value["sent"]["sending"] = value["sent"]["commit"].take();
+    fs::write(&record, value.to_string()).unwrap();
+    let branch = sending.forge().branches().pop().unwrap();
+    let reference = sending.forge().git(&["rev-parse", &branch]);
+    sending
+        .forge()
+        .git(&["update-ref", "refs/heads/main", &reference]);
+    let definition = "containers/billing/container.yaml";
+    let text = sending.company.on_main(definition);
+    sending
+        .company
+        .write(definition, &text.replace("300MiB", "333MiB"));
+    sending.company.push("Other memory");
+    assert!(sending.company.on_main(definition).contains("333MiB"));
+    fs::remove_dir_all(sending.folder.ancestors().nth(2).unwrap()).unwrap();
+    let synced = sending.run(&["sync"]).ok();
+    let at = |text: &str| {
+        synced
+            .stdout
+            .find(text)
+            .unwrap_or_else(|| panic!("{text}: {synced:?}"))
+    };
+    assert!(at("Other memory") < at("merged     your proposal about billing"));
+    assert!(!record.exists());
+}
+
+#[test]
+fn words_that_an_editor_wrote_are_kept_until_they_are_sent() {
+    let sending = Sending::to(Vendor::GitLab);
+    let home = sending.developer.home.path();
+    let script = |name: &str, text: &str| {
+        let file = home.join(name);
+        fs::write(&file, text).unwrap();
+        format!("sh {}", file.display())
+    };
+    let propose = |arguments: &[&str], editor: &str| {
+        let arguments = [&["propose", "billing"], arguments].concat();
+        crate::proposing::in_terminal(&sending.developer, &arguments, editor, "")
+    };
+    let long = format!(
+        "printf '{}\\n\\nThe graph says so.\\n' > \"$1\"",
+        "x".repeat(300)
+    );
+    let told = propose(&[], &script("long", &long));
+    assert!(
+        told.contains("one line") && told.contains("(ended with 2)"),
+        "{told}"
+    );
+    let told = propose(&[], "false");
+    assert!(told.contains("exit status: 1"), "{told}");
+    let shorter = script("shorter", "sed -i 's/^xx*$/Less memory/' \"$1\"");
+    let told = propose(&["--dry-run"], &shorter);
+    assert!(
+        told.contains("Less memory") && told.contains("(ended with 0)"),
+        "{told}"
+    );
+    let told = propose(&[], "true");
+    assert!(told.contains("proposed: "), "{told}");
+    let request = sending.forge().requests().pop().unwrap();
+    assert_eq!(request.title, "Less memory");
+    assert!(
+        request.description.starts_with("The graph says so."),
+        "{request:?}"
+    );
+    let words = format!("state/proposals/{}/billing.md", sending.company.platform);
+    assert!(!home.join(words).exists());
+}
+
+#[test]
 fn with_a_token_the_forge_itself_is_asked() {
     for (vendor, variable) in [
         (Vendor::GitLab, "GITLAB_TOKEN"),
@@ -282,6 +392,18 @@ fn a_conflict_is_found_in_memory_and_both_sides_are_marked() {
         "{text}"
     );
     fs::write(&file, theirs.replace("400MiB", "350MiB")).unwrap();
+    // In a file that is no YAML, only a look for them finds the marks.
+    let properties = sending
+        .folder
+        .join("configuration/recette/application.properties");
+    let settled = fs::read_to_string(&properties).unwrap();
+    let marked = "a=1\n<<<<<<< newest\nb=1\n=======\nb=2\n>>>>>>> proposal\n";
+    fs::write(&properties, marked).unwrap();
+    for command in [&["propose", "billing"][..], &["edit", "billing", "--print"]] {
+        let place = "configuration/recette/application.properties:2";
+        sending.run(command).code(3).says(place);
+    }
+    fs::write(&properties, settled).unwrap();
     sending.run(&["propose", "billing"]).ok();
     let source = sending.forge().requests()[0].source.clone();
     let sent = sending
@@ -305,9 +427,10 @@ fn somebody_elses_push_to_the_branch_is_not_overwritten() {
         .says("somebody else changed");
     assert_eq!(sending.forge().git(&["rev-parse", &reference]), main);
     sending
-        .run(&["abandon", "billing", "--yes"])
+        .with_token("GITLAB_TOKEN", &["abandon", "billing", "--yes"])
         .code(6)
         .says("--keep-request");
+    assert_ne!(sending.forge().requests()[0].state, "closed");
     assert!(sending.folder.exists());
     sending
         .run(&["abandon", "billing", "--yes", "--keep-request"])
@@ -323,6 +446,8 @@ fn a_container_that_is_new_is_proposed_with_its_files_alone() {
     let file = PathBuf::from(new.stdout.trim()).join("container.yaml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("/billing", "/audit")).unwrap();
+    let anew = ["edit", "--new", "audit", "--print"];
+    sending.run(&anew).code(2).says("already");
     sending.run(&["propose", "audit"]).code(2).says("-m TITLE");
     sending
         .run(&["propose", "audit", "-m", "Audit is new"])
