@@ -2,12 +2,14 @@
 
 mod company;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use self::company::Remote;
 use crate::cache::Cache;
 use crate::definitions::known::{Known, KnownContainer};
 use crate::definitions::{CommitId, Definitions, Git, GitChoice};
@@ -98,8 +100,20 @@ impl Context {
         })
     }
 
-    /// git as the user has it.
+    /// git as the user has it, on the way to `remote`.
+    ///
+    /// # Errors
+    /// An `extra_ca` that cannot be read.
+    pub fn git_to(&self, remote: Remote<'_>) -> Result<Git> {
+        Ok(self.git_with(self.git_environment_to(remote)?))
+    }
+
+    /// The same for what is here.
     pub fn git(&self) -> Git {
+        self.git_with(self.git_environment())
+    }
+
+    fn git_with(&self, environment: Vec<(OsString, OsString)>) -> Git {
         let choice = match self.settings.git.value {
             settings::Git::Auto => GitChoice::Auto,
             settings::Git::Program => GitChoice::Program,
@@ -107,7 +121,7 @@ impl Context {
         };
         Git::new(
             choice,
-            self.git_environment(),
+            environment,
             Duration::from_secs(60),
             self.settings.definitions_signers.value.clone(),
         )
@@ -165,7 +179,8 @@ impl Context {
 
     /// The clone of a platform's definitions.
     pub fn definitions(&self, name: &PlatformName) -> Result<Definitions> {
-        Definitions::open(&self.paths.definitions(name), &self.git())
+        let path = self.paths.definitions(name);
+        Definitions::open(&path, &self.git_to(Remote::Clone(&path))?)
     }
 
     /// The platform that is meant: named, or the only one.

@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::engine::general_purpose::URL_SAFE;
 use devenv::engine::{Docker, Endpoint, Engine, FaultKind, RegistryLogin};
@@ -140,6 +141,54 @@ async fn an_engine_that_names_no_version_is_asked_without_one() {
     docker.containers().await.unwrap();
     docker.containers().await.unwrap();
     assert_eq!(engine.requests(), ["GET /containers/json"; 2]);
+}
+
+/// A proxy before the engine, while the engine only starts.
+#[tokio::test]
+async fn only_an_engines_answer_settles_the_version() {
+    static ASKED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let engine = Scripted::new(|line| {
+        if ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 {
+            return answer("502 Bad Gateway", "", "{}");
+        }
+        match line.contains("/start") {
+            true => answer("204 No Content", "1.41", ""),
+            false => answer("200 OK", "1.41", "[]"),
+        }
+    });
+    let docker = engine.docker();
+    docker.containers().await.unwrap_err();
+    let fault = docker.start("x").await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreachable);
+    assert_eq!(docker.api_version(), None);
+    docker.start("x").await.unwrap();
+    let wanted = [
+        "GET /containers/json",
+        "GET /_ping",
+        "GET /_ping",
+        "POST /v1.41/containers/x/start",
+    ];
+    assert_eq!(engine.requests(), wanted);
+}
+
+#[tokio::test]
+async fn a_pull_may_last_but_not_be_silent() {
+    let engine = Scripted::new(|line| {
+        if line.contains("_ping") {
+            return answer("200 OK", "1.41", "OK");
+        }
+        // The first line of many, and then nothing.
+        let line = r#"{"status":"Downloading","id":"a"}"#;
+        let head = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 999";
+        Some(format!("{head}\r\n\r\n{line}\n"))
+    });
+    let docker = engine.docker().with_limit(Duration::from_millis(200));
+    let repository = "localhost:1/x".parse().unwrap();
+    let digest = Digest::of(b"");
+    let pulled = docker.pull(&repository, &digest, None, None, &|_| {});
+    let pulled = tokio::time::timeout(Duration::from_secs(20), pulled).await;
+    let fault = pulled.expect("an end").unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Hung);
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::Stopped;
-use crate::engine::Engine;
+use crate::engine::{Engine, Fault};
 use crate::model::create_body::HealthcheckBody;
 use crate::model::observed::{ContainerDetails, ContainerState};
 
@@ -14,15 +16,18 @@ use crate::model::observed::{ContainerDetails, ContainerState};
 const UNSAID: Duration = Duration::from_secs(30);
 
 /// The check of one container, as its engine would run it.
-#[derive(Debug)]
-pub(super) struct OwnCheck {
+pub(super) struct OwnCheck<'a> {
     body: HealthcheckBody,
     command: Vec<String>,
     begun: Instant,
     failures: u32,
+    running: Option<BoxFuture<'a, Probed>>,
 }
 
-impl OwnCheck {
+/// Exit code and end of the output.
+type Probed = Result<(i64, String), Fault>;
+
+impl<'a> OwnCheck<'a> {
     /// The check of a container that runs and has one.
     pub(super) fn of(details: &ContainerDetails) -> Option<Self> {
         let body = details.check.clone()?;
@@ -33,6 +38,7 @@ impl OwnCheck {
             command,
             begun: Instant::now(),
             failures: 0,
+            running: None,
         })
     }
 
@@ -41,19 +47,30 @@ impl OwnCheck {
         said(self.body.interval)
     }
 
-    /// One probe; `None` where nothing is decided yet.
+    /// One probe; `None` where nothing is decided yet. One that takes too long goes on in the
+    /// container, as no engine ends it: until then no other is begun beside it.
     pub(super) async fn run<E: Engine>(
         &mut self,
-        engine: &E,
+        engine: &'a E,
         id: &str,
     ) -> Option<Result<(), Stopped>> {
-        let asked = engine.check(id, &self.command);
-        match tokio::time::timeout(said(self.body.timeout), asked).await {
-            Ok(Ok((0, _))) => return Some(Ok(())),
+        let is_late = self.running.is_some();
+        let probe = self.running.get_or_insert_with(|| {
+            let (id, command) = (id.to_owned(), self.command.clone());
+            async move { engine.check(&id, &command).await }.boxed()
+        });
+        let answer = tokio::time::timeout(said(self.body.timeout), probe).await;
+        if answer.is_ok() {
+            self.running = None;
+        }
+        match answer {
             // It ended meanwhile, or the engine did: the next look tells how.
             Ok(Err(fault)) if fault.is_stale() || fault.may_pass() => return None,
             Ok(Err(fault)) => return Some(Err(Stopped::Engine(fault))),
-            // It failed, or took too long.
+            // It counted as a failure when its time was up.
+            Ok(Ok(_)) if is_late => return None,
+            Ok(Ok((0, _))) => return Some(Ok(())),
+            // It failed, or takes too long.
             Ok(Ok(_)) | Err(_) => {}
         }
         if self.begun.elapsed() >= Duration::from_nanos(self.body.start_period) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::context::Context;
+use crate::context::{Context, Remote};
 use crate::definitions::{Commit, CommitId, Definitions, RemoteUrl};
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::exit::Exit;
@@ -46,7 +46,8 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
         .platforms()
         .join(format!(".new-{}", state::random_hex(6)?));
     let work = Work::begin(&context.ui, "definitions");
-    let cloned = Definitions::init_clone(&url, &staging, &context.git(), work.clone()).await;
+    let git = context.git_to(Remote::Url(&url.to_string()))?;
+    let cloned = Definitions::init_clone(&url, &staging, &git, work.clone()).await;
     let result = match cloned {
         Ok(definitions) => {
             work.finish("cloned");

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use super::Context;
 use crate::error::{Error, Kind, PathContext, Result};
@@ -46,7 +47,7 @@ impl Context {
     }
 
     /// The environment of the `git` program: the user's, with each proxy in both spellings (curl
-    /// reads `http_proxy` only in lower case) and with the company's authority.
+    /// reads `http_proxy` only in lower case).
     pub(super) fn git_environment(&self) -> Vec<(OsString, OsString)> {
         let mut all: Vec<_> = self.environment.all().collect();
         for (upper, lower) in VARIABLES {
@@ -55,27 +56,89 @@ impl Context {
                 all.push((lower.into(), value.into()));
             }
         }
-        if let Some(bundle) = self.authorities() {
-            all.push((GIT_AUTHORITIES.into(), bundle.into()));
-        }
         all
     }
 
-    /// Those authorities that git would trust and `extra_ca` in one file: what git is given replaces
-    /// the system's. `None` where nothing is to be added, or to what is not known.
-    fn authorities(&self) -> Option<PathBuf> {
-        let extra = std::fs::read(self.settings.extra_ca.value.as_ref()?).ok()?;
-        let named = [GIT_AUTHORITIES, "SSL_CERT_FILE"].map(|name| self.environment.get(name));
-        let mut places = named.into_iter().flatten().chain(AUTHORITIES);
-        let mut bundle = places.find_map(|path| std::fs::read(path).ok())?;
+    /// The same on the way to `remote`: with the company's authority.
+    pub(super) fn git_environment_to(
+        &self,
+        remote: Remote<'_>,
+    ) -> Result<Vec<(OsString, OsString)>> {
+        let mut all = self.git_environment();
+        if let Some(bundle) = self.authorities(remote)? {
+            all.push((GIT_AUTHORITIES.into(), bundle.into()));
+        }
+        Ok(all)
+    }
+
+    /// Those authorities that git would trust at `remote` and `extra_ca` in one file: what git is
+    /// given replaces its own. `None` where nothing is to be added, or to what is not known.
+    fn authorities(&self, remote: Remote<'_>) -> Result<Option<PathBuf>> {
+        let Some(extra) = &self.settings.extra_ca.value else {
+            return Ok(None);
+        };
+        let extra = std::fs::read(extra).at(Kind::Usage, "read", extra)?;
+        let variable = |name: &str| self.environment.get(name).map(PathBuf::from);
+        // In git's own order.
+        let mut places = variable(GIT_AUTHORITIES)
+            .or_else(|| self.configured_authorities(remote))
+            .into_iter()
+            .chain(variable("SSL_CERT_FILE"))
+            .chain(AUTHORITIES.map(PathBuf::from));
+        let Some(mut bundle) = places.find_map(|path| std::fs::read(path).ok()) else {
+            return Ok(None);
+        };
         bundle.push(b'\n');
         bundle.extend(extra);
         let path = self.paths.authorities(&Digest::of(&bundle));
         if !path.is_file() {
-            state::write_atomically(&path, &bundle).ok()?;
+            state::write_atomically(&path, &bundle)?;
         }
-        Some(path)
+        Ok(Some(path))
     }
+
+    /// The file that git's configuration names for `remote`, which only the program knows to find.
+    fn configured_authorities(&self, remote: Remote<'_>) -> Option<PathBuf> {
+        let url = match remote {
+            Remote::Url(url) => url.to_owned(),
+            Remote::Clone(_) => self.ask_git(remote, &["ls-remote", "--get-url", "origin"])?,
+        };
+        let place = url.strip_prefix("https://")?;
+        // Whoever lists processes need not see a login.
+        let host = place.split('/').next()?;
+        let login = host.rfind('@').map_or(0, |at| at + 1);
+        let url = format!("https://{}", &place[login..]);
+        let asked = [
+            "config",
+            "--type=path",
+            "--get-urlmatch",
+            "http.sslCAInfo",
+            &url,
+        ];
+        self.ask_git(remote, &asked).map(PathBuf::from)
+    }
+
+    /// A line of the program's; `None` where there is none, and without the program.
+    fn ask_git(&self, remote: Remote<'_>, arguments: &[&str]) -> Option<String> {
+        let mut command = std::process::Command::new("git");
+        command.env_clear().envs(self.environment.all());
+        if let Remote::Clone(path) = remote {
+            command.arg("--git-dir").arg(path);
+        }
+        let output = command.args(arguments).stdin(Stdio::null()).output().ok()?;
+        let line = String::from_utf8(output.stdout).ok()?;
+        let line = line.trim_end_matches(['\r', '\n']);
+        (output.status.success() && !line.is_empty()).then(|| line.to_owned())
+    }
+}
+
+/// Where git is about to go.
+#[derive(Debug, Clone, Copy)]
+pub enum Remote<'a> {
+    /// To this address.
+    Url(&'a str),
+    /// Where this clone came from.
+    Clone(&'a Path),
 }
 
 /// Names git's certificate authorities (`git help config`, `http.sslCAInfo`).
@@ -108,7 +171,9 @@ mod tests {
 
     fn value(context: &Context, name: &str) -> Option<String> {
         // The last one counts.
-        let mut all = context.git_environment().into_iter().rev();
+        let remote = Remote::Url("https://me:secret@git.acme.example/definitions.git");
+        let all = context.git_environment_to(remote).unwrap();
+        let mut all = all.into_iter().rev();
         let found = all.find(|(known, _)| known == name)?;
         found.1.into_string().ok()
     }
@@ -134,9 +199,24 @@ mod tests {
         let bundle = value(&own, GIT_AUTHORITIES).unwrap();
         assert_eq!(std::fs::read_to_string(bundle).unwrap(), "system\nextra\n");
         assert_eq!(value(&own, "http_proxy").as_deref(), Some("http://q:1"));
+        let configured = format!(
+            "[http]\nsslCAInfo = {system}\n[http \"https://git.acme.example/\"]\nsslCAInfo = {}\n",
+            file("acme.pem", "acme")
+        );
+        let configuration = file("gitconfig", &configured);
+        let configured = [
+            ("GIT_CONFIG_GLOBAL", &*configuration),
+            ("SSL_CERT_FILE", &*system),
+        ];
+        let bundle = value(&context(home.path(), &configured), GIT_AUTHORITIES).unwrap();
+        assert_eq!(std::fs::read_to_string(bundle).unwrap(), "acme\nextra\n");
         let chosen = context(home.path(), &[(GIT_AUTHORITIES, &*file("git.pem", "git"))]);
         let bundle = value(&chosen, GIT_AUTHORITIES).unwrap();
         assert_eq!(std::fs::read_to_string(bundle).unwrap(), "git\nextra\n");
+        std::fs::remove_file(extra).unwrap();
+        let remote = Remote::Url("https://git.acme.example/x");
+        let error = chosen.git_environment_to(remote).unwrap_err();
+        assert!(error.to_string().contains("extra.pem"), "{error}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use bollard::errors::Error as BollardError;
 use bollard::query_parameters::RestartContainerOptions;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 
 use super::endpoint::Endpoint;
 use super::{Fault, FaultKind, Labels};
@@ -39,6 +40,9 @@ pub use transport::ApiVersion;
 
 /// Time limit of a request that the engine answers at once.
 const SHORT: Duration = Duration::from_secs(60);
+/// So many times as long an answer that comes in pieces may be silent: a pull tells of its progress
+/// all the time, but not while it unpacks a large layer.
+const SILENCE: u32 = 5;
 /// Time limit of a stop whose grace only the engine knows.
 const UNKNOWN_GRACE: Duration = Duration::from_secs(3600);
 
@@ -80,8 +84,9 @@ impl Docker {
         })
     }
 
-    /// The same engine, its short requests limited to `limit` (60 s otherwise). Pulls, builds,
-    /// pushes, logs and archives have no limit, a stop and a restart their grace on top.
+    /// The same engine, its short requests limited to `limit` (60 s otherwise). Pulls, pushes,
+    /// archives and logs that end may last, but be silent for five times that only; builds and logs
+    /// that are followed have no limit, a stop and a restart their grace on top.
     #[must_use]
     pub fn with_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -111,6 +116,23 @@ impl Docker {
         call: impl Future<Output = Result<T, BollardError>>,
     ) -> Result<T, Fault> {
         within(self.limit, call).await
+    }
+
+    /// An answer in pieces that all come soon after one another.
+    fn steady<T: Send + 'static>(
+        &self,
+        pieces: impl Stream<Item = Result<T, BollardError>> + Send + 'static,
+    ) -> BoxStream<'static, Result<T, BollardError>> {
+        let silence = self.limit * SILENCE;
+        let state = Some(pieces.boxed());
+        stream::unfold(state, move |state| async move {
+            let mut pieces = state?;
+            match tokio::time::timeout(silence, pieces.next()).await {
+                Ok(piece) => piece.map(|piece| (piece, Some(pieces))),
+                Err(_) => Some((Err(BollardError::RequestTimeoutError), None)),
+            }
+        })
+        .boxed()
     }
 
     fn limit_with(&self, grace: Option<u32>) -> Duration {

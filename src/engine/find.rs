@@ -2,6 +2,8 @@
 //! asked at once, and the first in their order that answers is taken.
 
 use std::fmt::Write as _;
+#[cfg(unix)]
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,7 +57,19 @@ pub fn find(
     places: impl FnOnce() -> Result<Vec<Place>>,
 ) -> Result<Choice> {
     let choice = choose(environment)?;
-    if choice.chosen_by != ChosenBy::Default || is_there(&choice.endpoint) {
+    if choice.chosen_by != ChosenBy::Default {
+        return Ok(choice);
+    }
+    default_or_among(choice, environment, variable, places)
+}
+
+fn default_or_among(
+    choice: Choice,
+    environment: &EngineEnvironment,
+    variable: &dyn Fn(&str) -> Option<String>,
+    places: impl FnOnce() -> Result<Vec<Place>>,
+) -> Result<Choice> {
+    if is_there(&choice.endpoint) {
         return Ok(choice);
     }
     among(choice.endpoint, environment, variable, places()?)
@@ -86,17 +100,31 @@ fn among(
     Err(nowhere(&asked, &answers))
 }
 
-/// Whether somebody listens: no request is made, for this is on the way of every command.
+/// Whether somebody listens: no request is made, for this is on the way of every command, and nobody
+/// is waited for.
 fn is_there(endpoint: &Endpoint) -> bool {
     match endpoint {
         #[cfg(unix)]
-        Endpoint::Unix(path) => match std::os::unix::net::UnixStream::connect(path) {
-            Ok(_) => true,
-            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        Endpoint::Unix(path) => match connect(path) {
+            Ok(()) => true,
+            // Not for this user; or so many wait already that it can only be an engine that hangs.
+            Err(error) => matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::WouldBlock
+            ),
         },
         Endpoint::Pipe(path) => Path::new(path).exists(),
         _ => true,
     }
+}
+
+/// A blocking one waits for ever where the listener takes no more.
+#[cfg(unix)]
+fn connect(path: &Path) -> std::io::Result<()> {
+    use socket2::{Domain, SockAddr, Socket, Type};
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 /// Asks all at once, on a thread of its own: the caller may be in a runtime or not.
@@ -208,25 +236,26 @@ fn machines(folder: &Path) -> Vec<(String, PathBuf)> {
     described.take(MOST_MACHINES).collect()
 }
 
-/// `~` and `$NAME` in place; `None` where one of them is unknown.
+/// `$NAME` in place, and `~` at the beginning of the path; `None` where one of them is unknown.
 fn expand(
     text: &str,
     home: Option<&Path>,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Option<String> {
-    let mut expanded = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['~', '$']) {
-        expanded.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let end = rest[1..].find(|it: char| !(it.is_ascii_alphanumeric() || it == '_'));
-        let end = end.map_or(rest.len(), |end| end + 1);
-        match &rest[..end] {
-            "~" => expanded.push_str(home?.to_str()?),
-            name if name.starts_with('$') => expanded.push_str(&variable(&name[1..])?),
-            other => expanded.push_str(other),
-        }
-        rest = &rest[end..];
+    let (scheme, path) = match text.split_once("://") {
+        Some((scheme, path)) => (format!("{scheme}://"), path),
+        None => (String::new(), text),
+    };
+    let (mut expanded, mut rest) = match path.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => (scheme + home?.to_str()?, rest),
+        _ => (scheme, path),
+    };
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        let end = after.find(|it: char| !(it.is_ascii_alphanumeric() || it == '_'));
+        let (name, after) = after.split_at(end.unwrap_or(after.len()));
+        expanded.push_str(&variable(name)?);
+        rest = after;
     }
     expanded.push_str(rest);
     Some(expanded)

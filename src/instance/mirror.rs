@@ -39,7 +39,7 @@ pub(super) async fn settle(
         .translate(&text, &context.home().display().to_string());
     let there = match there {
         Some(there) if !wish.dry_run => {
-            std::fs::create_dir_all(&folder).at(Kind::Usage, "create", &folder)?;
+            make_private(&folder)?;
             if engine.images().await?.is_empty() {
                 // Nothing can be tried out without an image.
                 fetch(context, open, wish).await?;
@@ -62,8 +62,9 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Makes the folders that containers are about to mount: an engine makes none. Everybody may write
-/// there, as only the image knows the number of its user.
+/// Makes the folders that containers are about to mount: an engine makes none. Any user may write
+/// there, as only the image knows the number of its own; the folder around them keeps the machine's
+/// other users out, where it was made here.
 pub(super) fn make_folders<'a>(
     record: &InstanceRecord,
     reference: &Reference,
@@ -85,15 +86,32 @@ pub(super) fn make_folders<'a>(
     Ok(())
 }
 
+/// For this user alone, unless it is there already: then it is the user's own business.
+fn make_private(folder: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).at(Kind::Usage, "create", folder)
+}
+
+/// For every user, also where the folder was there before; one that belongs to somebody else, or is
+/// a link, stays as it is.
 fn make_open(folder: &Path) -> Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    std::fs::create_dir_all(folder).at(Kind::Usage, "create", folder)?;
+    make_private(folder)?;
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
-        let everybody = std::fs::Permissions::from_mode(0o777);
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let found = std::fs::symlink_metadata(folder).at(Kind::Usage, "read", folder)?;
+        let is_own = found.uid() == rustix::process::geteuid().as_raw();
+        if !found.is_dir() || !is_own || found.mode() & 0o007 == 0o007 {
+            return Ok(());
+        }
+        let around = folder.parent().map(std::fs::metadata);
+        let is_closed = matches!(around, Some(Ok(around)) if around.mode() & 0o011 == 0);
+        // Where others get in, they shall at least not remove or lead elsewhere what is not theirs.
+        let mode = if is_closed { 0o777 } else { 0o1777 };
+        let everybody = std::fs::Permissions::from_mode(mode);
         std::fs::set_permissions(folder, everybody).at(Kind::Usage, "open up", folder)?;
     }
     Ok(())
@@ -116,4 +134,39 @@ pub async fn copy_out(
     observation.mounts(engine).await?;
     let places = logs::places(identity, &observation.observed, &[]);
     logs::copy(engine, &places, folder).await.map(drop)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(folder: &Path) -> u32 {
+        std::fs::metadata(folder).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn containers_may_write_and_other_users_stay_out() {
+        let home = tempfile::tempdir().unwrap();
+        let made = home.path().join("logs");
+        make_private(&made).unwrap();
+        make_open(&made.join("billing")).unwrap();
+        assert_eq!((mode(&made), mode(&made.join("billing"))), (0o700, 0o777));
+    }
+
+    #[test]
+    fn a_folder_that_was_there_is_opened_too_and_one_around_it_is_not_touched() {
+        let home = tempfile::tempdir().unwrap();
+        let own = home.path().join("logs");
+        let open = |mode| std::fs::Permissions::from_mode(mode);
+        for folder in [&own, &own.join("billing")] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::set_permissions(folder, open(0o755)).unwrap();
+        }
+        make_private(&own).unwrap();
+        make_open(&own.join("billing")).unwrap();
+        assert_eq!((mode(&own), mode(&own.join("billing"))), (0o755, 0o1777));
+    }
 }

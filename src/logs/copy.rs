@@ -1,6 +1,6 @@
 //! Log files copied out of their volumes into a folder of this machine, where it cannot be shared.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -44,7 +44,8 @@ fn unpack<R: Read>(mut archive: tar::Archive<R>, target: &Path) -> io::Result<us
     let mut written = 0;
     for entry in archive.entries()? {
         let mut entry = entry?;
-        let Some(path) = below(target, &entry.path()?) else {
+        let path = below(target, &entry.path()?);
+        let Some(path) = path.filter(|path| !leads_elsewhere(target, path)) else {
             continue;
         };
         let kind = entry.header().entry_type();
@@ -53,7 +54,7 @@ fn unpack<R: Read>(mut archive: tar::Archive<R>, target: &Path) -> io::Result<us
             continue;
         }
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(entry.header().mtime()?);
-        if !kind.is_file() || is_same(&path, entry.size(), modified) || is_link(&path) {
+        if !kind.is_file() || is_same(&path, entry.size(), modified) {
             continue;
         }
         let parent = path.parent().unwrap_or(target);
@@ -80,13 +81,16 @@ fn below(target: &Path, path: &Path) -> Option<PathBuf> {
 }
 
 fn is_same(path: &Path, size: u64, modified: SystemTime) -> bool {
-    let metadata = File::open(path).and_then(|file| file.metadata());
-    metadata
+    // Not opened: a pipe that a container left would be waited for.
+    fs::symlink_metadata(path)
         .is_ok_and(|it| it.is_file() && it.len() == size && it.modified().ok() == Some(modified))
 }
 
-fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|it| it.is_symlink())
+/// Whether a part of the path below `target` is a link, as a container may have left it there while
+/// it shared the folder.
+fn leads_elsewhere(target: &Path, path: &Path) -> bool {
+    let is_link = |it: &Path| fs::symlink_metadata(it).is_ok_and(|it| it.is_symlink());
+    path.ancestors().take_while(|it| *it != target).any(is_link)
 }
 
 #[cfg(test)]
@@ -131,5 +135,25 @@ mod tests {
         assert_eq!(text, "GET\n");
         assert!(!folder.path().join("evil").exists());
         assert!(fs::symlink_metadata(target.join("link")).is_err());
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_was_left_in_the_folder_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, private) = (folder.path().join("billing"), folder.path().join("private"));
+        fs::create_dir(&target).unwrap();
+        fs::create_dir(&private).unwrap();
+        std::os::unix::fs::symlink(&private, target.join("deep")).unwrap();
+        std::os::unix::fs::symlink(private.join("keys"), target.join("link.log")).unwrap();
+        let bytes = archive(&[
+            ("logs/deep/more/", tar::EntryType::Directory, b""),
+            ("logs/deep/keys", tar::EntryType::Regular, b"mine\n"),
+            ("logs/deep/more/keys", tar::EntryType::Regular, b"mine\n"),
+            ("logs/link.log", tar::EntryType::Regular, b"mine\n"),
+            ("logs/plain.log", tar::EntryType::Regular, b"a line\n"),
+        ]);
+        let written = unpack(tar::Archive::new(bytes.as_slice()), &target).unwrap();
+        assert_eq!(written, 1);
+        assert_eq!(fs::read_dir(private).unwrap().count(), 0);
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::second_engine::{installed, may_start, quietly, remove_containers};
+use super::second_engine::{installed, may_start, quietly, remove_containers, tied};
 
 /// Its processes and mounts go when it is dropped.
 pub struct Podman {
@@ -79,7 +79,7 @@ impl Podman {
 
     /// The program on this one's folders.
     fn command(&self) -> Command {
-        let mut command = Command::new("podman");
+        let mut command = tied("podman");
         command
             .env("CONTAINERS_CONF", self.path("containers.conf"))
             .env("CONTAINERS_STORAGE_CONF", self.path("storage.conf"))

@@ -170,7 +170,7 @@ impl Drop for SecondEngine {
 impl Kind {
     pub(super) fn daemon(self) -> Command {
         if self == Self::Own {
-            let mut daemon = Command::new("dockerd");
+            let mut daemon = tied("dockerd");
             daemon.args(["--storage-driver", "vfs"]);
             return daemon;
         }
@@ -181,7 +181,7 @@ impl Kind {
             .unwrap();
         assert!(peers.status.success(), "tests/peers failed");
         let bin = PathBuf::from(String::from_utf8(peers.stdout).unwrap().trim());
-        let mut daemon = Command::new(bin.join("dockerd28"));
+        let mut daemon = tied(bin.join("dockerd28"));
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::iter::once(bin).chain(std::env::split_paths(&path));
         daemon
@@ -189,6 +189,13 @@ impl Kind {
             .args(["--feature", "containerd-snapshotter=true"]);
         daemon
     }
+}
+
+/// A program that ends with the thread that starts it, also where the test is killed.
+pub(super) fn tied(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    command
 }
 
 /// Whether this machine and this user can have what a test needs; not having it is a failure in CI.

@@ -97,7 +97,7 @@ impl Engine for Docker {
         progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> Result<(), Fault> {
         let options = images::pull_options(repository, digest, platform);
-        images::pull(&self.client, options, login, progress).await
+        self.pull_image(options, login, progress).await
     }
 
     async fn tag(&self, image: &Digest, repository: &str, tag: &str) -> Result<(), Fault> {

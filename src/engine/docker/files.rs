@@ -2,8 +2,8 @@
 
 use bollard::query_parameters::{ContainerArchiveInfoOptions, DownloadFromContainerOptions};
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use super::{Docker, refusal};
@@ -28,10 +28,23 @@ impl Docker {
         let options = DownloadFromContainerOptions {
             path: path.to_owned(),
         };
-        self.client
-            .download_from_container(container, Some(options))
+        let pieces = self
+            .client
+            .download_from_container(container, Some(options));
+        self.steady(pieces)
             .map(|piece| piece.map_err(refusal::fault))
             .boxed()
+    }
+
+    /// The same of something small, as a whole and at once.
+    pub async fn read_small_archive(&self, container: &str, path: &str) -> Result<Vec<u8>, Fault> {
+        let options = DownloadFromContainerOptions {
+            path: path.to_owned(),
+        };
+        let pieces = self
+            .client
+            .download_from_container(container, Some(options));
+        Ok(self.short(pieces.try_collect::<Vec<_>>()).await?.concat())
     }
 
     /// Size and time of a file or folder. Absent is `NotFound`.

@@ -80,10 +80,10 @@ impl Docker {
             platform: None,
         };
         let name = repository.as_str();
-        let mut lines = self
+        let lines = self
             .client
-            .push_image(name, Some(options), login.map(credentials))
-            .boxed();
+            .push_image(name, Some(options), login.map(credentials));
+        let mut lines = self.steady(lines);
         let mut layers = Layers::default();
         // bollard drops the layers' Ids from a push, so only the running sum of what moves is known.
         while let Some(line) = lines.next().await {
@@ -96,30 +96,32 @@ impl Docker {
         }
         Ok(())
     }
-}
 
-/// Pulls `repository@digest`.
-pub(super) async fn pull(
-    client: &bollard::Docker,
-    options: CreateImageOptions,
-    login: Option<&RegistryLogin>,
-    progress: &(dyn Fn(PullProgress) + Send + Sync),
-) -> Result<(), Fault> {
-    let mut lines = client.create_image(Some(options), None, login.map(credentials));
-    let mut layers = Layers::default();
-    while let Some(line) = lines.next().await {
-        let line = line.map_err(registry_fault)?;
-        let (Some(id), Some(status)) = (line.id, line.status) else {
-            continue;
-        };
-        layers.note(
-            &id,
-            Some(&status),
-            &line.progress_detail.unwrap_or_default(),
-        );
-        progress(layers.sum());
+    /// Pulls `repository@digest`.
+    pub(super) async fn pull_image(
+        &self,
+        options: CreateImageOptions,
+        login: Option<&RegistryLogin>,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> Result<(), Fault> {
+        let login = login.map(credentials);
+        let lines = self.client.create_image(Some(options), None, login);
+        let mut lines = self.steady(lines);
+        let mut layers = Layers::default();
+        while let Some(line) = lines.next().await {
+            let line = line.map_err(registry_fault)?;
+            let (Some(id), Some(status)) = (line.id, line.status) else {
+                continue;
+            };
+            layers.note(
+                &id,
+                Some(&status),
+                &line.progress_detail.unwrap_or_default(),
+            );
+            progress(layers.sum());
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What to pull.

@@ -54,6 +54,7 @@ impl Docker {
         container: &str,
         options: LogOptions,
     ) -> BoxStream<'static, Result<LogLine, Fault>> {
+        let follow = options.follow;
         let options = LogsOptions {
             follow: options.follow,
             stdout: true,
@@ -68,6 +69,11 @@ impl Docker {
                 .map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
         };
         let frames = self.client.logs(container, Some(options));
+        let frames = if follow {
+            frames.boxed()
+        } else {
+            self.steady(frames)
+        };
         let mut lines = Lines::default();
         frames
             .map(Some)

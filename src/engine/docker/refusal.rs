@@ -105,7 +105,8 @@ fn by_text(message: &str) -> Option<FaultKind> {
         "ports are not available",
         "cannot expose privileged port",
         "cannot expose port",
-    ]) || (text.contains("bind") && text.contains("permission denied"))
+    ]) || (any(&["bind: permission denied", "bind host port", "bind for "])
+        && text.contains("permission denied"))
     {
         Some(FaultKind::PortTaken)
     } else if any(&["no space left on device", "disk quota exceeded"]) {
@@ -229,6 +230,14 @@ mod tests {
         ] {
             assert_eq!(answered(status, message), kind, "{status} {message}");
         }
+    }
+
+    #[test]
+    fn a_bind_that_is_a_mount_is_no_port() {
+        let message = "invalid mount config for type \"bind\": stat /home/me: permission denied";
+        assert_eq!(answered(400, message), FaultKind::Failed);
+        let message = "failed to bind host port 127.0.0.1:80/tcp: permission denied";
+        assert_eq!(answered(500, message), FaultKind::PortTaken);
     }
 
     #[test]

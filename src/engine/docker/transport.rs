@@ -38,6 +38,10 @@ pub use self::version::ApiVersion;
 
 /// How long a TCP connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// A connection that is silent for so long is asked, each time again, whether its other end is still
+/// there: a network that went away says nothing.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_PAUSE: Duration = Duration::from_secs(10);
 /// How long an engine that has answered before may be away: a restart takes seconds, with containers
 /// that do not end at once up to ten more.
 const RESTART: Duration = Duration::from_secs(15);
@@ -109,7 +113,11 @@ impl Transport {
             Some(version) => self.send(request, *version).await?,
             None if request.method() == Method::GET => self.first(request).await?,
             None => {
-                self.first(get("/_ping")?).await?;
+                let ping = self.first(get("/_ping")?).await?;
+                if self.version.get().is_none() {
+                    // Nobody has seen the request itself yet.
+                    return Ok(ping);
+                }
                 self.send(request, self.version()).await?
             }
         };
@@ -142,6 +150,10 @@ impl Transport {
                 ),
             });
         }
+        if theirs.is_none() && !answer.status().is_success() {
+            // Something before the engine, or an engine that only starts: it may say so next time.
+            return Ok(answer);
+        }
         let version = theirs.map(|theirs| theirs.min(ApiVersion::CEILING));
         let _ = self.version.set(version);
         if version == theirs {
@@ -166,7 +178,7 @@ impl Transport {
             )
         })?;
         let answer = self.patiently(request).await?;
-        if self.engine.get().is_none() {
+        if self.engine.get().is_none() && answer.status().is_success() {
             let server = answer.headers().get(hyper::header::SERVER);
             let version = server.and_then(|it| product_version(it.to_str().ok()?));
             let _ = self.engine.set(version.unwrap_or_default().to_owned());
@@ -275,6 +287,8 @@ fn tcp(host: &str, port: u16) -> (Send, Locate) {
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(CONNECT_LIMIT));
     connector.set_nodelay(true);
+    connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(KEEPALIVE_PAUSE));
     let client = Client::builder(TokioExecutor::new()).build(connector);
     let base = if host.contains(':') {
         format!("http://[{host}]:{port}")

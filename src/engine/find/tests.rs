@@ -93,6 +93,58 @@ fn no_engine_anywhere_lists_what_was_asked_and_why_not() {
 }
 
 #[test]
+fn a_default_that_takes_no_more_connections_is_an_engine_and_nobody_waits_for_it() {
+    use socket2::{Domain, SockAddr, Socket, Type};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("full");
+    let address = SockAddr::unix(&path).unwrap();
+    let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        if socket.connect(&address).is_err() {
+            break;
+        }
+        waiting.push(socket);
+    }
+    let (told, answer) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let default = Choice {
+            endpoint: Endpoint::Unix(path),
+            chosen_by: ChosenBy::Default,
+        };
+        let places = || -> Result<Vec<Place>> { panic!("nobody else is asked") };
+        let environment = EngineEnvironment::default();
+        let _ = told.send(default_or_among(default, &environment, &none, places));
+    });
+    let choice = answer.recv_timeout(Duration::from_secs(5));
+    let choice = choice.expect("an answer without waiting").unwrap();
+    assert_eq!(choice.chosen_by, ChosenBy::Default);
+    drop(waiting);
+}
+
+#[test]
+fn home_stands_at_the_beginning_only() {
+    let home = Some(Path::new("/home/me"));
+    for (text, expanded) in [
+        ("unix://~/a~b", "unix:///home/me/a~b"),
+        ("~/certs/~", "/home/me/certs/~"),
+        ("~", "/home/me"),
+        ("/x/~/y", "/x/~/y"),
+        ("unix:///run/~me", "unix:///run/~me"),
+        ("/run/$X/y", "/run/7/y"),
+    ] {
+        let variable = |name: &str| (name == "X").then(|| "7".to_owned());
+        assert_eq!(expand(text, home, &variable).as_deref(), Some(expanded));
+    }
+    assert_eq!(expand("~/x", None, &none), None);
+    assert_eq!(expand("/$X", home, &none), None);
+}
+
+#[test]
 fn what_is_configured_is_never_looked_for() {
     let folder = tempfile::tempdir().unwrap();
     engine_at(&folder.path().join("s"));

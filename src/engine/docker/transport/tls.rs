@@ -11,12 +11,13 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error as Tls, RootCertStore, SignatureScheme};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::CONNECT_LIMIT;
 use super::dial::{Dialler, Duplex};
 use super::lost::Lost;
+use super::{CONNECT_LIMIT, KEEPALIVE, KEEPALIVE_PAUSE};
 use crate::engine::endpoint::TlsMaterial;
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::tls::{self, OwnToo};
@@ -51,6 +52,10 @@ async fn connect(
 ) -> io::Result<Box<dyn Duplex>> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE_PAUSE);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(Box::new(connector.connect(name, stream).await?))
 }
 
