@@ -1,6 +1,7 @@
 //! What every command is given: settings, paths, clock, environment and the user interface.
 
 mod company;
+mod profiles;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -14,10 +15,9 @@ use crate::cache::Cache;
 use crate::definitions::known::{Known, KnownContainer};
 use crate::definitions::{CommitId, Definitions, Git, GitChoice};
 use crate::engine::docker::Docker;
-use crate::engine::find::{Place, find};
+use crate::engine::find::find;
 use crate::engine::host::{Choice, ChosenBy, EngineEnvironment};
 use crate::error::{Error, Kind, PathContext, Result};
-use crate::model::host_profile::HostProfile;
 use crate::model::mirrors::Mirrors;
 use crate::model::name::{InstanceName, PlatformName};
 use crate::model::platform::Platform;
@@ -149,7 +149,7 @@ impl Context {
             home: self.environment.home.clone(),
             ssh_folder: Some(self.paths.ssh()),
         };
-        let choice = find(&environment, &get, places)?;
+        let choice = find(&environment, &get, || self.places())?;
         if let ChosenBy::Probed(_) = choice.chosen_by {
             let (at, why) = (&choice.endpoint, &choice.chosen_by);
             self.ui
@@ -259,19 +259,4 @@ impl Context {
         }
         Ok(trust)
     }
-}
-
-/// Where the known hosts have their engines: those of this machine first.
-fn places() -> Result<Vec<Place>> {
-    let profiles = HostProfile::all(Vec::new())?;
-    let mut places: Vec<Place> = profiles
-        .iter()
-        .flat_map(|profile| profile.reach.iter().map(move |reach| (profile, reach)))
-        .map(|(profile, reach)| Place {
-            what: profile.name.clone(),
-            reach: reach.clone(),
-        })
-        .collect();
-    places.sort_by_key(|place| place.reach.starts_with("tcp:"));
-    Ok(places)
 }

@@ -12,7 +12,7 @@ mod service;
 mod ssh;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -31,6 +31,9 @@ pub use ssh::Through;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
+    /// The engine that the instance is on: it tells the forwarder when nothing is left there.
+    #[serde(default)]
+    pub engine: String,
     /// Ports, the same here and there.
     pub ports: BTreeSet<u16>,
     /// The address there.
@@ -102,7 +105,12 @@ impl Files {
             .write(true)
             .open(&path)
             .at(Kind::Usage, "open", &path)?;
-        Ok(file.try_lock().is_ok().then_some(file))
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // A file system without locks is not a forwarder that runs.
+            Err(TryLockError::Error(error)) => Err(error).at(Kind::Usage, "lock", &path),
+        }
     }
 
     fn remove(&self, kind: &str) -> Result<()> {

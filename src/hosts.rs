@@ -1,6 +1,5 @@
 //! Which kind of host an engine is on: asked once, remembered, settled by the user's settings.
 
-use std::io::ErrorKind;
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::context::Context;
 use crate::engine::docker::{Docker, EngineInfo};
 use crate::engine::{self, Choice, Endpoint};
-use crate::error::{Error, Kind, PathContext, Result};
+use crate::error::{Error, Result};
 use crate::model::digest::Digest;
 use crate::model::host_profile::{
     Appears, Host, HostFacts, HostProfile, PublishAddress, built_in, recognise,
@@ -41,9 +40,10 @@ pub struct HostRecord {
 }
 
 /// The host of an engine. An engine that was asked within a day, and says the same version since, is
-/// not asked again.
+/// not asked again; but another one may have taken its place: whoever begins something uses
+/// [`ask_host`].
 pub async fn host(context: &Context, engine: &Docker, choice: &Choice) -> Result<Host> {
-    let own = own_profiles(&context.paths)?;
+    let own = context.own_profiles()?;
     let record = match remembered(&context.paths, &choice.endpoint) {
         Some(record) if is_fresh(&record, engine, context.now()) => record,
         _ => ask(context, engine, &choice.endpoint).await?.0,
@@ -57,7 +57,7 @@ pub async fn ask_host(
     engine: &Docker,
     choice: &Choice,
 ) -> Result<(Host, EngineInfo)> {
-    let own = own_profiles(&context.paths)?;
+    let own = context.own_profiles()?;
     let (record, info) = ask(context, engine, &choice.endpoint).await?;
     let host = settle(context, own, &record, &choice.endpoint).await?;
     Ok((host, info))
@@ -70,7 +70,7 @@ pub fn remembered(paths: &Paths, endpoint: &Endpoint) -> Option<HostRecord> {
 
 /// The profile that settings or memory say, and why; `None` where the engine was never asked.
 pub fn known_profile(context: &Context, endpoint: &Endpoint) -> Result<Option<(String, String)>> {
-    let own = own_profiles(&context.paths)?;
+    let own = context.own_profiles()?;
     let record = remembered(&context.paths, endpoint);
     if record.is_none() && context.settings.profile.value.is_none() {
         return Ok(None);
@@ -96,7 +96,7 @@ fn file(paths: &Paths, endpoint: &Endpoint) -> std::path::PathBuf {
 fn is_fresh(record: &HostRecord, engine: &Docker, now: Timestamp) -> bool {
     let age = now.duration_since(record.asked);
     let version = engine.version();
-    let same = version.is_empty() || version == record.version;
+    let same = !version.is_empty() && version == record.version;
     same && !age.is_negative() && age < FRESH
 }
 
@@ -107,7 +107,7 @@ async fn ask(
 ) -> Result<(HostRecord, EngineInfo)> {
     let info = engine.info().await?;
     let facts = engine::facts(&info, endpoint, std::env::consts::OS);
-    let all = HostProfile::all(own_profiles(&context.paths)?)?;
+    let all = HostProfile::all(context.own_profiles()?)?;
     let (profile, why) = recognise(&all, &facts)
         .ok_or_else(|| Error::usage("no host profile fits, not even the last one"))?;
     let record = HostRecord {
@@ -121,26 +121,6 @@ async fn ask(
     };
     state::save(&file(&context.paths, endpoint), &record)?;
     Ok((record, info))
-}
-
-/// The user's own profiles.
-fn own_profiles(paths: &Paths) -> Result<Vec<HostProfile>> {
-    let folder = paths.profiles();
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).at(Kind::Usage, "read", &folder),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.at(Kind::Usage, "read", &folder)?.path();
-        if path.extension().is_some_and(|it| it == "yaml") {
-            let text = std::fs::read(&path).at(Kind::Usage, "read", &path)?;
-            files.push((path.display().to_string(), text));
-        }
-    }
-    files.sort();
-    HostProfile::own(&files)
 }
 
 /// The profile that is named in the settings, else the one that fits what is known.
@@ -189,7 +169,7 @@ async fn settle(
 ) -> Result<Host> {
     let (profile, why) = chosen(context, own, record)?;
     let needs_address = profile.published.address == PublishAddress::Engine
-        || profile.published.appears == Appears::Engine;
+        || matches!(profile.published.appears, Appears::Engine | Appears::Host);
     let address = if needs_address {
         address(endpoint).await?
     } else {

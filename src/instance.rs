@@ -17,6 +17,7 @@ use crate::apply::{self, Failure, Reliance, Watch};
 use crate::context::{Context, OpenPlatform};
 use crate::converge::observe::Observation;
 use crate::converge::{Goal, Planned};
+use crate::engine::Choice;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
 use crate::evidence::VerifiedImage;
@@ -68,7 +69,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     let observation = observing
         .await
         .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
-    let host = hosts::host(context, &engine, &engine_choice).await?;
+    let host = settled_host(context, &engine, &engine_choice, &observation).await?;
     let forwarding = Forwarding::new(context, open, &host, &engine_choice);
     let warnings = chosen.warnings.iter();
     warnings.for_each(|warning| context.ui.warn(warning));
@@ -155,6 +156,20 @@ fn tried(
 fn observing(engine: &Docker, identity: &Identity) -> tokio::task::JoinHandle<Result<Observation>> {
     let (engine, identity) = (engine.clone(), identity.clone());
     tokio::spawn(async move { Observation::take(&engine, &identity).await })
+}
+
+/// What is remembered of the engine counts as long as it is the one that has the instance: where
+/// nothing of it is, another may have taken its place.
+async fn settled_host(
+    context: &Context,
+    engine: &Docker,
+    choice: &Choice,
+    observation: &Observation,
+) -> Result<Host> {
+    if observation.observed.containers.is_empty() {
+        return Ok(hosts::ask_host(context, engine, choice).await?.0);
+    }
+    hosts::host(context, engine, choice).await
 }
 
 /// Commands on one instance take turns; one that only plans does not wait.

@@ -277,6 +277,21 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Takes the lock unless another command holds it.
+    pub fn take_now(
+        paths: &Paths,
+        platform: &PlatformName,
+        instance: &InstanceName,
+    ) -> Result<Option<Self>> {
+        let path = paths.lock(platform, instance);
+        create_parent(&path)?;
+        let file = open_lock(&path)?;
+        let is_held = file.try_lock().is_err() || !is_still_at(&file, &path);
+        Ok((!is_held).then_some(Self { _file: file }))
+    }
+}
+
 fn open_lock(path: &Path) -> Result<File> {
     OpenOptions::new()
         .create(true)

@@ -19,8 +19,10 @@ pub(super) async fn kind(world: &World<'_>) -> Vec<Observation> {
 pub(super) async fn host(world: &World<'_>) -> Result<Host, Observation> {
     world.engine_facts().await?;
     let (engine, choice) = world.engine.as_ref().map_err(Observation::error)?;
-    let host = hosts::host(world.context, engine, choice).await;
-    host.map_err(|error| Observation::error(&error))
+    // Asked anew, whatever is remembered: that may be what is wrong.
+    let host = hosts::ask_host(world.context, engine, choice).await;
+    host.map(|(host, _)| host)
+        .map_err(|error| Observation::error(&error))
 }
 
 fn judge_kind(host: &Host) -> Vec<Observation> {
@@ -29,21 +31,9 @@ fn judge_kind(host: &Host) -> Vec<Observation> {
         "{}: {} ({})",
         profile.name, profile.description, host.why
     ))];
-    let address = host.publish_address;
-    seen.push(match host.reached {
-        Reached::Here => Observation::ok(format!("ports are published at {address}, here")),
-        Reached::At(at) => Observation::ok(format!("ports are reached at {at}")),
-        Reached::Forwarded(at) => Observation::ok(format!(
-            "ports are at {at}: devenv forwards this machine's own numbers to it"
-        )),
-        Reached::Tunnelled(at) => Observation::ok(format!(
-            "ports are at {at} over there: devenv forwards this machine's own numbers to it through ssh"
-        )),
-        Reached::Elsewhere(at) => Observation::warn(format!(
-            "ports are at {at} over there, where this machine does not reach them"
-        ))
-        .advise("let devenv forward them: `forward: true` in settings.yaml"),
-    });
+    let unreached = host.unreached();
+    let unreached = unreached.map(|(text, advice)| Observation::warn(text).advise(advice));
+    seen.extend(unreached.or_else(|| reached(host)));
     // They are true of every such host: known, not wrong.
     seen.extend(profile.warnings.iter().map(Observation::ok));
     if profile.events == Events::Poll {
@@ -55,6 +45,22 @@ fn judge_kind(host: &Host) -> Vec<Observation> {
         seen.push(Observation::ok(text));
     }
     seen
+}
+
+/// Where ports are reached, where they are.
+fn reached(host: &Host) -> Option<Observation> {
+    let text = match host.reached {
+        Reached::Here => format!("ports are published at {}, here", host.publish_address),
+        Reached::At(at) => format!("ports are reached at {at}"),
+        Reached::Forwarded(at) => {
+            format!("ports are at {at}: devenv forwards this machine's own numbers to it")
+        }
+        Reached::Tunnelled(at) => format!(
+            "ports are at {at} over there: devenv forwards this machine's own numbers to it through ssh"
+        ),
+        Reached::Elsewhere(_) => return None,
+    };
+    Some(Observation::ok(text))
 }
 
 /// Whether the folders that the host can share are there. Nothing is started for it.
@@ -122,6 +128,10 @@ mod tests {
         assert!(seen[1].seen.contains("192.168.59.103"), "{}", seen[1].seen);
         let seen = judge_kind(&host("remote", false));
         assert_eq!(seen[1].verdict, Verdict::Warn);
+        assert!(seen[1].advice.concat().contains("forward: true"));
+        let seen = judge_kind(&host("remote-tcp", true));
+        assert_eq!(seen[1].verdict, Verdict::Warn);
+        assert!(seen[1].advice.concat().contains("publish_address"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use futures_util::future::try_join3;
 
 use super::finding::Observation;
-use super::mending::Mending;
+use super::mending::{Mending, is_idle};
 use super::world::World;
 use crate::clean::{Leftover, Survey, leftovers};
 use crate::engine::Engine as _;
@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::forward::Files;
 use crate::model::identity;
 use crate::model::name::{InstanceName, PlatformName};
-use crate::state::{self, InstanceRecord, Owner};
+use crate::state::{self, Owner};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -160,8 +160,7 @@ fn forwarders(world: &World<'_>, platform: &PlatformName, found: &mut Found) -> 
         let Some(Ok(instance)) = instance else {
             continue;
         };
-        let record = InstanceRecord::load(paths, platform, &instance)?;
-        if !record.is_some_and(|it| it.all || !it.asked.is_empty()) {
+        if is_idle(paths, platform, &instance)? {
             found.idle.push(Mending::Forwarder {
                 platform: platform.clone(),
                 instance,

@@ -8,7 +8,8 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::forward::{Files, Forwarder};
 use crate::model::name::{InstanceName, PlatformName};
-use crate::state;
+use crate::paths::Paths;
+use crate::state::{self, InstanceRecord, Lock};
 
 /// One thing that can be mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,30 @@ pub struct Mended {
     pub left: Vec<String>,
 }
 
+/// Whether a forwarder belongs to an instance that runs nothing.
+pub(super) fn is_idle(
+    paths: &Paths,
+    platform: &PlatformName,
+    instance: &InstanceName,
+) -> Result<bool> {
+    let record = InstanceRecord::load(paths, platform, instance)?;
+    Ok(!record.is_some_and(|it| it.all || !it.asked.is_empty()))
+}
+
+/// Ends it, unless a command is at work on the instance or it runs something by now.
+async fn end_idle(paths: &Paths, platform: &PlatformName, instance: &InstanceName) -> Result<bool> {
+    let Some(_lock) = Lock::take_now(paths, platform, instance)? else {
+        return Ok(false);
+    };
+    if !is_idle(paths, platform, instance)? {
+        return Ok(false);
+    }
+    Forwarder::new(Files::new(paths, platform, instance))
+        .stop()
+        .await?;
+    Ok(true)
+}
+
 /// Mends; what is in use by now stays.
 pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
     let mut mended = Mended::default();
@@ -63,9 +88,11 @@ pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
         match mending {
             Mending::Object(leftover) => objects.push(leftover),
             Mending::Forwarder { platform, instance } => {
-                let files = Files::new(&context.paths, &platform, &instance);
-                Forwarder::new(files).stop().await?;
-                mended.done.push(text);
+                if end_idle(&context.paths, &platform, &instance).await? {
+                    mended.done.push(text);
+                } else {
+                    mended.left.push(format!("{text}: it is in use by now"));
+                }
             }
             Mending::Lock {
                 platform, instance, ..
@@ -93,4 +120,28 @@ pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
         .left
         .extend(used.map(|(leftover, why)| format!("{}: {why}", words(leftover))));
     Ok(mended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Environment;
+
+    #[tokio::test]
+    async fn a_forwarder_in_use_by_now_is_left() {
+        let home = tempfile::tempdir().unwrap();
+        let variables = [("DEVENV_HOME".to_owned(), home.path().into())];
+        let paths = Paths::locate(&Environment::from_variables(variables)).unwrap();
+        let platform = PlatformName::new("acme").unwrap();
+        let instance = InstanceName::new("default").unwrap();
+        let wanted = paths.forwarders(&platform).join("default.json");
+        state::create_parent(&wanted).unwrap();
+        std::fs::write(&wanted, "{}").unwrap();
+        let end = || end_idle(&paths, &platform, &instance);
+        let lock = Lock::take_now(&paths, &platform, &instance).unwrap();
+        assert!(lock.is_some() && !end().await.unwrap(), "`up` is at work");
+        assert!(wanted.exists());
+        drop(lock);
+        assert!(end().await.unwrap() && !wanted.exists());
+    }
 }

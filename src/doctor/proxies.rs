@@ -3,7 +3,7 @@
 use super::finding::Observation;
 use super::world::World;
 use crate::engine::Endpoint;
-use crate::model::proxies::{Proxies, Proxy, VARIABLES, covers};
+use crate::model::proxies::{ALL, Proxies, Proxy, VARIABLES, covers, host_and_port};
 
 /// What the environment says.
 #[derive(Debug, Clone, Default)]
@@ -28,8 +28,10 @@ pub(super) fn look(world: &World<'_>) -> Vec<Observation> {
     };
     let facts = Facts {
         variables: VARIABLES
+            .into_iter()
+            .chain([ALL])
             .map(|(upper, lower)| (upper, get(upper), get(lower)))
-            .into(),
+            .collect(),
         engine: world
             .engine
             .as_ref()
@@ -54,10 +56,8 @@ fn tcp(endpoint: &Endpoint) -> Option<(String, u16)> {
 }
 
 fn split(host: &str) -> (String, Option<u16>) {
-    match host.rsplit_once(':') {
-        Some((name, port)) => (name.to_owned(), port.parse().ok()),
-        None => (host.to_owned(), None),
-    }
+    let (name, port) = host_and_port(host);
+    (name.to_owned(), port.and_then(|it| it.parse().ok()))
 }
 
 fn judge(facts: &Facts) -> Vec<Observation> {
@@ -67,11 +67,9 @@ fn judge(facts: &Facts) -> Vec<Observation> {
     };
     let proxies = Proxies::of_environment(get);
     let mut seen = Vec::new();
-    for (name, proxy) in [
-        ("HTTP_PROXY", &proxies.http),
-        ("HTTPS_PROXY", &proxies.https),
-    ] {
-        seen.extend(proxy.as_ref().map(|proxy| address(name, proxy)));
+    // Each by the name that it was set by.
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", ALL.0] {
+        seen.extend(get(name).map(|it| address(name, &Proxy::new(it))));
     }
     seen.extend(facts.variables.iter().filter_map(disagreement));
     if proxies.is_empty() {
@@ -80,17 +78,31 @@ fn judge(facts: &Facts) -> Vec<Observation> {
         seen.extend(reach(facts, &proxies));
     }
     if !facts.builds.is_empty() {
-        let shown: Vec<String> = [&facts.builds.http, &facts.builds.https]
-            .into_iter()
-            .flatten()
-            .map(Proxy::shown)
-            .collect();
-        seen.push(Observation::ok(format!(
-            "builds get {}",
-            shown.join(" and ")
-        )));
+        seen.push(handed_on(&facts.builds));
     }
     seen
+}
+
+/// What builds get; what cannot be used they do not.
+fn handed_on(builds: &Proxies) -> Observation {
+    let all = [&builds.http, &builds.https];
+    let (wrong, right): (Vec<&Proxy>, Vec<&Proxy>) = all
+        .into_iter()
+        .flatten()
+        .partition(|it| it.problem().is_some());
+    let mut shown: Vec<String> = right.into_iter().map(Proxy::shown).collect();
+    shown.dedup();
+    let text = match shown.as_slice() {
+        [] => "builds get no proxy".to_owned(),
+        shown => format!("builds get {}", shown.join(" and ")),
+    };
+    match wrong.iter().find_map(|it| it.problem()) {
+        Some(problem) => Observation::warn(format!(
+            "{text}: one of theirs, of the environment or docker's config.json, cannot be used: {problem}"
+        ))
+        .advise("write it as http://HOST:PORT"),
+        None => Observation::ok(text),
+    }
 }
 
 fn address(name: &str, proxy: &Proxy) -> Observation {
@@ -186,6 +198,31 @@ mod tests {
             ..Facts::default()
         };
         assert_eq!(verdicts(&facts), [Verdict::Fail]);
+    }
+
+    #[test]
+    fn each_is_named_as_it_was_set() {
+        let facts = Facts {
+            variables: vec![set("ALL_PROXY", "socks5://a:1", "")],
+            ..Facts::default()
+        };
+        let seen = judge(&facts);
+        assert_eq!(seen[0].verdict, Verdict::Fail);
+        assert!(seen[0].seen.starts_with("ALL_PROXY "), "{}", seen[0].seen);
+        assert!(!format!("{seen:?}").contains("HTTP_PROXY"), "{seen:?}");
+        let builds = Proxies::of_environment(|name| {
+            (name == "HTTP_PROXY").then(|| "socks5://hunter2:1".to_owned())
+        });
+        let seen = handed_on(&builds);
+        assert_eq!(seen.verdict, Verdict::Warn);
+        assert!(!seen.seen.contains("hunter2"), "{}", seen.seen);
+    }
+
+    #[test]
+    fn hosts_and_ports() {
+        assert_eq!(split("[fd00::1]:5000"), ("fd00::1".into(), Some(5000)));
+        assert_eq!(split("r.example:443"), ("r.example".into(), Some(443)));
+        assert_eq!(split("r.example"), ("r.example".into(), None));
     }
 
     #[test]

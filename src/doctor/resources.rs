@@ -33,13 +33,24 @@ pub(super) async fn look(world: &World<'_>) -> Vec<Observation> {
             why,
         ],
     };
-    let is_here = world
+    let is_socket = world
         .engine
         .as_ref()
         .is_ok_and(|(_, choice)| matches!(choice.endpoint, Endpoint::Unix(_)));
+    let is_here = is_socket && is_same(info, |name| std::fs::read_to_string(name).ok());
     let free = is_here.then(|| free_space(Path::new(&info.data_folder)));
     seen.push(disk(&info.data_folder, free.flatten()));
     seen
+}
+
+/// Whether the engine is on this machine: a socket may lead into a virtual one, or out of a
+/// container, but then name or kernel are another's.
+fn is_same(info: &EngineInfo, read: impl Fn(&str) -> Option<String>) -> bool {
+    let says = |what: &str, it: &str| {
+        let own = read(&format!("/proc/sys/kernel/{what}"));
+        !it.is_empty() && own.is_some_and(|own| own.trim() == it)
+    };
+    says("hostname", &info.name) && says("osrelease", &info.kernel)
 }
 
 fn judge(info: &EngineInfo, budget: &Budget) -> Vec<Observation> {
@@ -91,7 +102,9 @@ fn processors(nano: u64) -> String {
 
 fn disk(folder: &str, free: Option<u64>) -> Observation {
     match free {
-        None => Observation::skipped("the engine does not tell how much of its disk is free"),
+        None => Observation::skipped(
+            "how much of the engine's disk is free is not known: its disk is not this machine's",
+        ),
         Some(free) if free < LITTLE => {
             Observation::warn(format!("only {} free in {folder}", rounded(free)))
                 .advise("`devenv clean` removes images that nobody refers to")
@@ -141,6 +154,24 @@ mod tests {
         // An engine that tells nothing is not judged.
         assert_eq!(judged(0, 0, &budget), [Verdict::Ok, Verdict::Ok]);
         assert_eq!(processors(1_550_000_000), "1.5");
+    }
+
+    #[test]
+    fn a_disk_is_looked_at_only_where_it_is_the_engines() {
+        let info = |name: &str, kernel: &str| EngineInfo {
+            name: name.to_owned(),
+            kernel: kernel.to_owned(),
+            ..EngineInfo::default()
+        };
+        let read = |path: &str| match path {
+            "/proc/sys/kernel/hostname" => Some("box\n".to_owned()),
+            "/proc/sys/kernel/osrelease" => Some("6.1.0\n".to_owned()),
+            _ => None,
+        };
+        assert!(is_same(&info("box", "6.1.0"), read));
+        assert!(!is_same(&info("docker-desktop", "6.1.0"), read));
+        assert!(!is_same(&info("box", "6.6.12-linuxkit"), read));
+        assert!(!is_same(&info("", ""), |_| None), "not on a Mac");
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl Forwarder {
         if running.as_ref().is_some_and(does) && self.files.wanted()?.as_ref() == Some(wanted) {
             return Ok(false);
         }
-        if running.as_ref().is_some_and(|it| !is_mine(it)) {
+        let fits = |it: &Serving| is_mine(it) && it.wanted.engine == wanted.engine;
+        if running.as_ref().is_some_and(|it| !fits(it)) {
             self.stop().await?;
             running = None;
         }

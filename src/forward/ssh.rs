@@ -66,14 +66,18 @@ pub(super) async fn carry(
         .command(there.0, there.1)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // A file: the shared connection would hold a pipe open.
-        .stderr(log.stdio())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| io::Error::new(error.kind(), format!("cannot start ssh: {error}")))?;
     let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(io::Error::other("ssh has no pipes"));
     };
+    if let Some(words) = child.stderr.take() {
+        // Apart: the shared connection, which outlives this ssh, holds the pipe open.
+        let log = log.clone();
+        tokio::spawn(async move { log.follow("ssh", words).await });
+    }
     let (mut reading, mut writing) = client.into_split();
     let mut sending = pin!(async move {
         let _ = tokio::io::copy(&mut reading, &mut input).await;

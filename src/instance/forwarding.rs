@@ -86,7 +86,12 @@ impl<'a> Forwarding<'a> {
             }
             _ => return Ok(None),
         };
-        Ok(Some(Wanted { ports, to, through }))
+        Ok(Some(Wanted {
+            engine: self.endpoint.to_string(),
+            ports,
+            to,
+            through,
+        }))
     }
 
     /// What makes this program the forwarder of this instance and engine.
@@ -117,8 +122,9 @@ impl<'a> Forwarding<'a> {
         changed: bool,
     ) -> Result<()> {
         let Some(address) = self.host.address() else {
-            let text = "the ports are published on the engine's host only (`forward: false`)";
-            self.context.ui.note(text);
+            if let Some((text, advice)) = self.host.unreached() {
+                self.context.ui.warn(&format!("{text}: {advice}"));
+            }
             return Ok(());
         };
         for (container, _, port) in planned.ports.iter() {

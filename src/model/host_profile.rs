@@ -147,13 +147,15 @@ impl Host {
         let everywhere = publish_address.is_unspecified();
         let target = match profile.published.appears {
             _ if !everywhere => publish_address,
-            Appears::Engine => engine.ok_or_else(|| nowhere(&profile.name))?,
+            Appears::Engine | Appears::Host => engine.ok_or_else(|| nowhere(&profile.name))?,
             Appears::Loopback | Appears::Tunnel => here,
         };
+        let is_inner = target == here || target == IpAddr::V6(Ipv6Addr::LOCALHOST);
         let reached = match (profile.published.appears, forward) {
             (Appears::Tunnel, true) => Reached::Tunnelled(target),
             (Appears::Tunnel, false) => Reached::Elsewhere(target),
-            _ if target == here || target == IpAddr::V6(Ipv6Addr::LOCALHOST) => Reached::Here,
+            (Appears::Loopback, _) if is_inner => Reached::Here,
+            (Appears::Engine | Appears::Host, _) if is_inner => Reached::Elsewhere(target),
             (_, true) => Reached::Forwarded(target),
             (_, false) => Reached::At(target),
         };
@@ -189,6 +191,23 @@ impl Host {
             Reached::Forwarded(_) | Reached::Tunnelled(_) => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             Reached::At(_) | Reached::Elsewhere(_) => None,
         }
+    }
+
+    /// Why this machine does not reach the ports, and what would change that; `None`: it does.
+    pub fn unreached(&self) -> Option<(String, &'static str)> {
+        let Reached::Elsewhere(at) = self.reached else {
+            return None;
+        };
+        let text = format!(
+            "ports are published at {at} of the engine's host, where this machine does not reach them"
+        );
+        let advice = if self.profile.published.appears == Appears::Tunnel {
+            "let devenv forward them: `forward: true` in settings.yaml"
+        } else {
+            "name the engine by ssh (`--host ssh://…`), which carries them; or set `publish_address` \
+             in settings.yaml: then whoever reaches that address reaches them too"
+        };
+        Some((text, advice))
     }
 
     /// Whether a forwarder of devenv's own carries the ports.

@@ -17,6 +17,9 @@ pub const VARIABLES: [(&str, &str); 3] = [
     ("NO_PROXY", "no_proxy"),
 ];
 
+/// The variable for what has none of its own.
+pub const ALL: (&str, &str) = ("ALL_PROXY", "all_proxy");
+
 /// One proxy's address, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy(Secret);
@@ -30,8 +33,9 @@ impl Proxy {
     fn parts(&self) -> (&str, &str) {
         let text = self.0.expose();
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let address = authority.rsplit_once('@').map_or(authority, |(_, it)| it);
+        // Passwords hold what ends an address elsewhere: they reach to the last `@`.
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, it)| it);
+        let address = rest.split(['/', '?', '#']).next().unwrap_or_default();
         (scheme, address)
     }
 
@@ -40,28 +44,34 @@ impl Proxy {
         self.0.expose()
     }
 
-    /// For people: without user and password.
+    /// For people: without user and password, and without what may be part of one.
     pub fn shown(&self) -> String {
+        if self.problem().is_some() {
+            return "an address that cannot be used".to_owned();
+        }
         let (scheme, address) = self.parts();
         visible(&format!("{scheme}://{address}"))
     }
 
-    /// What is wrong with the address.
-    pub fn problem(&self) -> Option<String> {
+    /// What is wrong with the address, without a word of it: any part may be one of a password.
+    pub fn problem(&self) -> Option<&'static str> {
         let (scheme, address) = self.parts();
         if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
-            let scheme = visible(scheme);
-            return Some(format!(
-                "`{scheme}` is no kind of proxy that devenv speaks with"
-            ));
+            return Some("it is neither http:// nor https://, which alone devenv speaks");
         }
+        let is_part = |it: char| it.is_alphanumeric() || "-._:".contains(it);
         match host_and_port(address) {
-            ("", _) => Some("it names no host".to_owned()),
+            ("", _) => Some("it names no host"),
+            (host, _) if !host.chars().all(is_part) => Some("its host is no name and no address"),
             (_, Some(port)) if port.parse::<u16>().is_err() => {
-                Some(format!("`{}` is no port", visible(port)))
+                Some("its port is no number up to 65535")
             }
             _ => None,
         }
+    }
+
+    fn is_usable(&self) -> bool {
+        self.problem().is_none()
     }
 
     /// Whether it is on this machine, where a container does not find it.
@@ -77,7 +87,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// `host`, `host:port`, `[v6]:port`.
-fn host_and_port(address: &str) -> (&str, Option<&str>) {
+pub fn host_and_port(address: &str) -> (&str, Option<&str>) {
     if let Some((host, rest)) = address.strip_prefix('[').and_then(|it| it.split_once(']')) {
         return (host, rest.strip_prefix(':'));
     }
@@ -116,11 +126,11 @@ struct DockerProxies {
 }
 
 impl Proxies {
-    /// From the environment; upper case wins, as for Go, and `ALL_PROXY` is for what has none.
+    /// From the environment; upper case wins, as for Go, and [`ALL`] is for what has none.
     pub fn of_environment(get: impl Fn(&str) -> Option<String>) -> Self {
         let either = |(upper, lower)| get(upper).or_else(|| get(lower));
         let [http, https, except] = VARIABLES.map(either);
-        let all = either(("ALL_PROXY", "all_proxy"));
+        let all = either(ALL);
         Self {
             http: http.or_else(|| all.clone()).map(Proxy::new),
             https: https.or(all).map(Proxy::new),
@@ -171,16 +181,16 @@ impl Proxies {
     }
 
     /// The arguments that builders know without being told, in both spellings; they stay out of
-    /// an image's history.
+    /// an image's history. An address that cannot be used is none.
     pub fn arguments(&self) -> BTreeMap<String, Secret> {
-        let values = [
-            self.http.as_ref().map(|it| it.0.clone()),
-            self.https.as_ref().map(|it| it.0.clone()),
-            self.except.clone().map(Secret::new),
-        ];
-        if self.is_empty() {
+        let [http, https] = [&self.http, &self.https].map(|it| {
+            let usable = it.as_ref().filter(|it| it.is_usable());
+            usable.map(|it| it.0.clone())
+        });
+        if http.is_none() && https.is_none() {
             return BTreeMap::new();
         }
+        let values = [http, https, self.except.clone().map(Secret::new)];
         let pairs = VARIABLES.iter().zip(values);
         pairs
             .filter_map(|(names, value)| Some((names, value?)))
@@ -300,6 +310,32 @@ mod tests {
         let exposed = proxies.arguments();
         let value = exposed["http_proxy"].expose();
         assert_eq!(value, "http://user:hunter2@proxy.acme.example:3128/");
+    }
+
+    #[test]
+    fn no_part_of_a_password_is_shown_whatever_is_in_it() {
+        for password in ["hun/ter2", "hun?ter2", "hun#ter2", "hun@ter2", "hun://ter2"] {
+            let written = format!("http://user:{password}@proxy.acme.example:3128/");
+            let proxy = Proxy::new(written);
+            assert_eq!(proxy.shown(), "http://proxy.acme.example:3128");
+            assert_eq!(proxy.problem(), None);
+        }
+        for wrong in [
+            "http://user:hun/ter2",
+            "http://user:hunter2",
+            "user:hun://ter2@proxy:3128",
+            "http://user:p@hunter2:ter2",
+            "http://hun ter2",
+        ] {
+            let proxy = Proxy::new(wrong);
+            let said = format!("{} {}", proxy.shown(), proxy.problem().unwrap());
+            assert!(!said.contains("hun") && !said.contains("ter2"), "{said}");
+            let only = Proxies {
+                https: Some(proxy),
+                ..Proxies::default()
+            };
+            assert!(only.arguments().is_empty(), "{wrong} is handed to nobody");
+        }
     }
 
     #[test]

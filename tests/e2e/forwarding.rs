@@ -118,6 +118,20 @@ async fn ports_of_another_address_are_at_localhost_as_long_as_the_instance_lives
     let second = pid(&workstation);
     assert_ne!(second, first);
 
+    // As if the instance was on another engine before: another process, which asks this one.
+    let file = format!(
+        "state/forwarders/acme/{}.serving.json",
+        workstation.instance
+    );
+    let file = workstation.home.path().join(file);
+    let text = std::fs::read(&file).unwrap();
+    let mut serving: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    serving["wanted"]["engine"] = "tcp://192.0.2.1:2376".into();
+    write(&file, &serving);
+    workstation.run(&["up"]).ok().says("nothing to do");
+    assert!(works(port) && !lives(second));
+    let second = pid(&workstation);
+
     // Another port: the same process, told anew.
     let other = free_port();
     workstation
@@ -248,7 +262,7 @@ async fn settings_say_who_reaches_what_is_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_engine_told_is_remembered_until_its_version_changes() {
+async fn what_an_engine_told_is_remembered_until_it_may_be_another() {
     let platform = Synthetic::released(&[("billing", &service(""))]).await;
     let workstation = Workstation::initialised(&platform.url());
     let folder = workstation.home.path().join("state/hosts");
@@ -271,6 +285,21 @@ async fn what_an_engine_told_is_remembered_until_its_version_changes() {
     assert_eq!(profile(&workstation), "rootless", "nobody is asked again");
     let config = workstation.run(&["config", "--json"]).ok().json();
     assert_eq!(config["engine"]["profile"], "rootless");
+    // The same version says nothing of which engine it is, nor of its memory.
+    for begins in [&["doctor"][..], &["up", "billing", "--no-proxy"]] {
+        changed["memory"] = 1.into();
+        write(&changed);
+        let said = workstation.run(begins);
+        assert_eq!(record().1["profile"], "linux", "{said:?}");
+        assert_eq!(record().1["memory"], before["memory"]);
+    }
+    write(&changed);
+    workstation.run(&["up"]).ok().says("nothing to do");
+    assert_eq!(record().1["profile"], "rootless", "nobody is asked again");
+    workstation.run(&["down"]).ok();
+    changed["version"] = "".into();
+    write(&changed);
+    assert_eq!(profile(&workstation), "linux", "no version: asked");
     changed["version"] = "1.2.3".into();
     write(&changed);
     assert_eq!(profile(&workstation), "linux", "another version: asked");
@@ -388,4 +417,34 @@ async fn a_port_that_is_published_and_not_there_is_told() {
     workstation.run(&["restart", "front"]).ok();
     workstation.run(&["up"]).ok();
     assert!(works(port));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_engines_host_has_is_said_to_be_unreachable() {
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = elsewhere(&platform);
+    let inner = ELSEWHERE.replace(
+        "appears: engine, address: 127.0.0.2",
+        "appears: host, address: 127.0.0.1",
+    );
+    workstation.write("config/profiles/elsewhere.yaml", &inner);
+    let port = free_port();
+    let up = workstation
+        .run(&["up", "billing", "--port", &format!("80={port}")])
+        .ok();
+    let up = up
+        .says("where this machine does not reach them")
+        .says("publish_address");
+    assert!(!up.stdout.contains("http://"), "{up:?}");
+    assert_eq!(
+        docker(&["port", &workstation.object("front"), "80"]),
+        format!("127.0.0.1:{port}")
+    );
+    workstation.write("config/settings.yaml", "publish_address: 127.0.0.2\n");
+    let up = workstation.run(&["up"]).ok();
+    assert!(
+        up.stdout.contains(&format!("http://localhost:{port}/")),
+        "{up:?}"
+    );
+    assert!(works(port) && works_at("127.0.0.2", port));
 }

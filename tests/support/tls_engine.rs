@@ -94,6 +94,8 @@ impl TlsEngine {
             .arg("--config-file")
             .arg(configuration)
             .args(["--host", &format!("unix://{}/socket", folder.display())])
+            // What docker-machine writes, so that it is taken for a virtual machine of this one.
+            .args(["--label", "provider=virtualbox"])
             .args(["--host", &self.host(), "--tlsverify", "--tlscacert"])
             .arg(certificate("ca.pem"))
             .arg("--tlscert")

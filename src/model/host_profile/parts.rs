@@ -26,6 +26,8 @@ pub enum Appears {
     Engine,
     /// On the engine's host, which is reached through ssh only.
     Tunnel,
+    /// On the engine's host only, unless the user names an address that others reach.
+    Host,
 }
 
 /// Which address, on the engine's host, to publish on.

@@ -31,12 +31,24 @@ struct Written {
     lowest_port: Option<u16>,
     shares: Option<Vec<Share>>,
     filesystem: Option<Filesystem>,
-    host_name: Option<String>,
-    memory: Option<MemoryAdvice>,
+    /// `null` takes back what is extended.
+    #[serde(deserialize_with = "said")]
+    host_name: Option<Option<String>>,
+    #[serde(deserialize_with = "said")]
+    memory: Option<Option<MemoryAdvice>>,
     warnings: Option<Vec<String>>,
     events: Option<Events>,
     health_checks: Option<HealthChecks>,
     evidence: Option<Evidence>,
+}
+
+/// What is written, be it `null`: only what is missing comes from elsewhere.
+fn said<'de, D, T>(reader: D) -> std::result::Result<Option<Option<T>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(reader).map(Some)
 }
 
 /// Finds a profile that another one extends.
@@ -69,8 +81,8 @@ fn complete(written: Written, base: Option<HostProfile>) -> Result<HostProfile, 
             lowest_port: written.lowest_port.ok_or("lowest_port")?,
             shares: written.shares.ok_or("shares")?,
             filesystem: written.filesystem.ok_or("filesystem")?,
-            host_name: written.host_name,
-            memory: written.memory,
+            host_name: written.host_name.flatten(),
+            memory: written.memory.flatten(),
             warnings: written.warnings.unwrap_or_default(),
             events: written.events.ok_or("events")?,
             health_checks: written.health_checks.ok_or("health_checks")?,
@@ -87,8 +99,8 @@ fn complete(written: Written, base: Option<HostProfile>) -> Result<HostProfile, 
         lowest_port: written.lowest_port.unwrap_or(base.lowest_port),
         shares: written.shares.unwrap_or(base.shares),
         filesystem: written.filesystem.unwrap_or(base.filesystem),
-        host_name: written.host_name.or(base.host_name),
-        memory: written.memory.or(base.memory),
+        host_name: written.host_name.unwrap_or(base.host_name),
+        memory: written.memory.unwrap_or(base.memory),
         warnings: written.warnings.unwrap_or(base.warnings),
         events: written.events.unwrap_or(base.events),
         health_checks: written.health_checks.unwrap_or(base.health_checks),

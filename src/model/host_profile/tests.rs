@@ -89,6 +89,12 @@ fn an_own_profile_extends_and_replaces() {
     let (found, why) = recognise(&all, &facts).unwrap();
     assert_eq!((found.name.as_str(), found.lowest_port), ("mine", 1024));
     assert_eq!(why, "name `build-*`");
+    let bare = "name: bare\nextends: colima\nhost_name: null\nmemory: null\n";
+    let bare = own(&[("/c/bare.yaml", bare)]).unwrap().remove(0);
+    assert_eq!((bare.host_name, bare.memory), (None, None), "null is said");
+    let same = "name: same\nextends: colima\n";
+    let same = own(&[("/c/same.yaml", same)]).unwrap().remove(0);
+    assert!(same.host_name.is_some() && same.memory.is_some());
     let linux = "name: linux\nextends: linux\ndescription: Ours\nrecognise: [{}]\n";
     let all = HostProfile::all(own(&[("/c/linux.yaml", linux)]).unwrap()).unwrap();
     let (found, _) = recognise(&all, &HostFacts::default()).unwrap();
@@ -188,6 +194,19 @@ fn where_ports_are_is_settled() {
         ),
         (
             host(Appears::Tunnel, "127.0.0.1", None, None, false),
+            (local.clone(), Reached::Elsewhere(ip("127.0.0.1"))),
+        ),
+        (
+            host(Appears::Host, "127.0.0.1", vm, None, true),
+            (local.clone(), Reached::Elsewhere(ip("127.0.0.1"))),
+        ),
+        (
+            host(Appears::Host, "127.0.0.1", vm, Some("0.0.0.0"), true),
+            ("0.0.0.0".into(), Reached::Forwarded(ip("192.168.59.103"))),
+        ),
+        // Over there, not here.
+        (
+            host(Appears::Engine, "{engine}", vm, Some("127.0.0.1"), true),
             (local, Reached::Elsewhere(ip("127.0.0.1"))),
         ),
     ] {
