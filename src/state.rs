@@ -288,7 +288,7 @@ impl Lock {
         create_parent(&path)?;
         let file = open_lock(&path)?;
         let is_held = file.try_lock().is_err() || !is_still_at(&file, &path);
-        Ok((!is_held).then_some(Self { _file: file }))
+        Ok((!is_held).then_some(Self { _file: file, path }))
     }
 }
 

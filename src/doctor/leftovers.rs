@@ -70,10 +70,15 @@ async fn on_engine(world: &World<'_>) -> Result<Vec<Leftover>, Observation> {
             recorded.insert((platform.to_string(), instance.to_string()));
         }
     }
+    // `down` leaves the networks of an instance for its next `up`.
+    let networks = networks.into_iter().filter(|network| {
+        let of = |name: &str| network.labels.get(name).cloned().unwrap_or_default();
+        !recorded.contains(&(of(identity::PLATFORM), of(identity::INSTANCE)))
+    });
     let survey = Survey {
         owner,
         containers,
-        networks,
+        networks: networks.collect(),
         volumes,
         recorded,
         ..Survey::default()

@@ -1,5 +1,10 @@
 //! Reading profiles: what is compiled in, the user's own, and `extends`.
 
+#![allow(
+    clippy::option_option,
+    reason = "a key that is not there, one that is null, and a value are three things"
+)]
+
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
