@@ -151,9 +151,10 @@ async fn only_an_engines_answer_settles_the_version() {
         if ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 {
             return answer("502 Bad Gateway", "", "{}");
         }
-        match line.contains("/start") {
-            true => answer("204 No Content", "1.41", ""),
-            false => answer("200 OK", "1.41", "[]"),
+        if line.contains("/start") {
+            answer("204 No Content", "1.41", "")
+        } else {
+            answer("200 OK", "1.41", "[]")
         }
     });
     let docker = engine.docker();
