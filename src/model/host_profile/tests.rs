@@ -144,6 +144,7 @@ fn paths_are_translated_by_the_longest_share() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of hosts")]
 fn where_ports_are_is_settled() {
     let host = |appears, address: &str, engine: Option<&str>, wanted: Option<&str>, forward| {
         let address = PublishAddress::try_from(address.to_owned()).unwrap();
