@@ -463,6 +463,10 @@ pub(crate) fn in_terminal(
         .args(["--quiet", "--return", "--command", &line, "/dev/null"])
         .env("TERM", "xterm")
         .env("EDITOR", editor)
+        .envs(["AUTHOR", "COMMITTER"].map(|role| (format!("GIT_{role}_NAME"), "Anna")))
+        .envs(
+            ["AUTHOR", "COMMITTER"].map(|role| (format!("GIT_{role}_EMAIL"), "anna@acme.example")),
+        )
         .env_remove("VISUAL");
     let ran = finished(command, keys);
     format!("{}{}(ended with {})", ran.stdout, ran.stderr, ran.code)

@@ -227,6 +227,8 @@ fn a_merge_is_noticed_although_the_command_was_killed_the_file_went_on_and_the_t
         .git(&["update-ref", "refs/heads/main", &reference]);
     let definition = "containers/billing/container.yaml";
     let text = sending.company.on_main(definition);
+    // The operator's clone has the merge before it goes on.
+    sending.company.push("Something else");
     sending
         .company
         .write(definition, &text.replace("300MiB", "333MiB"));
