@@ -152,11 +152,6 @@ fn is_ours(survey: &Survey, labels: &Labels) -> bool {
             .is_none_or(|it| it.as_str() == platform)
 }
 
-/// A local image says only whose it is: it is looked at where all platforms are.
-fn is_our_build(survey: &Survey, labels: &Labels) -> bool {
-    label(labels, identity::OWNER) == survey.owner && survey.platform.is_none()
-}
-
 fn instance(labels: &Labels) -> (String, String) {
     (
         label(labels, identity::PLATFORM).to_owned(),
@@ -222,7 +217,7 @@ fn images(survey: &Survey, stays: &[&ObservedContainer]) -> Vec<Leftover> {
 
 fn leftover_image(survey: &Survey, image: &EngineImage) -> Option<Leftover> {
     if image.tags.is_empty() {
-        let dangling = is_our_build(survey, &image.labels) && image.digests.is_empty();
+        let dangling = is_ours(survey, &image.labels) && image.digests.is_empty();
         return dangling.then(|| Leftover::Image {
             names: vec![image.id.to_string()],
             size: image.size,
@@ -231,7 +226,7 @@ fn leftover_image(survey: &Survey, image: &EngineImage) -> Option<Leftover> {
     }
     let unproposed = |tag: &String| {
         tag.starts_with(&format!("{REPOSITORY}/"))
-            && is_our_build(survey, &image.labels)
+            && is_ours(survey, &image.labels)
             && survey.proposed.as_ref().is_some_and(|it| !it.contains(tag))
     };
     let nobody_refers = |tag: &&String| {

@@ -33,11 +33,17 @@ fn explain(kind: Kind, source: &str, text: &str, error: &serde_yaml::Error) -> E
     let Some(place) = error.location() else {
         return Error::new(kind, format!("{source}: {}", visible(&error.to_string())));
     };
-    let (line, column) = (place.line(), place.column());
     let message = error.to_string();
     let message = message
         .rsplit_once(" at line ")
         .map_or(message.as_str(), |(before, _)| before);
+    let (line, column) = match (place.line(), place.column()) {
+        // What a value's own type refuses has no place of its own there.
+        (1, 1) => quoted(message)
+            .and_then(|it| find(text, it))
+            .unwrap_or((1, 1)),
+        known => known,
+    };
     Error::new(
         kind,
         format!("{source}:{line}:{column}: {}", visible(message)),
@@ -45,10 +51,15 @@ fn explain(kind: Kind, source: &str, text: &str, error: &serde_yaml::Error) -> E
     .detail(snippet(text, line, column))
 }
 
-/// An error of meaning (not of syntax) about `needle`, which is looked up in the text as a word.
-pub fn at(source: &str, text: &str, needle: &str, message: &str) -> Error {
+/// What a message puts between backticks.
+fn quoted(message: &str) -> Option<&str> {
+    message.split('`').nth(1).filter(|text| !text.is_empty())
+}
+
+/// The first line and column where `needle` stands as a word, outside comments.
+fn find(text: &str, needle: &str) -> Option<(usize, usize)> {
     let word = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    let place = text.lines().enumerate().find_map(|(number, line)| {
+    text.lines().enumerate().find_map(|(number, line)| {
         let code = line.split(" #").next().unwrap_or_default();
         let column = code.match_indices(needle).find_map(|(column, _)| {
             let before = code[..column].chars().next_back();
@@ -56,8 +67,12 @@ pub fn at(source: &str, text: &str, needle: &str, message: &str) -> Error {
             (!before.is_some_and(word) && !after.is_some_and(word)).then_some(column + 1)
         })?;
         Some((number + 1, column))
-    });
-    match place {
+    })
+}
+
+/// An error of meaning (not of syntax) about `needle`, which is looked up in the text as a word.
+pub fn at(source: &str, text: &str, needle: &str, message: &str) -> Error {
+    match find(text, needle) {
         Some((line, column)) => {
             Error::definitions(format!("{source}:{line}:{column}: {}", visible(message)))
                 .detail(snippet(text, line, column))
@@ -99,6 +114,14 @@ mod tests {
             .unwrap_err();
         assert!(error.to_string().starts_with("a.yaml:2:4: "), "{error}");
         assert_eq!(error.details(), ["2 | b: two\n  |    ^"]);
+    }
+
+    #[test]
+    fn what_a_values_own_type_refuses_has_its_line_too() {
+        let text = b"kind: app\nport: 8080\nmemory: 768XB\n";
+        let read = read::<crate::model::container::Definition>(Kind::Definitions, "a.yaml", text);
+        let error = read.unwrap_err();
+        assert!(error.to_string().starts_with("a.yaml:3:9: "), "{error}");
     }
 
     #[test]

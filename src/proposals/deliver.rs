@@ -185,7 +185,8 @@ impl Parcel<'_> {
             options: delivery.options,
         };
         let shipped = definitions.ship(&shipment, work.clone()).await;
-        work.finish("sent");
+        let is_taken = matches!(shipped, Ok(Shipped::Taken(_)));
+        work.finish(if is_taken { "sent" } else { "not sent" });
         let branch = &self.draft.source;
         match shipped {
             Ok(Shipped::Taken(said)) => Ok(said),

@@ -192,10 +192,17 @@ impl Desk<'_> {
     }
 
     /// Information for people who look at a release (source: OCI image specification, annotations);
-    /// on a developer's image only whose it is: the classic builder runs a container for each label.
+    /// on a developer's image only whose it is: the classic builder runs a container for each label,
+    /// and one that changes costs its cache.
     fn labels(&self, container: &ContainerName, naming: &Naming<'_>) -> BTreeMap<String, String> {
         if let Side::Workstation { owner, .. } = &self.side {
-            return BTreeMap::from([(identity::OWNER.to_owned(), owner.clone())]);
+            return BTreeMap::from([
+                (identity::OWNER.to_owned(), owner.clone()),
+                (
+                    identity::PLATFORM.to_owned(),
+                    self.trust.platform.to_string(),
+                ),
+            ]);
         }
         let label = |name: &str, value: String| (format!("org.opencontainers.image.{name}"), value);
         BTreeMap::from([
