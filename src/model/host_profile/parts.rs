@@ -47,10 +47,15 @@ impl TryFrom<String> for PublishAddress {
         if text == "{engine}" {
             return Ok(Self::Engine);
         }
-        let address = text.parse();
-        address
-            .map(Self::Fixed)
-            .map_err(|_| format!("`{text}` is neither an IP address nor `{{engine}}`"))
+        match text.parse::<IpAddr>() {
+            Ok(address) if address.is_unspecified() => Err(format!(
+                "`{text}` lets others reach what is published: only `publish_address` in settings.yaml does that"
+            )),
+            Ok(address) => Ok(Self::Fixed(address)),
+            Err(_) => Err(format!(
+                "`{text}` is neither an IP address nor `{{engine}}`"
+            )),
+        }
     }
 }
 

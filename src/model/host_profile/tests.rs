@@ -215,3 +215,15 @@ fn where_ports_are_is_settled() {
     }
     assert!(host(Appears::Engine, "{engine}", None, None, true).is_err());
 }
+
+#[test]
+fn no_profile_lets_others_in() {
+    for address in ["0.0.0.0", "::"] {
+        let text = format!(
+            "name: open\nextends: linux\npublished: {{ appears: loopback, address: \"{address}\" }}\n"
+        );
+        let error = HostProfile::parse("open.yaml", text.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("settings.yaml"), "{error}");
+        assert!(error.to_string().starts_with("open.yaml:3:"), "{error}");
+    }
+}
