@@ -50,8 +50,8 @@ pub struct EngineStatus {
 /// The process that brings ports to this machine.
 #[derive(Debug, Clone, Serialize)]
 pub struct ForwarderStatus {
-    /// Its id.
-    pub pid: u32,
+    /// Its id; `None`: it ended, and the ports do not get here.
+    pub pid: Option<u32>,
     /// The ports that it carries, the same here and there.
     pub ports: BTreeSet<u16>,
     /// The address there.

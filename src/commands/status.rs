@@ -85,14 +85,18 @@ async fn with(
     ))
 }
 
-/// The forwarder that runs for the instance.
+/// The forwarder of the instance: the one that runs, else the one that should.
 fn forwarder(context: &Context, open: &OpenPlatform) -> Result<Option<ForwarderStatus>> {
     let files = forward::Files::new(&context.paths, &open.name, &context.instance);
-    Ok(files.serving()?.map(|serving| ForwarderStatus {
-        pid: serving.pid,
-        ports: serving.wanted.ports,
-        to: serving.wanted.to,
-        through: serving.wanted.through.map(|it| it.host),
+    let (pid, wanted) = match files.serving()? {
+        Some(serving) => (Some(serving.pid), Some(serving.wanted)),
+        None => (None, files.wanted()?),
+    };
+    Ok(wanted.map(|wanted| ForwarderStatus {
+        pid,
+        ports: wanted.ports,
+        to: wanted.to,
+        through: wanted.through.map(|it| it.host),
     }))
 }
 
@@ -125,11 +129,14 @@ pub fn show(ui: &Ui, status: &Status) {
         let ports: Vec<String> = forwarder.ports.iter().map(ToString::to_string).collect();
         let through = forwarder.through.as_ref();
         let through = through.map_or_else(String::new, |it| format!(" through ssh to {it}"));
+        let process = match forwarder.pid {
+            Some(pid) => format!("process {pid}"),
+            None => "it does not run: `devenv up` starts it".to_owned(),
+        };
         ui.data(&format!(
-            "forwarder: localhost → {}{through}, port {} (process {})",
+            "forwarder: localhost → {}{through}, port {} ({process})",
             forwarder.to,
             ports.join(" "),
-            forwarder.pid
         ));
     }
 }
