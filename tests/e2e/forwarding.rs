@@ -113,6 +113,8 @@ async fn ports_of_another_address_are_at_localhost_as_long_as_the_instance_lives
     assert!(ends(first, Duration::from_secs(5)));
     assert!(!answers(port));
     assert_eq!(pid(&workstation), 0);
+    let status = workstation.run(&["status"]).ok().stdout;
+    assert!(status.contains("it does not run: `devenv up`"), "{status}");
     workstation.run(&["up"]).ok().says("nothing to do");
     assert!(works(port), "the next up mends it");
     let second = pid(&workstation);
@@ -143,7 +145,8 @@ async fn ports_of_another_address_are_at_localhost_as_long_as_the_instance_lives
     workstation.run(&["down"]).ok();
     assert!(ends(second, Duration::from_secs(1)));
     assert!(!answers(other));
-    assert_eq!(pid(&workstation), 0);
+    let status = workstation.run(&["status", "--json"]).ok().json();
+    assert_eq!(status["engine"]["forwarder"], serde_json::Value::Null);
     workstation.run(&["down"]).ok();
 }
 
