@@ -155,7 +155,7 @@ async fn a_pull_brings_what_was_published() {
     let digest = Digest::of(b"manifest");
     let repository: devenv::model::image::Repository = "localhost:1/x".parse().unwrap();
     let absent = engine.pull(&repository, &digest, None, None, &|_| {}).await;
-    assert_eq!(absent.unwrap_err().kind, FaultKind::Failed);
+    assert_eq!(absent.unwrap_err().kind, FaultKind::Internal);
     engine.publish(&repository.at(&digest), image());
     let seen = std::sync::Mutex::new(Vec::new());
     let progress =

@@ -1,14 +1,14 @@
 //! The same, whatever leads to the engine: TLS to an address that is not this machine's, ssh, a place
 //! that nobody named; and an engine that restarts.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use crate::app;
 use crate::support::second_engine::{Kind, SecondEngine};
 use crate::support::ssh_engine::SshEngine;
 use crate::support::synthetic::Synthetic;
 use crate::support::tls_engine::TlsEngine;
-use crate::support::workstation::{Ran, Workstation, docker, finished, ran};
-use crate::{HEALTHY, app};
+use crate::support::workstation::{Ran, Workstation, finished};
 
 type Environment = Vec<(&'static str, String)>;
 
@@ -145,50 +145,4 @@ async fn an_engine_that_nobody_named_is_found_and_named() {
         &["init", &platform.url(), "--accept-keys"],
     )
     .says("found by looking around");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_restarts_while_up_waits() {
-    let Some(mut engine) = SecondEngine::start(Kind::Own, 400) else {
-        return;
-    };
-    let never = HEALTHY.replace("check, /probe", "check, /never");
-    let never = never.replace("start_period: 1s", "start_period: 60s");
-    let service = format!("kind: service\ncommand: [/probe, sleep]\n{never}");
-    let platform =
-        Synthetic::released(&[("billing", &app("needs: [slow]\n")), ("slow", &service)]).await;
-    let workstation = Workstation::initialised(&platform.url());
-    let mut up = workstation.command();
-    up.args(["up", "billing", "--no-proxy"]);
-    up.env("DOCKER_HOST", engine.host())
-        .stderr(Stdio::piped())
-        .stdout(Stdio::piped());
-    let up = up.spawn().unwrap();
-    let object = workstation.object("slow");
-    let state = [
-        "--host",
-        &engine.host(),
-        "inspect",
-        "--format",
-        "{{.State.Running}}",
-        &object,
-    ];
-    let begun = std::time::Instant::now();
-    loop {
-        let output = Command::new("docker").args(state).output().unwrap();
-        if output.stdout.starts_with(b"true") {
-            break;
-        }
-        assert!(begun.elapsed().as_secs() < 60, "slow does not start");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    engine.restart();
-    // It tells its containers to end before it goes: that is what is seen, or that it was away.
-    ran(&up.wait_with_output().unwrap())
-        .code(7)
-        .says("slow exited with code");
-    assert_eq!(docker(&state), "false");
-    let environment = vec![("DOCKER_HOST", engine.host())];
-    run(&workstation, &environment, &["status"]).ok();
-    run(&workstation, &environment, &["down", "--yes"]).ok();
 }

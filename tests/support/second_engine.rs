@@ -83,12 +83,6 @@ impl SecondEngine {
         words.map(ToOwned::to_owned).to_vec()
     }
 
-    /// Ends the engine, and with it its containers, and starts it again.
-    pub fn restart(&mut self) {
-        self.end();
-        self.serve();
-    }
-
     fn end(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             quietly("kill", &[&daemon.id().to_string()]);
