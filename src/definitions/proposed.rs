@@ -3,6 +3,7 @@
 
 use git2::build::TreeUpdateBuilder;
 use git2::{EmailCreateOptions, ErrorCode, FileMode, Oid, Signature, Time, Tree};
+use jiff::SignedDuration;
 
 use super::commit::Author;
 use super::history::CommitId;
@@ -100,16 +101,25 @@ impl Definitions {
     }
 
     /// The files of `like` as a commit on top of `parent`, signed where git is set up to; no branch
-    /// moves.
+    /// moves. It is never `before`, the one that the server has: pushing that again would do nothing,
+    /// and its options would not be read. In the same second it is dated one later.
     pub fn commit_as(
         &self,
         parent: CommitId,
         like: CommitId,
         message: &str,
         author: &Author,
+        before: Option<CommitId>,
     ) -> Result<CommitId> {
         let tree = self.commit(like)?.tree().map_err(local("commit"))?;
-        self.commit_tree(&self.commit(parent)?, &tree, message, author)
+        let parent = self.commit(parent)?;
+        let commit = self.commit_tree(&parent, &tree, message, author)?;
+        if before != Some(commit) {
+            return Ok(commit);
+        }
+        let mut later = author.clone();
+        later.at += SignedDuration::from_secs(1);
+        self.commit_tree(&parent, &tree, message, &later)
     }
 
     /// Whether a folder has the same files in two commits.

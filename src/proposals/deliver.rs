@@ -56,7 +56,8 @@ impl Parcel<'_> {
         // A branch that a try left behind, without ever becoming a request, is nobody's either.
         let first = proposal.sent.as_ref().is_none_or(|it| it.commit.is_none());
         let author = definitions.author(self.context.now())?;
-        let commit = definitions.commit_as(self.newest, self.merged, &self.message(), &author)?;
+        let message = self.message();
+        let commit = definitions.commit_as(self.newest, self.merged, &message, &author, before)?;
         let sent = proposal.sent.get_or_insert_with(|| self.sent());
         sent.sending = Some(commit);
         proposal.save(self.context, self.open)?;

@@ -261,6 +261,25 @@ async fn a_commit_changes_its_files_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_commit_sent_again_in_its_second_is_another_one() {
+    let (_world, definitions, _) = cloned().await;
+    let head = definitions.head_id().unwrap();
+    let again = |before| {
+        let anna = author("Anna");
+        definitions.commit_as(head, head, "the same words", &anna, before)
+    };
+    let first = again(None).unwrap();
+    assert_eq!(again(None).unwrap(), first);
+    let second = again(Some(first)).unwrap();
+    assert_ne!(second, first);
+    assert!(
+        definitions
+            .same_folder(first, second, "containers")
+            .unwrap()
+    );
+}
+
+#[tokio::test]
 async fn the_author_comes_from_git_s_configuration() {
     let (mut world, definitions, _) = cloned().await;
     let at = Timestamp::UNIX_EPOCH;
