@@ -37,10 +37,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli, environment: Environment, ui: Ui) -> Exit {
+    let farewell = cli.farewell();
     let result = tokio::select! {
         result = cli.run(environment, ui.clone()) => result,
         exit = stopped() => {
-            ui.note("stopped; the same command completes what was begun");
+            ui.note(farewell);
             return exit;
         }
     };

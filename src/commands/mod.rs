@@ -145,6 +145,25 @@ impl Cli {
         })
     }
 
+    /// What is said where the user ends it midway.
+    pub fn farewell(&self) -> &'static str {
+        match self.command {
+            Command::List(_)
+            | Command::Status(_)
+            | Command::Open(_)
+            | Command::Logs(_)
+            | Command::Exec(_)
+            | Command::Shell(_)
+            | Command::History(_)
+            | Command::Diff(_)
+            | Command::Proposals(_)
+            | Command::Doctor(_)
+            | Command::Config(_)
+            | Command::Completions(_) => "stopped",
+            _ => "stopped; the same command completes what was begun",
+        }
+    }
+
     /// Runs the command.
     pub async fn run(self, environment: Environment, ui: Ui) -> Result<Exit> {
         let paths = Paths::locate(&environment)?;

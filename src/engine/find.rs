@@ -186,8 +186,11 @@ fn endpoints(
     let Some(address) = expand(address) else {
         return Vec::new();
     };
-    let endpoint =
-        |address: &str, folder: Option<&Path>| parse_host(address, folder.map(material)).ok();
+    let here = |endpoint: &Endpoint| cfg!(windows) || !matches!(endpoint, Endpoint::Pipe(_));
+    let endpoint = |address: &str, folder: Option<&Path>| {
+        let endpoint = parse_host(address, folder.map(material)).ok();
+        endpoint.filter(here)
+    };
     let Some(folder) = folder else {
         return endpoint(&address, None).into_iter().collect();
     };

@@ -1,9 +1,10 @@
 //! Commands on what runs: logs, exec, shell, pause, restart, clean.
 
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::synthetic::Synthetic;
-use crate::support::workstation::{Workstation, docker, finished};
+use crate::support::workstation::{Workstation, docker, finished, ran};
 use crate::{app, service};
 
 const LOGS: &str = "volumes: { logs: /logs }\n";
@@ -82,10 +83,11 @@ async fn logs_go_on_across_a_restart() {
     workstation.run(&["up", "billing", "--no-proxy"]).ok();
     write(&workstation, "catalina.log", "before\n");
     let file = workstation.home.path().join("followed");
-    let mut following = workstation
+    let following = workstation
         .command()
         .args(["logs", "-f", "--source", "files"])
         .stdout(std::fs::File::create(&file).unwrap())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let shows = async |text: &str| {
@@ -101,8 +103,14 @@ async fn logs_go_on_across_a_restart() {
     workstation.run(&["restart", "billing"]).ok();
     write(&workstation, "catalina.log", "restarted\n");
     shows("catalina.log: restarted\n").await;
-    let _ = following.kill();
-    let _ = following.wait();
+    let id = following.id().to_string();
+    let interrupt = Command::new("kill").args(["-INT", &id]).status();
+    assert!(interrupt.unwrap().success());
+    let ended = ran(&following.wait_with_output().unwrap()).code(130);
+    assert!(
+        ended.stderr.ends_with("stopped\n"),
+        "nothing is to be completed: {ended:?}"
+    );
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(text.lines().count(), 3, "{text}");
 }

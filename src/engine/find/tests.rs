@@ -72,12 +72,14 @@ fn no_engine_anywhere_lists_what_was_asked_and_why_not() {
     let places = vec![
         place("gone", "unix://~/gone.sock"),
         place("mute", "unix://~/mute.sock"),
+        place("elsewhere", "npipe:////./pipe/engine"),
     ];
     let begun = std::time::Instant::now();
     let error = look(&home(&folder), places).unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(5));
     let list = error.details().join("\n");
     let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines.len(), 4, "no pipes are looked for here: {list}");
     assert!(
         lines[1].contains("/nowhere/docker.sock (the default): No such file"),
         "{list}"

@@ -65,7 +65,13 @@ pub(super) fn parse(source: &str, text: &[u8], find: Find<'_>) -> Result<HostPro
     let base = match &written.extends {
         None => None,
         Some(name) => {
-            let missing = || Error::usage(format!("{source}: it extends `{name}`, which is none"));
+            let missing = || {
+                Error::usage(if written.name.as_ref() == Some(name) {
+                    format!("{source}: it extends itself, and no `{name}` is compiled in")
+                } else {
+                    format!("{source}: it extends `{name}`, which is none")
+                })
+            };
             Some(find(name).ok_or_else(missing)??)
         }
     };

@@ -102,6 +102,7 @@ fn an_own_profile_extends_and_replaces() {
     let refused = |files: &[(&str, &str)]| own(files).unwrap_err().chain().join(": ");
     assert!(refused(&[("a.yaml", "name: a\n")]).contains("`description` is missing"));
     assert!(refused(&[("a.yaml", "name: a\nextends: none\n")]).contains("`none`"));
+    assert!(refused(&[("a.yaml", "name: a\nextends: a\n")]).contains("extends itself"));
     assert!(refused(&[("a.yaml", "name: a\nnone: 1\n")]).contains("a.yaml:2:1"));
     let circle = [
         ("a.yaml", "name: a\nextends: b\n"),
