@@ -111,6 +111,23 @@ impl Proposal {
         Ok(paths.filter(|path| !is_inside(path)).collect())
     }
 
+    /// Tells what is built and run here, and will not be sent.
+    pub fn warn_outside(
+        &self,
+        context: &Context,
+        definitions: &Definitions,
+        snapshot: CommitId,
+    ) -> Result<()> {
+        let outside = self.outside(definitions, snapshot)?;
+        if !outside.is_empty() {
+            let (folder, outside) = (self.folder(), outside.join(", "));
+            context.ui.warn(&format!(
+                "only {folder}/ is proposed; changed outside of it: {outside}"
+            ));
+        }
+        Ok(())
+    }
+
     /// A proposal is its folder: what else was edited would be built and run, but never sent.
     fn refuse_outside(
         &self,
@@ -167,6 +184,7 @@ impl Proposal {
     ) -> Result<Local> {
         let mut bench = Bench::open(context, open)?;
         let commit = self.snapshot(context, open, &bench.definitions)?;
+        self.warn_outside(context, &bench.definitions, commit)?;
         let order = Order {
             container: self.container.clone(),
             commit,

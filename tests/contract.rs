@@ -286,6 +286,12 @@ async fn health_is_decided(harness: &impl Harness) {
         let details = engine.inspect(&id).await.unwrap();
         assert_eq!(details.health, Some(health));
         assert_eq!(details.probes[0].exit_code.to_string(), code);
+        engine.pause(&id).await.unwrap();
+        let details = engine.inspect(&id).await.unwrap();
+        assert_eq!(details.health, Some(Health::Unhealthy), "so says a pause");
+        let last = details.probes.last().unwrap();
+        assert_eq!(last.exit_code.to_string(), code);
+        engine.unpause(&id).await.unwrap();
     }
 }
 

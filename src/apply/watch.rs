@@ -190,7 +190,9 @@ impl Watch {
                     if let Some(verdict) = judge(&details, until) {
                         return verdict;
                     }
-                    if !self.reliance.health_checks && until == Until::Healthy {
+                    let engine_checks =
+                        self.reliance.health_checks && !is_left_by_a_pause(&details);
+                    if !engine_checks && until == Until::Healthy {
                         check = check.or_else(|| OwnCheck::of(&details));
                     }
                 }
@@ -232,9 +234,18 @@ fn judge(details: &ContainerDetails, until: Until) -> Option<Result<(), Stopped>
         (ContainerState::Dead | ContainerState::Removing, _) => Some(Err(Stopped::Removed)),
         (ContainerState::Running, Until::Healthy) => match details.health {
             Some(Health::Healthy) => Some(Ok(())),
-            Some(Health::Unhealthy) => Some(Err(Stopped::Unhealthy)),
+            Some(Health::Unhealthy) if !is_left_by_a_pause(details) => {
+                Some(Err(Stopped::Unhealthy))
+            }
             _ => None,
         },
         _ => None,
     }
+}
+
+/// A pause leaves `unhealthy` behind, whatever the last probe found, and nothing says otherwise until
+/// the engine's next one. Source: moby `container/health.go`, `CloseMonitorChannel`.
+fn is_left_by_a_pause(details: &ContainerDetails) -> bool {
+    let last = details.probes.last();
+    details.health == Some(Health::Unhealthy) && last.is_none_or(|it| it.exit_code == 0)
 }

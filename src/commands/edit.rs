@@ -101,7 +101,8 @@ pub(super) fn editor(context: &Context) -> Option<&str> {
 fn check(context: &Context, open: &OpenPlatform, proposal: &Proposal) -> Result<()> {
     let definitions = context.definitions(&open.name)?;
     let commit = proposal.snapshot(context, open, &definitions)?;
-    proposal.check(&definitions, commit)
+    proposal.check(&definitions, commit)?;
+    proposal.warn_outside(context, &definitions, commit)
 }
 
 fn begin(context: &Context, open: &OpenPlatform, arguments: &Arguments) -> Result<Proposal> {
@@ -128,7 +129,8 @@ fn begin(context: &Context, open: &OpenPlatform, arguments: &Arguments) -> Resul
         let containers = context.paths.worktree(&open.name, name).join("containers");
         let folder = containers.join(name.as_str());
         let filled = match like {
-            Some(like) => copy(&containers.join(like.as_str()), &folder),
+            Some(like) => copy(&containers.join(like.as_str()), &folder)
+                .and_then(|()| claim_routes(&folder.join("container.yaml"), like, name)),
             None => first_files(&folder),
         };
         if let Err(error) = filled {
@@ -198,6 +200,30 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Pages below the other one's name become pages below its own: two cannot have the same.
+fn claim_routes(file: &Path, like: &ContainerName, name: &ContainerName) -> Result<()> {
+    let text = std::fs::read_to_string(file).at(Kind::Usage, "read", file)?;
+    std::fs::write(file, claimed(&text, like, name)).at(Kind::Usage, "write", file)
+}
+
+/// `text` with `/name` for each `/like` that is the first step of a path.
+fn claimed(text: &str, like: &ContainerName, name: &ContainerName) -> String {
+    let in_a_name = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let mut claimed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(&format!("/{like}")) {
+        let (before, found) = rest.split_at(at);
+        let after = &found[1 + like.as_str().len()..];
+        let is_first = !before.ends_with(in_a_name);
+        let is_whole = after.starts_with('/') || !after.starts_with(in_a_name);
+        claimed.push_str(before);
+        claimed.push('/');
+        claimed.push_str(if is_first && is_whole { name } else { like }.as_str());
+        rest = after;
+    }
+    claimed + rest
+}
+
 /// Runs the editor to its end. It may be a command with arguments (`code --wait`) and quotes: on Unix
 /// the shell reads it, as git does. Source: git-var(1), `GIT_EDITOR`.
 fn start(editor: &str, file: &Path) -> Result<()> {
@@ -229,4 +255,19 @@ fn command(editor: &str) -> Command {
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copied_container_claims_pages_of_its_own() {
+        let [billing, audit] = ["billing", "audit"].map(|it| ContainerName::new(it).unwrap());
+        let text = "routes: [{ path: /billing }, { path: /billing/old }, { path: /billing-2 }]\n\
+                    volumes: { data: /srv/billing }\nhealth: { path: \"/billing\" }\n";
+        let expected = "routes: [{ path: /audit }, { path: /audit/old }, { path: /billing-2 }]\n\
+                        volumes: { data: /srv/billing }\nhealth: { path: \"/audit\" }\n";
+        assert_eq!(claimed(text, &billing, &audit), expected);
+    }
 }

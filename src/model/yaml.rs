@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::nearest::nearest;
 use crate::error::{Error, Kind, Result};
 
 /// Larger files are refused before they are parsed.
@@ -44,11 +45,26 @@ fn explain(kind: Kind, source: &str, text: &str, error: &serde_yaml::Error) -> E
             .unwrap_or((1, 1)),
         known => known,
     };
-    Error::new(
+    let error = Error::new(
         kind,
         format!("{source}:{line}:{column}: {}", visible(message)),
     )
-    .detail(snippet(text, line, column))
+    .detail(snippet(text, line, column));
+    match meant(message) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
+/// The one of the words that are expected which is most like the one that is not known.
+fn meant(message: &str) -> Option<&str> {
+    let listed = message.strip_prefix("unknown ").or_else(|| {
+        let (_, after) = message.split_once(": unknown ")?;
+        Some(after)
+    })?;
+    let mut words = listed.split('`').skip(1).step_by(2);
+    let unknown = words.next()?;
+    nearest(unknown, words)
 }
 
 /// What a message puts between backticks.
@@ -114,6 +130,24 @@ mod tests {
             .unwrap_err();
         assert!(error.to_string().starts_with("a.yaml:2:4: "), "{error}");
         assert_eq!(error.details(), ["2 | b: two\n  |    ^"]);
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_likened_to_those_that_are() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Document {
+            #[serde(rename = "memory")]
+            _memory: String,
+            #[serde(rename = "routes")]
+            _routes: String,
+        }
+        let hints = |text: &[u8]| {
+            let error = read::<Document>(Kind::Definitions, "a.yaml", text).unwrap_err();
+            error.hints().join("\n")
+        };
+        assert_eq!(hints(b"memry: 1MiB\n"), "did you mean `memory`?");
+        assert_eq!(hints(b"colour: red\n"), "");
     }
 
     #[test]

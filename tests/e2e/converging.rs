@@ -172,10 +172,12 @@ async fn an_interrupt_ends_with_130_and_is_completed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_by_hand_is_mended() {
+    // A paused container is `unhealthy` until the engine's next probe.
+    let seldom = "health: { command: [/probe, check, /probe], interval: 4s }\n";
     let platform = Synthetic::released(&[
         ("a", &app("")),
         ("b", &app("")),
-        ("c", &app("")),
+        ("c", &service(seldom)),
         ("d", &app("")),
     ])
     .await;

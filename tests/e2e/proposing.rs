@@ -163,15 +163,9 @@ fn one_commit_built_both_ways_has_the_same_layers() {
 #[test]
 fn a_new_app_and_other_routes_make_the_proxy_local_too() {
     let (company, developer, _) = begun();
-    let new = developer
+    developer
         .run(&["edit", "--new", "audit", "--like", "billing", "--print"])
-        .code(3)
-        .says("/billing");
-    let folder = PathBuf::from(new.stdout.trim());
-    let definition = folder.join("container.yaml");
-    let text = fs::read_to_string(&definition).unwrap();
-    fs::write(&definition, text.replace("/billing", "/audit")).unwrap();
-    developer.run(&["edit", "audit", "--print"]).ok();
+        .ok();
     let port = crate::support::workstation::free_port();
     let port = format!("80={port}");
     let up = ["up", "audit", "--local", "--port", &port];
@@ -197,7 +191,8 @@ fn what_does_not_hold_together_is_refused_with_its_place() {
         developer
             .run(command)
             .code(3)
-            .says("containers/billing/container.yaml:2");
+            .says("containers/billing/container.yaml:2")
+            .says("did you mean `routes`?");
     }
     #[cfg(unix)]
     {
@@ -368,10 +363,9 @@ fn an_artifact_that_is_built_again_is_built_in() {
     fs::write(&war, "first").unwrap();
     let folder = developer
         .run(&["edit", "--new", "shop", "--like", "billing", "--print"])
-        .code(3);
+        .ok();
     let folder = PathBuf::from(folder.stdout.trim());
     let definition = fs::read_to_string(folder.join("container.yaml")).unwrap();
-    let definition = definition.replace("/billing", "/shop");
     let wants = |artifacts: &str| {
         let text = format!("{definition}artifact: {artifacts}\n");
         fs::write(folder.join("container.yaml"), text).unwrap();

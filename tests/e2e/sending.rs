@@ -185,6 +185,8 @@ fn only_the_folder_is_proposed_and_nothing_beside_it_is_lost() {
     let platform = tree.join("platform.yaml");
     let before = fs::read_to_string(&platform).unwrap();
     fs::write(&platform, format!("{before}# mine\n")).unwrap();
+    let told = "only containers/billing/ is proposed; changed outside of it: platform.yaml";
+    sending.run(&["edit", "billing", "--print"]).ok().says(told);
     sending.run(&PROPOSE).code(2).says("platform.yaml");
     sending.company.push("Something new");
     sending.run(&["sync"]).ok();

@@ -297,7 +297,8 @@ pub async fn settled(engine: &FakeEngine) -> String {
         engine.tamper(|state| {
             state.containers.iter().any(|it| {
                 it.state == ContainerState::Running
-                    && (it.health == Some(Health::Starting) || it.object.ends_with("migration"))
+                    && (matches!(it.health, Some(Health::Starting | Health::Unhealthy))
+                        || it.object.ends_with("migration"))
             })
         })
     };

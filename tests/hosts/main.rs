@@ -51,6 +51,34 @@ const OTHER_ENGINES: &[(&str, &str)] = &[
     ("red_team::releases", "is production's side"),
 ];
 
+/// What puts another host in front of the machine's engine, or looks at what only that one has.
+const MACHINES_OWN: &[(&str, &str)] = &[
+    (
+        "forwarding::",
+        "stands another host in for this one, by settings",
+    ),
+    (
+        "doctoring::a_healthy_platform_is_all_right",
+        "`doctor` warns of its image store, which copies layers whole",
+    ),
+];
+
+/// What looks at this machine's own addresses, sockets and folders.
+const NEARBY: &[(&str, &str)] = &[
+    (
+        "faults::an_engine_that_goes_away_in_the_middle_is_survived",
+        "cuts a socket of this machine",
+    ),
+    (
+        "mirroring::log_files_are_mirrored_into_a_folder_and_nothing_of_a_volume_is_lost",
+        "such a host is not known to share a folder",
+    ),
+    (
+        "options::a_taken_port_names_its_holder_and_falls",
+        "looks at ports of this machine's loopback address",
+    ),
+];
+
 fn all() -> bool {
     scenarios::setting("DEVENV_TEST_ENGINES").as_deref() == Some("all")
 }
@@ -89,7 +117,15 @@ fn podman_through_its_docker_api() {
     Host {
         name: "podman",
         environment: vec![("DOCKER_HOST", podman.host())],
-        cannot: OTHER_ENGINES.to_vec(),
+        cannot: [
+            OTHER_ENGINES,
+            MACHINES_OWN,
+            &[(
+                "converging::dependencies_are_started_as_soon_as_what_they_need_is_ready",
+                "there devenv checks at once: no check is slow",
+            )],
+        ]
+        .concat(),
     }
     .passes();
 }
@@ -104,7 +140,7 @@ fn an_engine_behind_tls_at_another_address() {
     Host {
         name: "tls",
         environment: engine.environment(),
-        cannot: OTHER_ENGINES.to_vec(),
+        cannot: [OTHER_ENGINES, MACHINES_OWN, NEARBY].concat(),
     }
     .passes();
 }

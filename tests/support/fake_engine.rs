@@ -529,7 +529,13 @@ impl Engine for FakeEngine {
     }
 
     async fn unpause(&self, container: &str) -> Result<(), Fault> {
-        let act = |state: &mut State| state.unpause(container);
+        // The engine's next probe comes in its time.
+        let act = |state: &mut State| {
+            state.unpause(container)?;
+            let id = state.find(container)?.id.clone();
+            self.play(state, &id);
+            Ok(())
+        };
         self.call(Operation::Unpause, container, act).await
     }
 

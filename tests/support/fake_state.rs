@@ -583,7 +583,12 @@ impl State {
     }
 
     pub fn pause(&mut self, container: &str) -> Result<(), Fault> {
-        self.swap(container, ContainerState::Running, ContainerState::Paused)
+        self.swap(container, ContainerState::Running, ContainerState::Paused)?;
+        // As the engine does, whatever the last probe found.
+        let place = self.place(container)?;
+        let health = &mut self.containers[place].health;
+        *health = health.map(|_| Health::Unhealthy);
+        Ok(())
     }
 
     pub fn unpause(&mut self, container: &str) -> Result<(), Fault> {

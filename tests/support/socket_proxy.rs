@@ -1,7 +1,5 @@
-//! A socket in front of the engine's, which can be told to fail: the machine's engine is never
-//! stopped for a test.
+//! A socket in front of the engine's, which can be told to fail: no engine is stopped for a test.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
@@ -74,7 +72,7 @@ impl SocketProxy {
 }
 
 async fn serve(mut client: UnixStream, shared: Arc<Shared>) {
-    let Ok(mut engine) = UnixStream::connect(PathBuf::from("/var/run/docker.sock")).await else {
+    let Ok(mut engine) = UnixStream::connect(socket()).await else {
         return;
     };
     let (mut from_engine, mut to_engine) = (vec![0; 64 << 10], vec![0; 64 << 10]);
@@ -108,4 +106,12 @@ async fn serve(mut client: UnixStream, shared: Arc<Shared>) {
             return;
         }
     }
+}
+
+/// The socket that docker itself would take.
+#[expect(clippy::disallowed_methods, reason = "a test has no settings")]
+fn socket() -> String {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    let path = host.strip_prefix("unix://");
+    path.unwrap_or("/var/run/docker.sock").to_owned()
 }

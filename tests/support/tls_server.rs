@@ -65,15 +65,19 @@ impl Drop for TlsServer {
     }
 }
 
-/// The address of the engine's own bridge on this machine: not loopback, where registries may do
-/// without a certificate.
+/// The address of the bridge of this machine's own engine, whichever one is tested: not loopback,
+/// where registries may do without a certificate.
 pub fn bridge_address() -> String {
-    let subnet = super::workstation::docker(&[
-        "network",
-        "inspect",
-        "bridge",
-        "--format",
-        "{{(index .IPAM.Config 0).Subnet}}",
-    ]);
+    let mut command = Command::new("docker");
+    for variable in ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"] {
+        command.env_remove(variable);
+    }
+    let output = command
+        .args(["network", "inspect", "bridge", "--format"])
+        .arg("{{(index .IPAM.Config 0).Subnet}}")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let subnet = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     subnet.replace(".0/16", ".1").replace(".0/24", ".1")
 }
