@@ -2,7 +2,6 @@
 //! asked at once, and the first in their order that answers is taken.
 
 use std::fmt::Write as _;
-#[cfg(unix)]
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -104,7 +103,6 @@ fn among(
 /// is waited for.
 fn is_there(endpoint: &Endpoint) -> bool {
     match endpoint {
-        #[cfg(unix)]
         Endpoint::Unix(path) => match connect(path) {
             Ok(()) => true,
             // Not for this user; or so many wait already that it can only be an engine that hangs.
@@ -119,7 +117,6 @@ fn is_there(endpoint: &Endpoint) -> bool {
 }
 
 /// A blocking one waits for ever where the listener takes no more.
-#[cfg(unix)]
 fn connect(path: &Path) -> std::io::Result<()> {
     use socket2::{Domain, SockAddr, Socket, Type};
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
