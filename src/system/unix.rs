@@ -176,6 +176,17 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn two_signals_ask_the_process_to_end() {
+        for signal in [Signal::TERM, Signal::HUP] {
+            let mut asked = Unix::asked_to_end();
+            assert!((&mut asked).now_or_never().is_none());
+            kill_process(rustix::process::getpid(), signal).unwrap();
+            let limit = std::time::Duration::from_secs(10);
+            tokio::time::timeout(limit, asked).await.unwrap();
+        }
+    }
+
     #[test]
     fn the_shell_reads_a_command_line_and_not_what_is_added() {
         let mut command = Unix::command_line("printf '<%s>' 'a  b'");
