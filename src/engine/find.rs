@@ -13,6 +13,7 @@ use super::docker::Docker;
 use super::endpoint::{Endpoint, TlsMaterial, parse_host};
 use super::host::{Choice, ChosenBy, EngineEnvironment, choose};
 use crate::error::{Error, Result};
+use crate::system::{Here, System as _};
 
 /// How long a place may take to answer.
 const LIMIT: Duration = Duration::from_millis(300);
@@ -183,7 +184,7 @@ fn endpoints(
     let Some(address) = expand(address) else {
         return Vec::new();
     };
-    let here = |endpoint: &Endpoint| cfg!(windows) || !matches!(endpoint, Endpoint::Pipe(_));
+    let here = |endpoint: &Endpoint| Here::PIPES || !matches!(endpoint, Endpoint::Pipe(_));
     let endpoint = |address: &str, folder: Option<&Path>| {
         let endpoint = parse_host(address, folder.map(material)).ok();
         endpoint.filter(here)
