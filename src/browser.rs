@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::settings::Environment;
+use crate::system::{Here, System as _};
 
 /// How long a program is watched: one that still runs by then is the browser itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The commands that open `url`, the most wanted first: those in `BROWSER` (between colons; `%s`
-/// is the address), else this system's.
+/// The commands that open `url`, the most wanted first: those in `BROWSER` (between what
+/// separates `PATH`; `%s` is the address), else this system's.
 pub fn commands(browser: Option<&str>, url: &str) -> Vec<Vec<String>> {
     let words = |command: &str| -> Vec<String> {
         let mut words: Vec<String> = command
@@ -22,24 +23,18 @@ pub fn commands(browser: Option<&str>, url: &str) -> Vec<Vec<String>> {
         }
         words
     };
-    let separator = if cfg!(windows) { ';' } else { ':' };
-    let own: Vec<Vec<String>> = browser
-        .unwrap_or_default()
-        .split(separator)
+    let own: Vec<Vec<String>> = std::env::split_paths(browser.unwrap_or_default())
+        .filter_map(|command| command.into_os_string().into_string().ok())
         .filter(|command| !command.trim().is_empty())
-        .map(words)
+        .map(|command| words(&command))
         .collect();
     if !own.is_empty() {
         return own;
     }
-    let system: &[&str] = if cfg!(windows) {
-        &["rundll32 url.dll,FileProtocolHandler"]
-    } else if cfg!(target_os = "macos") {
-        &["open"]
-    } else {
-        &["xdg-open", "wslview"]
-    };
-    system.iter().map(|command| words(command)).collect()
+    Here::BROWSERS
+        .iter()
+        .map(|command| words(command))
+        .collect()
 }
 
 /// Opens `url` with the first command that works.

@@ -14,7 +14,8 @@
 //! [`proposals`] are a developer's own changes, built and run here and sent to a [`forge`].
 //! [`release`] is production's side, on [`build`]. [`forward`] brings ports to this machine,
 //! [`doctor`] checks what all of it stands on. [`commands`] is the command line, one file a
-//! command; only [`ui`] prints. [`context`] carries [`settings`], [`paths`] and the clock.
+//! command; only [`ui`] prints. [`context`] carries [`settings`], [`paths`] and the clock. [`system`] is
+//! what differs between Linux, macOS and Windows.
 //! `tests/layout.rs` holds the direction of imports.
 
 pub mod apply;
@@ -57,6 +58,7 @@ pub mod select;
 pub mod settings;
 pub mod state;
 pub mod status;
+pub mod system;
 pub mod tls;
 pub mod trust;
 pub mod ui;

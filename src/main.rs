@@ -7,6 +7,7 @@ use devenv::commands::Cli;
 use devenv::error::Error;
 use devenv::exit::Exit;
 use devenv::settings::Environment;
+use devenv::system::{Here, System as _};
 use devenv::ui::Ui;
 
 fn main() -> ExitCode {
@@ -53,24 +54,8 @@ async fn run(cli: Cli, environment: Environment, ui: Ui) -> Exit {
 
 /// Ends when the user or the system asks the process to.
 async fn stopped() -> Exit {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut hang_up)) = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::hangup()),
-        ) else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
-            _ = terminate.recv() => Exit::Terminated,
-            _ = hang_up.recv() => Exit::Terminated,
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = tokio::signal::ctrl_c().await;
-        Exit::Interrupted
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => Exit::Interrupted,
+        () = Here::asked_to_end() => Exit::Terminated,
     }
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, Kind, PathContext, Result};
 use crate::model::name::{ConfigurationName, PlatformName, VariableName};
 use crate::model::secret::Secret;
 use crate::model::yaml;
+use crate::system::{Here, System as _};
 
 type File = BTreeMap<ConfigurationName, BTreeMap<VariableName, Secret>>;
 
@@ -86,27 +87,17 @@ fn read(path: &std::path::Path) -> Result<File> {
     yaml::read(Kind::Usage, &path.display().to_string(), &text)
 }
 
-#[cfg(unix)]
 fn refuse_if_others_read(path: &std::path::Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(path)
-        .at(Kind::Usage, "read", path)?
-        .permissions()
-        .mode();
-    if mode.trailing_zeros() >= 6 {
+    let metadata = std::fs::metadata(path).at(Kind::Usage, "read", path)?;
+    let Some(mode) = Here::mode(&metadata).filter(|mode| mode.trailing_zeros() < 6) else {
         return Ok(());
-    }
+    };
     Err(Error::usage(format!(
         "{} can be read by others (mode {:04o})",
         path.display(),
         mode & 0o7777
     ))
     .hint(format!("chmod 600 {}", path.display())))
-}
-
-#[cfg(not(unix))]
-fn refuse_if_others_read(_: &std::path::Path) -> Result<()> {
-    Ok(())
 }
 
 fn save(path: &std::path::Path, file: &File) -> Result<()> {

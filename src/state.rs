@@ -17,6 +17,7 @@ use crate::model::name::{
 };
 use crate::model::secret::Secret;
 use crate::paths::Paths;
+use crate::system::{Here, System as _};
 
 /// What an instance was asked to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -302,19 +303,11 @@ fn open_lock(path: &Path) -> Result<File> {
 }
 
 /// Whether an open file is the one that the path names.
-#[cfg(unix)]
 fn is_still_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
     let (Ok(open), Ok(named)) = (file.metadata(), path.metadata()) else {
         return false;
     };
-    (open.dev(), open.ino()) == (named.dev(), named.ino())
-}
-
-/// Elsewhere an open file is not removed.
-#[cfg(not(unix))]
-fn is_still_at(_: &File, _: &Path) -> bool {
-    true
+    Here::identity(&open) == Here::identity(&named)
 }
 
 /// Instances with a lock that nobody holds and no record: a command died, or the instance is gone.

@@ -269,6 +269,7 @@ async fn health_is_decided(harness: &impl Harness) {
         body.healthcheck = Some(HealthcheckBody {
             interval: 100_000_000,
             retries: 1,
+            start_interval: 0,
             start_period: 0,
             test: ["CMD", "/probe", "exit", code].map(String::from).into(),
             timeout: 5_000_000_000,

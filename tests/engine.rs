@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use devenv::engine::docker::{
     BuildOptions, ExecOptions, ExecStreams, LogOptions, LogStream, archive,
 };
-use devenv::engine::terminal::TerminalSize;
 use devenv::engine::{Engine, FaultKind};
 use devenv::error::Kind;
 use devenv::model::create_body::CreateBody;
 use devenv::model::digest::Digest;
 use devenv::model::observed::ContainerState;
 use devenv::model::secret::Secret;
+use devenv::system::TerminalSize;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use support::real_engine::{RealEngine, tar, unique};
 

@@ -13,6 +13,7 @@ const ORDER: &[&str] = &[
     "select",
     "desired",
     "plan",
+    "system",
     "paths",
     "settings",
     "probe",
@@ -56,15 +57,16 @@ const ORDER: &[&str] = &[
 const PAIRS: [(&str, &str); 2] = [("exit", "error"), ("paths", "settings")];
 
 /// Modules that may import from few of those above them.
-const NARROW: [(&str, &[&str]); 10] = [
+const NARROW: [(&str, &[&str]); 11] = [
     ("model", &["error"]),
     ("select", &["error", "model"]),
     ("desired", &["error", "model", "select"]),
     ("plan", &["error", "model", "desired"]),
     ("trust", &["error", "model"]),
     ("registry", &["error", "model", "tls"]),
-    ("engine", &["error", "model", "tls"]),
-    ("definitions", &["error", "model"]),
+    ("system", &[]),
+    ("engine", &["error", "model", "tls", "system"]),
+    ("definitions", &["error", "model", "system"]),
     ("forge", &["error", "model"]),
     ("apply", &["error", "model", "desired", "plan", "engine"]),
 ];
@@ -133,11 +135,14 @@ fn sources() -> Vec<Source> {
     };
     let read = |path: &PathBuf| {
         let text = fs::read_to_string(path).unwrap();
-        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-        let code = code
-            .split("#[cfg(test)]\npub(crate) mod tests {")
-            .next()
-            .unwrap();
+        let tests = [
+            "mod tests {",
+            "pub(crate) mod tests {",
+            "#[cfg(unix)]\nmod tests {",
+        ];
+        let begins = |it| text.find(&format!("#[cfg(test)]\n{it}"));
+        let end = tests.into_iter().filter_map(begins).min();
+        let code = &text[..end.unwrap_or(text.len())];
         let kept = code
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"));
@@ -253,6 +258,7 @@ fn each_foreign_crate_has_its_place() {
         ("git2", "definitions/"),
         ("indicatif", "ui/"),
         ("minijinja", "build/"),
+        ("rustix", "system/"),
     ] {
         let users: Vec<_> = sources()
             .into_iter()
@@ -266,6 +272,45 @@ fn each_foreign_crate_has_its_place() {
         );
         assert!(!users.is_empty(), "{name} is found in {place}");
     }
+}
+
+/// What stands in the parentheses of each `cfg(…)`, `cfg!(…)` and `cfg_attr(…)`.
+fn conditions(code: &str) -> Vec<&str> {
+    let begins = ["cfg(", "cfg!(", "cfg_attr("].into_iter();
+    let found = begins.flat_map(|begin| code.split(begin).skip(1));
+    let whole = found.map(|after| {
+        let mut open = 1;
+        let end = after.find(|it| {
+            open += i32::from(it == '(') - i32::from(it == ')');
+            open == 0
+        });
+        &after[..end.expect("parentheses are closed")]
+    });
+    whole.collect()
+}
+
+#[test]
+fn only_one_module_knows_operating_systems() {
+    let names = ["unix", "windows", "target_os", "target_family"];
+    let paths = ["::unix::", "::windows::", "std::os::"];
+    let mut inside = 0;
+    for source in sources() {
+        let conditions = conditions(&source.code);
+        let of_a_system = |it: &&str| names.iter().any(|name| it.contains(name));
+        let named = conditions.into_iter().find(of_a_system);
+        let named = named.or_else(|| paths.into_iter().find(|it| source.code.contains(it)));
+        if source.module == "system" {
+            inside += usize::from(named.is_some());
+            continue;
+        }
+        let path = &source.path;
+        assert!(
+            named.is_none(),
+            "src/{path} says `{}`: that belongs behind the trait of src/system",
+            named.unwrap_or_default()
+        );
+    }
+    assert_eq!(inside, 3, "the trait, and two systems");
 }
 
 #[test]

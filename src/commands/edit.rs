@@ -1,7 +1,6 @@
 //! `devenv edit`
 
 use std::path::Path;
-use std::process::Command;
 
 use clap::Args;
 
@@ -11,6 +10,7 @@ use crate::error::{Error, Kind, PathContext, Result};
 use crate::exit::Exit;
 use crate::model::name::ContainerName;
 use crate::proposals::{Proposal, Typed};
+use crate::system::{Here, System as _};
 
 /// Change a container's definition, on this machine
 ///
@@ -224,11 +224,11 @@ fn claimed(text: &str, like: &ContainerName, name: &ContainerName) -> String {
     claimed + rest
 }
 
-/// Runs the editor to its end. It may be a command with arguments (`code --wait`) and quotes: on Unix
-/// the shell reads it, as git does. Source: git-var(1), `GIT_EDITOR`.
+/// Runs the editor to its end. It may be a command with arguments (`code --wait`) and quotes, as for
+/// git. Source: git-var(1), `GIT_EDITOR`.
 fn start(editor: &str, file: &Path) -> Result<()> {
     let failed = |why: String| Error::usage(format!("the editor `{editor}` {why}"));
-    let status = command(editor)
+    let status = Here::command_line(editor)
         .arg(file)
         .status()
         .map_err(|error| failed("cannot be started".to_owned()).because(error))?;
@@ -237,24 +237,6 @@ fn start(editor: &str, file: &Path) -> Result<()> {
     } else {
         Err(failed(format!("ended with {status}")))
     }
-}
-
-#[cfg(unix)]
-fn command(editor: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("{editor} \"$@\""), editor]);
-    command
-}
-
-#[cfg(not(unix))]
-fn command(editor: &str) -> Command {
-    if Path::new(editor).is_file() {
-        return Command::new(editor);
-    }
-    let mut words = editor.split_whitespace();
-    let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(words);
-    command
 }
 
 #[cfg(test)]

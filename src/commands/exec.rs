@@ -7,10 +7,10 @@ use clap::Args;
 use crate::complete;
 use crate::context::Context;
 use crate::engine::docker::ExecOptions;
-use crate::engine::terminal::{self, TerminalSize};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::running::Running;
+use crate::system::{Here, System as _, TerminalSize};
 
 /// Run a command in a running container
 ///
@@ -76,7 +76,7 @@ pub(super) async fn inside(
     let container = running.ready_for_commands(name)?;
     let terminals = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let terminal = (terminals && !manner.no_tty).then(|| {
-        terminal::size().unwrap_or(TerminalSize {
+        Here::terminal_size().unwrap_or(TerminalSize {
             rows: 24,
             columns: 80,
         })

@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::transport::{Transport, builtin::BuiltIn, program::GitProgram};
 use crate::error::{Error, Result};
+use crate::system::{Here, System as _};
 
 /// How the network is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,12 +99,9 @@ pub(super) struct Environment(BTreeMap<OsString, OsString>);
 impl Environment {
     /// A variable that is set and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
-        let same = |key: &OsStr| {
-            key == name || (cfg!(windows) && key.to_string_lossy().eq_ignore_ascii_case(name))
-        };
         self.0
             .iter()
-            .find(|(key, _)| same(key))
+            .find(|(key, _)| Here::is_variable(key, name))
             .map(|(_, value)| value.as_os_str())
             .filter(|value| !value.is_empty())
     }

@@ -16,6 +16,7 @@ use super::remote_url::RemoteUrl;
 use super::text::visible;
 use super::transport::SharedReporter;
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::system::{Here, System as _};
 
 /// Where the accepted commit of the base branch is kept.
 pub(super) const BASE: &str = "refs/devenv/base";
@@ -109,7 +110,9 @@ impl Definitions {
             Ok(repository)
         };
         let repository = create().map_err(local(format!("create {}", path.display())))?;
-        private(&path.join("config"))?;
+        // The address in it may carry a password.
+        let config = path.join("config");
+        Here::set_mode(&config, 0o600).at(Kind::Git, "protect", &config)?;
         Ok(Self {
             repository,
             path: path.to_owned(),
@@ -271,20 +274,4 @@ fn remove_remains(parent: &Path) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
-}
-
-/// The address in it may carry a password.
-#[cfg(unix)]
-fn private(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).at(
-        Kind::Git,
-        "protect",
-        path,
-    )
-}
-
-#[cfg(not(unix))]
-fn private(_: &Path) -> Result<()> {
-    Ok(())
 }

@@ -252,6 +252,7 @@ fn healthcheck(health: &Health, run: &RunSpecification) -> HealthcheckBody {
     HealthcheckBody {
         interval: health.interval.nanoseconds(),
         retries: health.retries,
+        start_interval: health.interval.nanoseconds(),
         start_period: health.start_period.nanoseconds(),
         test,
         timeout: health.timeout.nanoseconds(),

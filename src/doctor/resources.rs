@@ -8,6 +8,7 @@ use crate::desired::budget::{Budget, rounded};
 use crate::engine::Endpoint;
 use crate::engine::docker::EngineInfo;
 use crate::model::name::ContainerName;
+use crate::system::{Here, System as _};
 
 /// Less free disk than this, in bytes, is not enough for one more image.
 const LITTLE: u64 = 2 << 30;
@@ -38,7 +39,7 @@ pub(super) async fn look(world: &World<'_>) -> Vec<Observation> {
         .as_ref()
         .is_ok_and(|(_, choice)| matches!(choice.endpoint, Endpoint::Unix(_)));
     let is_here = is_socket && is_same(info, |name| std::fs::read_to_string(name).ok());
-    let free = is_here.then(|| free_space(Path::new(&info.data_folder)));
+    let free = is_here.then(|| Here::free_space(Path::new(&info.data_folder)));
     seen.push(disk(&info.data_folder, free.flatten()));
     seen
 }
@@ -113,18 +114,6 @@ fn disk(folder: &str, free: Option<u64>) -> Observation {
     }
 }
 
-/// Bytes that are free where a folder of this machine is.
-#[cfg(unix)]
-fn free_space(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_space(_: &Path) -> Option<u64> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::finding::Verdict;
@@ -179,7 +168,7 @@ mod tests {
         assert_eq!(disk("/x", None).verdict, Verdict::Skipped);
         assert_eq!(disk("/x", Some(1 << 30)).verdict, Verdict::Warn);
         assert_eq!(disk("/x", Some(20 << 30)).verdict, Verdict::Ok);
-        assert!(free_space(Path::new("/")).is_some());
-        assert!(free_space(Path::new("/no/such/folder")).is_none());
+        assert!(Here::free_space(Path::new("/")).is_some());
+        assert!(Here::free_space(Path::new("/no/such/folder")).is_none());
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::system::{Here, System as _};
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 const DEFAULT_PIPE: &str = "//./pipe/docker_engine";
@@ -133,7 +134,7 @@ pub(super) fn default_endpoint(tls: Option<TlsMaterial>) -> Endpoint {
             port: 2376,
             material,
         },
-        None if cfg!(windows) => Endpoint::Pipe(DEFAULT_PIPE.to_owned()),
+        None if Here::PIPES => Endpoint::Pipe(DEFAULT_PIPE.to_owned()),
         None => Endpoint::Unix(PathBuf::from(DEFAULT_SOCKET)),
     }
 }

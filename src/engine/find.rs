@@ -2,7 +2,6 @@
 //! asked at once, and the first in their order that answers is taken.
 
 use std::fmt::Write as _;
-#[cfg(unix)]
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use super::docker::Docker;
 use super::endpoint::{Endpoint, TlsMaterial, parse_host};
 use super::host::{Choice, ChosenBy, EngineEnvironment, choose};
 use crate::error::{Error, Result};
+use crate::system::{Here, System as _};
 
 /// How long a place may take to answer.
 const LIMIT: Duration = Duration::from_millis(300);
@@ -104,7 +104,6 @@ fn among(
 /// is waited for.
 fn is_there(endpoint: &Endpoint) -> bool {
     match endpoint {
-        #[cfg(unix)]
         Endpoint::Unix(path) => match connect(path) {
             Ok(()) => true,
             // Not for this user; or so many wait already that it can only be an engine that hangs.
@@ -119,7 +118,6 @@ fn is_there(endpoint: &Endpoint) -> bool {
 }
 
 /// A blocking one waits for ever where the listener takes no more.
-#[cfg(unix)]
 fn connect(path: &Path) -> std::io::Result<()> {
     use socket2::{Domain, SockAddr, Socket, Type};
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -186,7 +184,7 @@ fn endpoints(
     let Some(address) = expand(address) else {
         return Vec::new();
     };
-    let here = |endpoint: &Endpoint| cfg!(windows) || !matches!(endpoint, Endpoint::Pipe(_));
+    let here = |endpoint: &Endpoint| Here::PIPES || !matches!(endpoint, Endpoint::Pipe(_));
     let endpoint = |address: &str, folder: Option<&Path>| {
         let endpoint = parse_host(address, folder.map(material)).ok();
         endpoint.filter(here)

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use super::endpoint::Endpoint;
 use crate::model::digest::Digest;
+use crate::system::{Here, System as _};
 
 /// Seconds until a host that does not answer is given up.
 const CONNECT_SECONDS: u32 = 20;
@@ -96,7 +97,7 @@ impl SshHost {
 
     /// Where the shared connection listens; `None` where the path would be too long for one.
     fn socket(&self) -> Option<String> {
-        if !cfg!(unix) {
+        if !Here::SHARED_SSH {
             return None;
         }
         let folder = self.control.as_ref()?;

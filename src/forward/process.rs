@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Files, Serving, Wanted};
 use crate::error::{Error, Result};
 use crate::state;
+use crate::system::{Here, System as _};
 
 /// How long it may take to do as it is told.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -121,7 +122,7 @@ impl Forwarder {
         let Some(serving) = self.files.serving()? else {
             return Ok(());
         };
-        end(serving.pid)?;
+        Here::kill(serving.pid).map_err(|error| deaf(serving.pid).because(error))?;
         let begun = Instant::now();
         while self.files.lock()?.is_none() {
             if begun.elapsed() > LAST_WORDS {
@@ -142,19 +143,6 @@ fn deaf(pid: u32) -> Error {
         .hint(format!("end process {pid} by hand"))
 }
 
-#[cfg(unix)]
-fn end(pid: u32) -> Result<()> {
-    use rustix::process::{Pid, Signal, kill_process};
-    let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let id = id.ok_or_else(|| deaf(pid))?;
-    kill_process(id, Signal::KILL).map_err(|error| deaf(pid).because(error))
-}
-
-#[cfg(not(unix))]
-fn end(pid: u32) -> Result<()> {
-    Err(deaf(pid))
-}
-
 /// Starts this very program as a forwarder: in a process group of its own, so that a key pressed in
 /// this terminal does not reach it, and without any of this process's streams. What it cannot begin
 /// with it says in its log.
@@ -168,8 +156,7 @@ fn start(arguments: &[OsString], log: &Path) -> Result<()> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
-    #[cfg(unix)]
-    command.process_group(0);
+    Here::set_apart(command.as_std_mut());
     let started = command.spawn();
     started
         .map(drop)

@@ -14,6 +14,7 @@ use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
 use crate::prepare::{LogsTo, Wish};
 use crate::state::{InstanceRecord, LogMirror};
+use crate::system::{Here, System as _};
 
 /// Settles where log files go from now on. Whether the folder is shared is tried out, except for a
 /// plan, which changes nothing: there the profile is believed.
@@ -88,33 +89,24 @@ pub(super) fn make_folders<'a>(
 
 /// For this user alone, unless it is there already: then it is the user's own business.
 fn make_private(folder: &Path) -> Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).at(Kind::Usage, "create", folder)
+    Here::create_private(folder).at(Kind::Usage, "create", folder)
 }
 
 /// For every user, also where the folder was there before; one that belongs to somebody else, or is
 /// a link, stays as it is.
 fn make_open(folder: &Path) -> Result<()> {
     make_private(folder)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt, PermissionsExt};
-        let found = std::fs::symlink_metadata(folder).at(Kind::Usage, "read", folder)?;
-        let is_own = found.uid() == rustix::process::geteuid().as_raw();
-        if !found.is_dir() || !is_own || found.mode() & 0o007 == 0o007 {
-            return Ok(());
-        }
-        let around = folder.parent().map(std::fs::metadata);
-        let is_closed = matches!(around, Some(Ok(around)) if around.mode() & 0o011 == 0);
-        // Where others get in, they shall at least not remove or lead elsewhere what is not theirs.
-        let mode = if is_closed { 0o777 } else { 0o1777 };
-        let everybody = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(folder, everybody).at(Kind::Usage, "open up", folder)?;
+    let found = std::fs::symlink_metadata(folder).at(Kind::Usage, "read", folder)?;
+    let is_open = Here::mode(&found).is_none_or(|mode| mode & 0o007 == 0o007);
+    if !found.is_dir() || !Here::is_own(&found) || is_open {
+        return Ok(());
     }
-    Ok(())
+    let around = folder.parent().and_then(|it| std::fs::metadata(it).ok());
+    let around = around.and_then(|it| Here::mode(&it));
+    let is_closed = around.is_some_and(|mode| mode & 0o011 == 0);
+    // Where others get in, they shall at least not remove or lead elsewhere what is not theirs.
+    let mode = if is_closed { 0o777 } else { 0o1777 };
+    Here::set_mode(folder, mode).at(Kind::Usage, "open up", folder)
 }
 
 /// Copies log files out, where the instance remembers a folder that its engine does not see.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::definitions::is_editors_own;
+use crate::system::{Here, System as _};
 
 /// Between two looks where no event comes.
 const LOOK: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ struct State {
     size: u64,
     modified: Option<SystemTime>,
     /// A file that is renamed over another may have its size and time.
-    identity: u64,
+    identity: Option<(u64, u64)>,
 }
 
 type Look = BTreeMap<PathBuf, State>;
@@ -190,14 +191,10 @@ fn walk(folder: &Path, found: &mut Look) {
 
 impl State {
     fn of(metadata: &std::fs::Metadata) -> Self {
-        #[cfg(unix)]
-        let identity = std::os::unix::fs::MetadataExt::ino(metadata);
-        #[cfg(not(unix))]
-        let identity = 0;
         Self {
             size: metadata.len(),
             modified: metadata.modified().ok(),
-            identity,
+            identity: Here::identity(metadata),
         }
     }
 }

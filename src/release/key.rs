@@ -11,6 +11,7 @@ use crate::model::name::PlatformName;
 use crate::model::public_key::Fingerprint;
 use crate::model::secret::Secret;
 use crate::model::trust_file::{Revoked, SCHEMA, TrustFile, TrustedKey};
+use crate::system::{Here, System as _};
 use crate::trust::keys::SigningKey;
 
 /// The fewest characters of a passphrase.
@@ -94,12 +95,10 @@ pub fn make(order: &Order) -> Result<KeyPair> {
     Ok(pair)
 }
 
-#[cfg_attr(not(unix), expect(unused_variables, reason = "modes are Unix's"))]
 fn write_new(path: &Path, text: &str, private: bool) -> Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, if private { 0o600 } else { 0o644 });
+    Here::create_with_mode(&mut options, if private { 0o600 } else { 0o644 });
     let mut file = options.open(path).at(Kind::Usage, "create", path)?;
     file.write_all(text.as_bytes())
         .at(Kind::Usage, "write", path)

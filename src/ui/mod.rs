@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::model::visible::printable;
+use crate::system::{Here, System as _};
 use style::Style;
 
 /// How the user wants to be talked to.
@@ -54,7 +55,7 @@ impl Ui {
             manner,
             interactive: stdin && stderr,
             animated: stderr && !manner.json && !manner.quiet,
-            width: crate::engine::terminal::size()
+            width: Here::terminal_size()
                 .map(|size| usize::from(size.columns))
                 .filter(|columns| stdout && *columns > 0),
             out: Style::new(stdout && !manner.no_color && !manner.json),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::super::git::Environment;
+use crate::system::{Here, System as _};
 
 /// The oldest version that has all that is used here.
 const OLDEST: (u32, u32) = (2, 30);
@@ -53,11 +54,11 @@ pub(crate) struct Hardened {
 impl Hardened {
     /// Finds `git` in the environment's `PATH`.
     pub(crate) fn find(environment: Environment, patience: Duration) -> Result<Self, String> {
-        let name = if cfg!(windows) { "git.exe" } else { "git" };
+        let name = format!("git{}", std::env::consts::EXE_SUFFIX);
         let path = environment.get("PATH").unwrap_or_default();
         let program = std::env::split_paths(path)
             .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join(name))
+            .map(|folder| folder.join(&name))
             .find(|file| file.is_file())
             .ok_or("the git program is not in PATH")?;
         Ok(Self {
@@ -103,7 +104,6 @@ impl Hardened {
     }
 
     fn settings(&self) -> Vec<String> {
-        let nothing = if cfg!(windows) { "NUL" } else { "/dev/null" };
         let mut settings: Vec<String> = [
             "core.fsmonitor=false",
             "protocol.ext.allow=never",
@@ -117,7 +117,7 @@ impl Hardened {
         ]
         .map(ToOwned::to_owned)
         .into();
-        settings.push(format!("core.hooksPath={nothing}"));
+        settings.push(format!("core.hooksPath={}", Here::NULL_DEVICE));
         // Ends the helper processes as well, which a kill of git alone would leave behind.
         let wait = self.patience.as_secs().max(1);
         settings.push(format!("http.lowSpeedTime={wait}"));

@@ -93,6 +93,7 @@ fn healthcheck(body: HealthConfig) -> Option<HealthcheckBody> {
             .retries
             .filter(|it| *it > 0)
             .map_or(3, |it| it.try_into().unwrap_or(u32::MAX)),
+        start_interval: nanoseconds(body.start_interval),
         start_period: nanoseconds(body.start_period),
         timeout: nanoseconds(body.timeout),
     })

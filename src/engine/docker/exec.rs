@@ -11,9 +11,10 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::Docker;
 use super::refusal::fault;
-use crate::engine::terminal::{self, RawMode, TerminalSize};
+use crate::engine::terminal;
 use crate::engine::{Fault, FaultKind};
 use crate::model::visible::printable;
+use crate::system::{Here, System as _, TerminalSize};
 
 /// How long the exit code may lag behind the end of the output.
 const CODE_PATIENCE: Duration = Duration::from_secs(5);
@@ -128,7 +129,7 @@ impl Docker {
     /// changes followed. Without a terminal on both ends it runs without one.
     pub async fn exec_here(&self, container: &str, options: &ExecOptions) -> Result<i64, Fault> {
         let raw = if options.terminal.is_some() && options.input {
-            RawMode::enter().map_err(|error| {
+            Here::raw_mode().map_err(|error| {
                 Fault::new(
                     FaultKind::Failed,
                     format!("cannot set up the terminal: {error}"),
@@ -146,7 +147,7 @@ impl Docker {
             },
             output: &mut output,
             errors: &mut errors,
-            sizes: terminal::size_changes(),
+            sizes: Here::terminal_sizes(),
         };
         let code = self.exec(container, options, streams).await;
         drop(raw);

@@ -13,6 +13,7 @@ mod tls;
 mod version;
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -33,6 +34,7 @@ use self::dial::Dialler;
 use self::lost::Broken;
 use crate::engine::endpoint::Endpoint;
 use crate::error::Error;
+use crate::system::{Here, System as _};
 
 pub use self::version::ApiVersion;
 
@@ -74,15 +76,25 @@ impl Transport {
     /// A transport to `endpoint`; connects with the first request.
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, Error> {
         let (send, locate) = match endpoint {
-            Endpoint::Unix(path) => unix(path)?,
+            Endpoint::Unix(path) if !Here::PIPES => local(path),
+            Endpoint::Pipe(path) if Here::PIPES => local(Path::new(path)),
             Endpoint::Tcp { host, port } => tcp(host, *port),
-            Endpoint::Pipe(path) => pipe(path)?,
             Endpoint::Tls {
                 host,
                 port,
                 material,
             } => dialled(tls::dialler(host, *port, material)?),
             Endpoint::Ssh { .. } => dialled(ssh::dialler(endpoint)?),
+            Endpoint::Unix(path) => {
+                return Err(Error::engine(format!(
+                    "unix://{}: unix sockets are not supported on this system",
+                    path.display()
+                )));
+            }
+            Endpoint::Pipe(path) => {
+                let text = format!("the named pipe {path} exists on Windows only");
+                return Err(Error::engine(text));
+            }
         };
         Ok(Self {
             send,
@@ -261,26 +273,9 @@ fn mend_login(request: &mut BollardRequest) {
     }
 }
 
-#[cfg(unix)]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the other platforms' twin can fail"
-)]
-fn unix(path: &std::path::Path) -> Result<(Send, Locate), Error> {
-    let client = Client::builder(TokioExecutor::new()).build(hyperlocal::UnixConnector);
-    let socket = path.to_owned();
-    Ok((
-        Box::new(move |request| client.request(request).map(|a| Ok(a?)).boxed()),
-        Box::new(move |path| Some(hyperlocal::Uri::new(&socket, path).into())),
-    ))
-}
-
-#[cfg(not(unix))]
-fn unix(path: &std::path::Path) -> Result<(Send, Locate), Error> {
-    Err(Error::engine(format!(
-        "unix://{}: unix sockets are not supported on this system",
-        path.display()
-    )))
+fn local(path: &Path) -> (Send, Locate) {
+    let path = path.to_owned();
+    dialled(Dialler::new(move || Here::connect(&path)))
 }
 
 fn tcp(host: &str, port: u16) -> (Send, Locate) {
@@ -308,23 +303,6 @@ fn dialled(dialler: Dialler) -> (Send, Locate) {
         Box::new(move |request| client.request(request).map(|a| Ok(a?)).boxed()),
         Box::new(|path| format!("http://engine{path}").parse().ok()),
     )
-}
-
-#[cfg(windows)]
-fn pipe(path: &str) -> Result<(Send, Locate), Error> {
-    let client = Client::builder(TokioExecutor::new()).build(hyper_named_pipe::NamedPipeConnector);
-    let pipe = path.to_owned();
-    Ok((
-        Box::new(move |request| client.request(request).map(|a| Ok(a?)).boxed()),
-        Box::new(move |path| Some(hyper_named_pipe::Uri::new(&pipe, path).into())),
-    ))
-}
-
-#[cfg(not(windows))]
-fn pipe(path: &str) -> Result<(Send, Locate), Error> {
-    Err(Error::engine(format!(
-        "the named pipe {path} exists on Windows only"
-    )))
 }
 
 #[cfg(test)]

@@ -10,22 +10,16 @@ use hyper::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
-/// Bytes both ways.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
-type Made = io::Result<Box<dyn Duplex>>;
+use crate::system::{Connecting, Duplex};
 
 /// Makes connections to one engine, whatever address it is asked for.
 #[derive(Clone)]
-pub(super) struct Dialler(Arc<dyn Fn() -> BoxFuture<'static, Made> + Send + Sync>);
+pub(super) struct Dialler(Arc<dyn Fn() -> Connecting + Send + Sync>);
 
 impl Dialler {
-    pub(super) fn new(dial: impl Fn() -> BoxFuture<'static, Made> + Send + Sync + 'static) -> Self {
+    pub(super) fn new(dial: impl Fn() -> Connecting + Send + Sync + 'static) -> Self {
         Self(Arc::new(dial))
     }
 }

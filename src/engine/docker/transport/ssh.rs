@@ -14,12 +14,13 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use super::dial::{Dialler, Duplex};
+use super::dial::Dialler;
 use super::lost::Lost;
 use crate::engine::docker::refusal::visible;
 use crate::engine::endpoint::Endpoint;
 use crate::engine::ssh::{SshHost, dial_stdio};
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::system::{Duplex, Here, System as _};
 
 /// How long one connection may take to be made, the far docker client's start included.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -45,7 +46,8 @@ pub(super) fn dialler(endpoint: &Endpoint) -> Result<Dialler> {
         return Err(Error::bug(format!("{endpoint} is not reached by ssh")));
     };
     if let Some(folder) = &host.control {
-        private_folder(folder)?;
+        // Only its owner may use the shared connections in it.
+        Here::create_private(folder).at(Kind::Engine, "create", folder)?;
     }
     let tunnel = Arc::new(Tunnel {
         host,
@@ -57,15 +59,6 @@ pub(super) fn dialler(endpoint: &Endpoint) -> Result<Dialler> {
         let tunnel = Arc::clone(&tunnel);
         async move { tunnel.connection().await }.boxed()
     }))
-}
-
-/// Only its owner may use the shared connections in it.
-fn private_folder(folder: &std::path::Path) -> Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).at(Kind::Engine, "create", folder)
 }
 
 impl Tunnel {
@@ -216,8 +209,7 @@ impl Pipe {
         let mut command = host.command(&["-o", "ClearAllForwardings=yes"]);
         command.args(dial_stdio(socket));
         // What the terminal sends to devenv is not for it.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        Here::set_apart(&mut command);
         let mut child = Command::from(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

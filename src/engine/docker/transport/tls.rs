@@ -15,11 +15,12 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::dial::{Dialler, Duplex};
+use super::dial::Dialler;
 use super::lost::Lost;
 use super::{CONNECT_LIMIT, KEEPALIVE, KEEPALIVE_PAUSE};
 use crate::engine::endpoint::TlsMaterial;
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::system::Duplex;
 use crate::tls::{self, OwnToo};
 
 /// Connections to `host:port`; the files of `material` are read now.

@@ -1,0 +1,96 @@
+//! What differs between operating systems, behind one trait. No other module names one.
+
+use std::ffi::OsStr;
+use std::fs::{Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub use self::unix::Unix as Here;
+#[cfg(windows)]
+pub use self::windows::Windows as Here;
+
+/// Bytes both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A connection that is being made.
+pub type Connecting = BoxFuture<'static, io::Result<Box<dyn Duplex>>>;
+
+/// Characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Height.
+    pub rows: u16,
+    /// Width.
+    pub columns: u16,
+}
+
+/// An operating system: [`Here`] is the one that this program was compiled for. "Unix" is Linux and
+/// macOS.
+pub trait System {
+    /// The terminal on standard input in raw mode, until dropped.
+    type RawMode: Send;
+
+    /// The command lines that open an address in a browser, the most wanted first.
+    const BROWSERS: &[&str];
+    /// What reads as empty and keeps nothing: `/dev/null`, `NUL`.
+    const NULL_DEVICE: &str;
+    /// Whether engines of this machine listen at named pipes (Windows), not at sockets (Unix).
+    const PIPES: bool;
+    /// Whether several ssh processes can share one connection: not Windows' own ssh.
+    const SHARED_SSH: bool;
+
+    /// Connects to what listens on this machine: at a socket (Unix), at a named pipe (Windows).
+    fn connect(path: &Path) -> Connecting;
+
+    /// Who may do what with a file, as `chmod` counts it; `None` on Windows, where the user's own
+    /// folders are the user's alone.
+    fn mode(metadata: &Metadata) -> Option<u32>;
+    /// Changes that; nothing on Windows.
+    fn set_mode(path: &Path, mode: u32) -> io::Result<()>;
+    /// Files that these options create get this mode; nothing on Windows.
+    fn create_with_mode(options: &mut OpenOptions, mode: u32);
+    /// Makes a folder and those above it for this user alone; one that is there stays as it is.
+    /// Windows: as the folder above it is.
+    fn create_private(folder: &Path) -> io::Result<()>;
+    /// Whether a file is this user's. Windows: always.
+    fn is_own(metadata: &Metadata) -> bool;
+    /// What a file shares with no other that exists at the same time, whatever they are called.
+    /// `None` on Windows, where an open file keeps its name.
+    fn identity(metadata: &Metadata) -> Option<(u64, u64)>;
+    /// Bytes that are free where a folder is; `None` where nobody says (Windows).
+    fn free_space(folder: &Path) -> Option<u64>;
+
+    /// Whether an environment variable has this name: on Windows `Path` is `PATH`.
+    fn is_variable(variable: &OsStr, name: &str) -> bool;
+    /// A command that a user wrote as one line, to which the caller adds arguments. Unix: the shell
+    /// reads it, quotes and all. Windows: it is one program, or words between blanks.
+    fn command_line(line: &str) -> Command;
+    /// What is pressed in this terminal does not reach the process: it gets a group of its own. On
+    /// Windows the end of the terminal's window does not reach it either.
+    fn set_apart(command: &mut Command);
+    /// Ends a process at once.
+    fn kill(process: u32) -> io::Result<()>;
+    /// Waits until this process is asked to end, other than by Ctrl-C. Unix: SIGTERM and SIGHUP.
+    /// Windows: Ctrl-Break, the window's end and the system's.
+    fn asked_to_end() -> BoxFuture<'static, ()>;
+
+    /// The size of the terminal on standard output; `None` where there is none.
+    fn terminal_size() -> Option<TerminalSize>;
+    /// The same each time it has changed; never on Windows.
+    fn terminal_sizes() -> BoxStream<'static, TerminalSize>;
+    /// Enters raw mode; `None` where standard input is no terminal, and on Windows.
+    fn raw_mode() -> io::Result<Option<Self::RawMode>>;
+}
