@@ -216,7 +216,7 @@ impl<'a> Order<'a> {
 
 fn describe(failure: &Failure) -> String {
     match failure {
-        Failure::Stale(fault) => fault.message.clone(),
+        Failure::Stale(fault) => fault.to_string(),
         Failure::NotReady {
             container, stopped, ..
         } => format!("{container} {stopped}"),

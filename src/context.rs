@@ -14,7 +14,7 @@ pub use self::company::Remote;
 use crate::cache::Cache;
 use crate::definitions::known::{Known, KnownContainer};
 use crate::definitions::{CommitId, Definitions, Git, GitChoice};
-use crate::engine::docker::Docker;
+use crate::engine::docker::{Docker, Patience};
 use crate::engine::find::find;
 use crate::engine::host::{Choice, ChosenBy, EngineEnvironment};
 use crate::error::{Error, Kind, PathContext, Result};
@@ -155,7 +155,10 @@ impl Context {
             self.ui
                 .note(&format!("using the engine at {at}, found by {why}"));
         }
-        let found = (Docker::new(&choice.endpoint)?, choice);
+        let ui = self.ui.clone();
+        let patience =
+            Patience::telling(move |at| ui.note(&format!("waiting for the engine at {at}")));
+        let found = (Docker::patient(&choice.endpoint, patience)?, choice);
         Ok(self.found.get_or_init(|| found).clone())
     }
 

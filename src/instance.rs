@@ -73,6 +73,9 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     let forwarding = Forwarding::new(context, open, &host, &engine_choice);
     let warnings = chosen.warnings.iter();
     warnings.for_each(|warning| context.ui.warn(warning));
+    if let Some((text, advice)) = host.exposed() {
+        context.ui.warn(&format!("{text} ({advice})"));
+    }
     let mut next = remembered(open, record.clone(), wish, environment, &chosen);
     mirror::settle(context, open, (&engine, &host), &identity, wish, &mut next).await?;
     let locals = Locals::of(context, open, &engine, &next, &mut chosen, !wish.dry_run).await?;

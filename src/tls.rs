@@ -1,6 +1,10 @@
 //! What TLS to registries, forges and engines has in common: rustls with ring, no process-wide provider.
 
+mod doubt;
+
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -11,6 +15,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
+pub use self::doubt::Doubt;
+
 /// The one provider of cryptography.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
@@ -19,6 +25,19 @@ pub fn provider() -> Arc<CryptoProvider> {
 /// The certificates in a PEM text; none is fine.
 pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
     CertificateDer::pem_slice_iter(pem).collect()
+}
+
+/// The certificates in a file that the user names for its authorities: at least one.
+///
+/// # Errors
+/// A file that cannot be read, or without a certificate in PEM.
+pub fn authorities(file: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
+    let found = certificates(&std::fs::read(file)?);
+    let found = found.map_err(|error| io::Error::other(error.to_string()))?;
+    if found.is_empty() {
+        return Err(io::Error::other("there is no PEM certificate in it"));
+    }
+    Ok(found)
 }
 
 /// Told of every certificate that a server shows, before it is judged.

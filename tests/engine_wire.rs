@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::engine::general_purpose::URL_SAFE;
+use devenv::engine::docker::Patience;
 use devenv::engine::{Docker, Endpoint, Engine, FaultKind, RegistryLogin};
 use devenv::error::{Error, Kind};
 use devenv::model::digest::Digest;
@@ -347,6 +348,59 @@ async fn an_engine_that_hangs_is_given_up() {
     }
 }
 
+/// Short enough for a test; the places that were told.
+fn patience() -> (Patience, Arc<Mutex<Vec<String>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&told);
+    let patience = Patience {
+        told: Duration::from_millis(50),
+        silence: Duration::from_millis(200),
+        tell: Arc::new(move |at| list.lock().unwrap().push(at.to_owned())),
+    };
+    (patience, told)
+}
+
+#[tokio::test]
+async fn who_never_answered_is_told_of_and_soon_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let place = format!("unix://{}", socket.display());
+    let (patience, told) = patience();
+    let docker = Docker::patient(&Endpoint::Unix(socket), patience).unwrap();
+    let begun = std::time::Instant::now();
+    let (listed, started) = tokio::join!(docker.containers(), docker.start("x"));
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    for fault in [listed.unwrap_err(), started.unwrap_err()] {
+        assert_eq!(fault.kind, FaultKind::Hung);
+        assert!(fault.message.contains(&place), "{fault}");
+        assert!(fault.hint.unwrap().contains("devenv doctor"));
+    }
+    assert_eq!(*told.lock().unwrap(), [place]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_first_question_that_takes_long_is_no_silence() {
+    let engine = Scripted::new(|line| {
+        if !line.contains("_ping") {
+            std::thread::sleep(Duration::from_millis(600));
+        }
+        answer("200 OK", "1.41", "[]")
+    });
+    let (patience, told) = patience();
+    let docker = Docker::patient(&Endpoint::Unix(engine.socket()), patience).unwrap();
+    docker.containers().await.unwrap();
+    assert_eq!(engine.requests(), ["GET /containers/json", "GET /_ping"]);
+    assert_eq!(told.lock().unwrap().len(), 1);
+    // Who has answered once has the usual limits.
+    docker.containers().await.unwrap();
+    assert_eq!(engine.requests().len(), 3);
+}
+
 /// A connection that is told what to do with each request.
 fn play(script: &'static [&'static str]) -> (tempfile::TempDir, Docker, Arc<Mutex<Vec<String>>>) {
     let folder = tempfile::tempdir().unwrap();
@@ -476,7 +530,14 @@ async fn an_engine_that_fails_itself_is_told_from_one_that_refuses() {
     let fault = failing.docker().containers().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Internal);
     assert!(fault.may_pass());
-    assert!(Error::from(fault).hints()[0].contains("journalctl"));
+    let error = Error::from(fault);
+    let place = failing.socket();
+    let about = format!(
+        "the engine at unix://{} answered 500 to GET /containers/json: layer does not exist",
+        place.display()
+    );
+    assert_eq!(error.to_string(), about);
+    assert!(error.hints()[0].contains("journalctl"));
     let refusing = Scripted::new(|_| answer("400 Bad", "1.41", "{\"message\":\"bad parameter\"}"));
     let fault = refusing.docker().containers().await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Failed);

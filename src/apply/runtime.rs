@@ -327,7 +327,7 @@ fn pull_failure(name: &ContainerName, image: &str, fault: Fault) -> Failure {
         FaultKind::NoSpace | FaultKind::Unreachable | FaultKind::Hung | FaultKind::Handshake => {
             Error::from(fault)
         }
-        _ => Error::registry(fault.message),
+        _ => Error::registry(fault.to_string()),
     };
     Failure::Other(error.within(format!("cannot pull {name} ({image})")))
 }

@@ -39,7 +39,7 @@ pub async fn remove(engine: &Docker, leftovers: Vec<Leftover>) -> Result<Removed
                 }
                 removed.done.push(leftover);
             }
-            Err(fault) => removed.used.push((leftover, fault.message)),
+            Err(fault) => removed.used.push((leftover, fault.to_string())),
         }
     }
     let after = layers(engine, has_images).await;

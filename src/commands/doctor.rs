@@ -15,7 +15,7 @@ use crate::ui::style::Style;
 /// Check everything that devenv stands on, and say what to do
 ///
 /// The engine, its clock and its resources, ports, the registry with its certificate and login, the
-/// git server, keys and ledger, DNS, proxies, and what interrupted commands left. All at once, each
+/// git server, keys and ledger, DNS, certificate authorities, proxies, and what interrupted commands left. All at once, each
 /// within a time limit. Ends with 0 when nothing failed (warnings do not count), else with the code
 /// of the first check that did: 4 engine, 5 trust, 6 git, 8 registry, 2 anything else.
 #[derive(Debug, Args)]

@@ -6,13 +6,16 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use rustls::pki_types::CertificateDer;
+
 use super::Context;
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::model::digest::Digest;
-use crate::model::proxies::{Proxies, VARIABLES};
+use crate::model::proxies::{Proxies, Proxy, SHAPE, VARIABLES, host_and_port};
 use crate::model::secret::Secret;
 use crate::paths::AUTHORITIES;
 use crate::state;
+use crate::tls;
 
 impl Context {
     /// The environment's proxies, for what devenv itself fetches.
@@ -64,6 +67,7 @@ impl Context {
         &self,
         remote: Remote<'_>,
     ) -> Result<Vec<(OsString, OsString)>> {
+        self.check_proxy_to(remote)?;
         let mut all = self.git_environment();
         if let Some(bundle) = self.authorities(remote)? {
             all.push((GIT_AUTHORITIES.into(), bundle.into()));
@@ -71,13 +75,58 @@ impl Context {
         Ok(all)
     }
 
+    /// Whether the proxy that carries git to `remote` can be one; git's own words might show it whole.
+    fn check_proxy_to(&self, remote: Remote<'_>) -> Result<()> {
+        let proxies = self.proxies();
+        let wrong = |proxy: &&Proxy| proxy.problem().is_some() && !proxy.is_of_others();
+        let any = [&proxies.http, &proxies.https];
+        if self.offline || !any.into_iter().flatten().any(|it| wrong(&it)) {
+            return Ok(());
+        }
+        let Some(url) = self.url(remote) else {
+            return Ok(());
+        };
+        let Some((is_tls, place)) = place(&url) else {
+            return Ok(());
+        };
+        let (host, port) = host_and_port(place);
+        let carrier = proxies.carrier(is_tls, host, port.and_then(|it| it.parse().ok()));
+        match carrier.filter(wrong).and_then(Proxy::complaint) {
+            Some(complaint) => Err(Error::git(format!(
+                "cannot reach git's server {host}: {complaint}"
+            ))
+            .hint(SHAPE)),
+            None => Ok(()),
+        }
+    }
+
+    /// The company's certificate authorities, as DER; none where `extra_ca` names no file.
+    ///
+    /// # Errors
+    /// A file that holds none: it is named, with the setting and where that is from.
+    pub fn own_authorities(&self) -> Result<Vec<CertificateDer<'static>>> {
+        let setting = &self.settings.extra_ca;
+        let Some(file) = &setting.value else {
+            return Ok(Vec::new());
+        };
+        tls::authorities(file).map_err(|error| {
+            let (file, origin) = (file.display(), &setting.origin);
+            Error::usage(format!(
+                "cannot read certificates from {file}, which `extra_ca` in {origin} names"
+            ))
+            .because(error)
+            .hint("it is to be a PEM file with the company's certificate authority, or not set")
+        })
+    }
+
     /// Those authorities that git would trust at `remote` and `extra_ca` in one file: what git is
     /// given replaces its own. `None` where nothing is to be added, or to what is not known.
     fn authorities(&self, remote: Remote<'_>) -> Result<Option<PathBuf>> {
-        let Some(extra) = &self.settings.extra_ca.value else {
+        let Some(file) = &self.settings.extra_ca.value else {
             return Ok(None);
         };
-        let extra = std::fs::read(extra).at(Kind::Usage, "read", extra)?;
+        self.own_authorities()?;
+        let extra = std::fs::read(file).at(Kind::Usage, "read", file)?;
         let variable = |name: &str| self.environment.get(name).map(PathBuf::from);
         // In git's own order.
         let mut places = variable(GIT_AUTHORITIES)
@@ -99,10 +148,7 @@ impl Context {
 
     /// The file that git's configuration names for `remote`, which only the program knows to find.
     fn configured_authorities(&self, remote: Remote<'_>) -> Option<PathBuf> {
-        let url = match remote {
-            Remote::Url(url) => url.to_owned(),
-            Remote::Clone(_) => self.ask_git(remote, &["ls-remote", "--get-url", "origin"])?,
-        };
+        let url = self.url(remote)?;
         let place = url.strip_prefix("https://")?;
         // Whoever lists processes need not see a login.
         let host = place.split('/').next()?;
@@ -118,6 +164,14 @@ impl Context {
         self.ask_git(remote, &asked).map(PathBuf::from)
     }
 
+    /// The address of `remote`, rewritten as git's configuration has it.
+    fn url(&self, remote: Remote<'_>) -> Option<String> {
+        match remote {
+            Remote::Url(url) => Some(url.to_owned()),
+            Remote::Clone(_) => self.ask_git(remote, &["ls-remote", "--get-url", "origin"]),
+        }
+    }
+
     /// A line of the program's; `None` where there is none, and without the program.
     fn ask_git(&self, remote: Remote<'_>, arguments: &[&str]) -> Option<String> {
         let mut command = std::process::Command::new("git");
@@ -130,6 +184,19 @@ impl Context {
         let line = line.trim_end_matches(['\r', '\n']);
         (output.status.success() && !line.is_empty()).then(|| line.to_owned())
     }
+}
+
+/// Whether an address is one over TLS, and its `host[:port]`; `None` where it is not the web's.
+fn place(url: &str) -> Option<(bool, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_tls = match scheme {
+        "https" => true,
+        "http" => false,
+        _ => return None,
+    };
+    let authority = rest.split('/').next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, it)| it);
+    Some((is_tls, host))
 }
 
 /// Where git is about to go.
@@ -151,6 +218,9 @@ mod tests {
     use crate::paths::Paths;
     use crate::settings::{Environment, Flags, Settings};
     use crate::ui::{Manner, Ui};
+
+    /// Text that holds a certificate, as far as a text can tell.
+    const EXTRA: &str = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 
     fn context(home: &std::path::Path, variables: &[(&str, &str)]) -> Context {
         let home_variable = ("DEVENV_HOME".to_owned(), home.into());
@@ -187,7 +257,8 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             path.display().to_string()
         };
-        let (system, extra) = (file("system.pem", "system"), file("extra.pem", "extra\n"));
+        let (system, extra) = (file("system.pem", "system"), file("extra.pem", EXTRA));
+        let with_extra = |before: &str| format!("{before}\n{EXTRA}");
         let proxy = [("HTTP_PROXY", "http://p:1"), ("NO_PROXY", "a")];
         let none = context(home.path(), &proxy);
         assert_eq!(value(&none, "http_proxy").as_deref(), Some("http://p:1"));
@@ -197,7 +268,10 @@ mod tests {
         let variables = [("SSL_CERT_FILE", &*system), ("http_proxy", "http://q:1")];
         let own = context(home.path(), &variables);
         let bundle = value(&own, GIT_AUTHORITIES).unwrap();
-        assert_eq!(std::fs::read_to_string(bundle).unwrap(), "system\nextra\n");
+        assert_eq!(
+            std::fs::read_to_string(bundle).unwrap(),
+            with_extra("system")
+        );
         assert_eq!(value(&own, "http_proxy").as_deref(), Some("http://q:1"));
         let configured = format!(
             "[http]\nsslCAInfo = {system}\n[http \"https://git.acme.example/\"]\nsslCAInfo = {}\n",
@@ -209,14 +283,57 @@ mod tests {
             ("SSL_CERT_FILE", &*system),
         ];
         let bundle = value(&context(home.path(), &configured), GIT_AUTHORITIES).unwrap();
-        assert_eq!(std::fs::read_to_string(bundle).unwrap(), "acme\nextra\n");
+        assert_eq!(std::fs::read_to_string(bundle).unwrap(), with_extra("acme"));
         let chosen = context(home.path(), &[(GIT_AUTHORITIES, &*file("git.pem", "git"))]);
         let bundle = value(&chosen, GIT_AUTHORITIES).unwrap();
-        assert_eq!(std::fs::read_to_string(bundle).unwrap(), "git\nextra\n");
-        std::fs::remove_file(extra).unwrap();
+        assert_eq!(std::fs::read_to_string(bundle).unwrap(), with_extra("git"));
+        std::fs::write(extra, "no certificate").unwrap();
         let remote = Remote::Url("https://git.acme.example/x");
-        let error = chosen.git_environment_to(remote).unwrap_err();
-        assert!(error.to_string().contains("extra.pem"), "{error}");
+        let error = chosen.git_environment_to(remote).unwrap_err().to_string();
+        for part in ["extra.pem", "`extra_ca`", "settings.yaml"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_of_no_use_is_named_by_whom_it_would_carry() {
+        let home = tempfile::tempdir().unwrap();
+        let wrong = [
+            ("https_proxy", "http://me:hunter2 x@p:1"),
+            ("NO_PROXY", "near.example"),
+        ];
+        let to = |url: &str, variables: &[(&str, &str)]| {
+            let asked = context(home.path(), variables).git_environment_to(Remote::Url(url));
+            asked.map(drop)
+        };
+        assert!(
+            to("https://a.example/x", &wrong).is_ok(),
+            "spaces are a password's"
+        );
+        let wrong = [
+            ("https_proxy", "http://hunter2 x"),
+            ("NO_PROXY", "near.example"),
+        ];
+        let error = to("https://me:word@a.example:8443/x", &wrong).unwrap_err();
+        let said = error.to_string();
+        assert!(
+            said.contains("a.example") && said.contains("https_proxy"),
+            "{said}"
+        );
+        assert!(
+            !said.contains("hunter2") && !said.contains("word"),
+            "{said}"
+        );
+        assert!(error.hints()[0].contains("HOST:PORT"));
+        for elsewhere in [
+            "https://near.example/x",
+            "http://a.example/x",
+            "git@a.example:x",
+        ] {
+            assert!(to(elsewhere, &wrong).is_ok(), "{elsewhere}");
+        }
+        let socks = [("ALL_PROXY", "socks5://p:1")];
+        assert!(to("https://a.example/x", &socks).is_ok(), "curl speaks it");
     }
 
     #[test]

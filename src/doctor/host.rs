@@ -34,6 +34,8 @@ fn judge_kind(host: &Host) -> Vec<Observation> {
     let unreached = host.unreached();
     let unreached = unreached.map(|(text, advice)| Observation::warn(text).advise(advice));
     seen.extend(unreached.or_else(|| reached(host)));
+    let exposed = host.exposed();
+    seen.extend(exposed.map(|(text, advice)| Observation::warn(text).advise(advice)));
     // They are true of every such host: known, not wrong.
     seen.extend(profile.warnings.iter().map(Observation::ok));
     if profile.events == Events::Poll {
@@ -126,6 +128,14 @@ mod tests {
         assert!(seen[0].seen.starts_with("linux: ") && seen[0].seen.ends_with("(a test)"));
         let seen = judge_kind(&host("boot2docker", true));
         assert!(seen[1].seen.contains("192.168.59.103"), "{}", seen[1].seen);
+        let profile = built_in("linux").unwrap().unwrap();
+        for everywhere in ["0.0.0.0", "::"] {
+            let address = Some(everywhere.parse().unwrap());
+            let host = Host::new(profile.clone(), String::new(), None, address, true).unwrap();
+            let seen = judge_kind(&host);
+            assert_eq!(seen[2].verdict, Verdict::Warn);
+            assert!(seen[2].seen.contains(everywhere), "{}", seen[2].seen);
+        }
         let seen = judge_kind(&host("remote", false));
         assert_eq!(seen[1].verdict, Verdict::Warn);
         assert!(seen[1].advice.concat().contains("forward: true"));

@@ -2,6 +2,7 @@
 //! another. Probes are apart from judgement, which takes facts and gives observations.
 
 mod architecture;
+mod authority;
 mod clock;
 mod engine;
 mod finding;
@@ -42,7 +43,7 @@ struct Check {
 }
 
 /// All of them, in the order in which they are shown.
-const CHECKS: [Check; 17] = [
+const CHECKS: [Check; 18] = [
     Check {
         name: "engine",
         why: "every container runs on it",
@@ -134,10 +135,16 @@ const CHECKS: [Check; 17] = [
         look: |world| names::absent(world).boxed_local(),
     },
     Check {
+        name: "authority",
+        why: "a company's own certificate authority is trusted by its file alone",
+        kind: Kind::Usage,
+        look: |world| ready(authority::look(world)).boxed_local(),
+    },
+    Check {
         name: "proxies",
         why: "a company's proxy must carry what goes out, and nothing else",
         kind: Kind::Usage,
-        look: |world| ready(proxies::look(world)).boxed_local(),
+        look: |world| proxies::look(world).boxed_local(),
     },
     Check {
         name: "leftovers",

@@ -1,9 +1,14 @@
 //! The proxy variables: whether they are set, valid and of one mind, and whom they carry.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::net::TcpStream;
+
 use super::finding::Observation;
 use super::world::World;
 use crate::engine::Endpoint;
-use crate::model::proxies::{ALL, Proxies, Proxy, VARIABLES, covers, host_and_port};
+use crate::model::proxies::{ALL, Proxies, Proxy, SHAPE, VARIABLES, covers, host_and_port};
 
 /// What the environment says.
 #[derive(Debug, Clone, Default)]
@@ -16,10 +21,12 @@ struct Facts {
     registry: Option<(String, Option<u16>)>,
     /// What builds get.
     builds: Proxies,
+    /// The variables whose proxy takes no connection, and why.
+    silent: Vec<(&'static str, String)>,
 }
 
 /// Looks.
-pub(super) fn look(world: &World<'_>) -> Vec<Observation> {
+pub(super) async fn look(world: &World<'_>) -> Vec<Observation> {
     let environment = &world.context.environment;
     let get = |name: &str| environment.get(name).map(ToOwned::to_owned);
     let builds = match world.context.build_proxies() {
@@ -42,8 +49,43 @@ pub(super) fn look(world: &World<'_>) -> Vec<Observation> {
             .ok()
             .map(|(_, repository)| split(repository.host())),
         builds,
+        silent: Vec::new(),
     };
-    judge(&facts)
+    let silent = match world.context.offline {
+        true => Vec::new(),
+        false => silent(&facts, world.patience()).await,
+    };
+    judge(&Facts { silent, ..facts })
+}
+
+/// Connects to each, for so long.
+async fn silent(facts: &Facts, limit: Duration) -> Vec<(&'static str, String)> {
+    let asked = facts.named().into_iter().map(|proxy| async move {
+        let connecting = TcpStream::connect(proxy.host_and_port()?);
+        let why = match tokio::time::timeout(limit, connecting).await {
+            Ok(Ok(_)) => return None,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {limit:?}"),
+        };
+        Some((proxy.source(), why))
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+impl Facts {
+    /// A variable's value, whichever spelling it has; upper case wins.
+    fn get(&self, name: &str) -> Option<String> {
+        let found = self.variables.iter().find(|it| it.0 == name);
+        found.and_then(|(_, upper, lower)| upper.clone().or_else(|| lower.clone()))
+    }
+
+    /// The proxies, each by its variable.
+    fn named(&self) -> Vec<Proxy> {
+        let names = ["HTTP_PROXY", "HTTPS_PROXY", ALL.0].into_iter();
+        names
+            .filter_map(|name| Some(Proxy::of(name, self.get(name)?)))
+            .collect()
+    }
 }
 
 fn tcp(endpoint: &Endpoint) -> Option<(String, u16)> {
@@ -61,16 +103,12 @@ fn split(host: &str) -> (String, Option<u16>) {
 }
 
 fn judge(facts: &Facts) -> Vec<Observation> {
-    let get = |name: &str| {
-        let found = facts.variables.iter().find(|it| it.0 == name);
-        found.and_then(|(_, upper, lower)| upper.clone().or_else(|| lower.clone()))
-    };
-    let proxies = Proxies::of_environment(get);
-    let mut seen = Vec::new();
-    // Each by the name that it was set by.
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", ALL.0] {
-        seen.extend(get(name).map(|it| address(name, &Proxy::new(it))));
-    }
+    let proxies = Proxies::of_environment(|name| facts.get(name));
+    let mut seen: Vec<Observation> = facts
+        .named()
+        .iter()
+        .map(|proxy| address(proxy, &facts.silent))
+        .collect();
     seen.extend(facts.variables.iter().filter_map(disagreement));
     if proxies.is_empty() {
         seen.push(Observation::ok("none is set"));
@@ -100,20 +138,20 @@ fn handed_on(builds: &Proxies) -> Observation {
         Some(problem) => Observation::warn(format!(
             "{text}: one of theirs, of the environment or docker's config.json, cannot be used: {problem}"
         ))
-        .advise("write it as http://HOST:PORT"),
+        .advise(SHAPE),
         None => Observation::ok(text),
     }
 }
 
-fn address(name: &str, proxy: &Proxy) -> Observation {
-    match proxy.problem() {
-        Some(problem) => Observation::fail(format!("{name} cannot be used: {problem}"))
-            .advise("write it as http://HOST:PORT"),
-        None if proxy.is_loopback() => Observation::ok(format!(
-            "{name} is {}, on this machine: builds do not get it, because it is another's there",
-            proxy.shown()
-        )),
-        None => Observation::ok(format!("{name} is {}", proxy.shown())),
+fn address(proxy: &Proxy, silent: &[(&'static str, String)]) -> Observation {
+    if let Some(complaint) = proxy.complaint() {
+        return Observation::fail(complaint).advise(SHAPE);
+    }
+    let text = format!("{} is {}", proxy.source(), proxy.shown());
+    match silent.iter().find(|(name, _)| *name == proxy.source()) {
+        Some((_, why)) => Observation::fail(format!("{text}, where no proxy answers: {why}"))
+            .advise("check the address, the network and the VPN; unset it where none is needed"),
+        None => Observation::ok(text),
     }
 }
 
@@ -198,6 +236,19 @@ mod tests {
             ..Facts::default()
         };
         assert_eq!(verdicts(&facts), [Verdict::Fail]);
+    }
+
+    #[test]
+    fn one_that_does_not_answer_is_named() {
+        let facts = Facts {
+            variables: vec![set("HTTPS_PROXY", "http://a:hunter2@p:1", "")],
+            silent: vec![("HTTPS_PROXY", "refused".to_owned())],
+            ..Facts::default()
+        };
+        let seen = judge(&facts);
+        assert_eq!(seen[0].verdict, Verdict::Fail);
+        let wanted = "HTTPS_PROXY is http://p:1, where no proxy answers: refused";
+        assert_eq!(seen[0].seen, wanted);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::registry::certificate::ServerCertificate;
 use crate::registry::{Fault, Greeting, Tag};
 
 /// Days before a certificate ends that somebody should renew it.
-const SOON: i64 = 14;
+pub(super) const SOON: i64 = 14;
 
 /// Whether it answers.
 pub(super) async fn reach(world: &World<'_>) -> Vec<Observation> {
@@ -153,6 +153,7 @@ mod tests {
     use super::super::finding::Verdict;
     use super::*;
     use crate::registry::Lost;
+    use crate::tls::Doubt;
 
     fn greeting(status: u16, is_tls: bool) -> Greeting {
         Greeting {
@@ -166,6 +167,7 @@ mod tests {
     fn untrusted() -> Fault {
         Fault::Certificate {
             host: "r.example".to_owned(),
+            doubt: Doubt::Issuer,
             text: "UnknownIssuer".to_owned(),
         }
     }

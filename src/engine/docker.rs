@@ -36,7 +36,7 @@ pub use info::EngineInfo;
 #[cfg(test)]
 pub(crate) use info::described;
 pub use logs::{LogLine, LogOptions, LogStream};
-pub use transport::ApiVersion;
+pub use transport::{ApiVersion, Patience};
 
 /// Time limit of a request that the engine answers at once.
 const SHORT: Duration = Duration::from_secs(60);
@@ -67,7 +67,15 @@ impl Docker {
     /// Certificates that cannot be read, a kind of endpoint that this system has not:
     /// [`crate::error::Kind::Engine`].
     pub fn new(endpoint: &Endpoint) -> Result<Self, Error> {
-        let transport = Arc::new(transport::Transport::new(endpoint)?);
+        Self::patient(endpoint, Patience::default())
+    }
+
+    /// The same, its first answer waited for with this patience.
+    ///
+    /// # Errors
+    /// As [`Docker::new`].
+    pub fn patient(endpoint: &Endpoint, patience: Patience) -> Result<Self, Error> {
+        let transport = Arc::new(transport::Transport::new(endpoint, patience)?);
         let carrier = Arc::clone(&transport);
         let client = bollard::Docker::connect_with_custom_transport(
             move |request| Arc::clone(&carrier).carry(request),

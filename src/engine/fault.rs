@@ -11,6 +11,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What the engine said, control characters made visible.
     pub message: String,
+    /// Who said it, to what, with which status, where the words alone do not explain.
+    pub about: Option<String>,
     /// What to do about it, where this fault knows better than its kind.
     pub hint: Option<String>,
 }
@@ -46,6 +48,7 @@ impl Fault {
         Self {
             kind,
             message: message.into(),
+            about: None,
             hint: None,
         }
     }
@@ -66,7 +69,11 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        match &self.about {
+            Some(about) if self.message.is_empty() => f.write_str(about),
+            Some(about) => write!(f, "{about}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
     }
 }
 
@@ -74,7 +81,7 @@ impl std::error::Error for Fault {}
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        let error = Error::engine(fault.message);
+        let error = Error::engine(fault.to_string());
         if let Some(hint) = fault.hint {
             return error.hint(hint);
         }

@@ -135,7 +135,7 @@ fn ask(places: &[(String, Endpoint)]) -> Result<Vec<Result<(), String>>> {
             };
             let docker = Docker::new(endpoint).map_err(|error| error.chain().join(": "))?;
             let answer = docker.ping(limit).await;
-            answer.map_err(|fault| fault.message)
+            answer.map_err(|fault| fault.to_string())
         }))
         .await
     };

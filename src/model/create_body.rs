@@ -62,7 +62,7 @@ pub struct HealthcheckBody {
     pub retries: u32,
     /// Between two probes during the start period. Engines before API 1.44 know no such thing and
     /// take `interval`; later ones wait 5 s where nothing is said, be `interval` ever so short.
-    /// Source: docs.docker.com/reference/api/engine/version/v1.44, "HealthConfig".
+    /// Source: docs.docker.com/reference/api/engine/version/v1.44, `HealthConfig`.
     pub start_interval: u64,
     /// Failures during this time do not count.
     pub start_period: u64,

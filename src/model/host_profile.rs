@@ -210,6 +210,19 @@ impl Host {
         Some((text, advice))
     }
 
+    /// Whom ports let in that are published on every address, and what would keep them out; `None`
+    /// where they are not.
+    pub fn exposed(&self) -> Option<(String, &'static str)> {
+        let text = format!(
+            "ports are published on {}: whoever reaches the engine's host over the network reaches them",
+            self.publish_address
+        );
+        let advice = "`publish_address` in settings.yaml says so; without it they are not";
+        self.publish_address
+            .is_unspecified()
+            .then_some((text, advice))
+    }
+
     /// Whether a forwarder of devenv's own carries the ports.
     pub fn is_forwarded(&self) -> bool {
         matches!(self.reached, Reached::Forwarded(_) | Reached::Tunnelled(_))

@@ -20,18 +20,42 @@ pub const VARIABLES: [(&str, &str); 3] = [
 /// The variable for what has none of its own.
 pub const ALL: (&str, &str) = ("ALL_PROXY", "all_proxy");
 
+/// How a proxy's address is written.
+pub const SHAPE: &str =
+    "write it as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`, or unset it";
+
 /// One proxy's address, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proxy(Secret);
+pub struct Proxy {
+    address: Secret,
+    /// The variable that names it, where one does.
+    variable: Option<&'static str>,
+}
 
 impl Proxy {
     /// As it is written, `http://user:password@proxy:3128` or `proxy:3128`.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Secret::new(text))
+        Self {
+            address: Secret::new(text),
+            variable: None,
+        }
+    }
+
+    /// The same, of a variable.
+    pub fn of(variable: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            variable: Some(variable),
+            ..Self::new(text)
+        }
+    }
+
+    /// What names it, for people.
+    pub fn source(&self) -> &'static str {
+        self.variable.unwrap_or("a proxy of docker's config.json")
     }
 
     fn parts(&self) -> (&str, &str) {
-        let text = self.0.expose();
+        let text = self.address.expose();
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
         // Passwords hold what ends an address elsewhere: they reach to the last `@`.
         let rest = rest.rsplit_once('@').map_or(rest, |(_, it)| it);
@@ -41,7 +65,33 @@ impl Proxy {
 
     /// The address as it is written, for the one place that connects to it.
     pub fn expose(&self) -> &str {
-        self.0.expose()
+        self.address.expose()
+    }
+
+    /// Host and port to connect to, where it can be used.
+    pub fn host_and_port(&self) -> Option<(&str, u16)> {
+        if !self.is_usable() {
+            return None;
+        }
+        let (scheme, address) = self.parts();
+        let default = if scheme.eq_ignore_ascii_case("https") {
+            443
+        } else {
+            80
+        };
+        let (host, port) = host_and_port(address);
+        Some((host, port.map_or(Some(default), |it| it.parse().ok())?))
+    }
+
+    /// That it cannot be used, with what names it and why; `None` where it can.
+    pub fn complaint(&self) -> Option<String> {
+        let problem = self.problem()?;
+        Some(format!("{} cannot be used: {problem}", self.source()))
+    }
+
+    /// Whether it is one that other programs speak: only what is asked of them can say.
+    pub fn is_of_others(&self) -> bool {
+        self.parts().0.to_ascii_lowercase().starts_with("socks")
     }
 
     /// For people: without user and password, and without what may be part of one.
@@ -128,13 +178,15 @@ struct DockerProxies {
 impl Proxies {
     /// From the environment; upper case wins, as for Go, and [`ALL`] is for what has none.
     pub fn of_environment(get: impl Fn(&str) -> Option<String>) -> Self {
-        let either = |(upper, lower)| get(upper).or_else(|| get(lower));
-        let [http, https, except] = VARIABLES.map(either);
-        let all = either(ALL);
+        let either = |(upper, lower)| {
+            let named = |name: &'static str| Some(Proxy::of(name, get(name)?));
+            named(upper).or_else(|| named(lower))
+        };
+        let [http, https, except] = VARIABLES;
         Self {
-            http: http.or_else(|| all.clone()).map(Proxy::new),
-            https: https.or(all).map(Proxy::new),
-            except,
+            http: either(http).or_else(|| either(ALL)),
+            https: either(https).or_else(|| either(ALL)),
+            except: get(except.0).or_else(|| get(except.1)),
         }
     }
 
@@ -185,7 +237,7 @@ impl Proxies {
     pub fn arguments(&self) -> BTreeMap<String, Secret> {
         let [http, https] = [&self.http, &self.https].map(|it| {
             let usable = it.as_ref().filter(|it| it.is_usable());
-            usable.map(|it| it.0.clone())
+            usable.map(|it| it.address.clone())
         });
         if http.is_none() && https.is_none() {
             return BTreeMap::new();
@@ -351,6 +403,21 @@ mod tests {
         ] {
             assert!(Proxy::new(wrong).problem().is_some(), "{wrong}");
         }
+        let at = |text| {
+            Proxy::new(text)
+                .host_and_port()
+                .map(|(host, port)| format!("{host} {port}"))
+        };
+        assert_eq!(at("http://u:p@proxy:3128/").as_deref(), Some("proxy 3128"));
+        assert_eq!(at("https://[fd00::1]").as_deref(), Some("fd00::1 443"));
+        assert_eq!(at("proxy").as_deref(), Some("proxy 80"));
+        assert_eq!(at("foo bar"), None);
+        let complaint = Proxy::of("HTTP_PROXY", "foo bar").complaint().unwrap();
+        assert!(
+            complaint.starts_with("HTTP_PROXY cannot be used: its host"),
+            "{complaint}"
+        );
+        assert!(Proxy::new("socks5h://proxy:1080").is_of_others());
         assert!(Proxy::new("http://localhost:3128").is_loopback());
         assert!(Proxy::new("http://u:p@127.0.0.1:3128").is_loopback());
         assert!(!Proxy::new("http://proxy:3128").is_loopback());
@@ -387,7 +454,9 @@ mod tests {
         assert_eq!(arguments["https_proxy"].expose(), "up");
         let get = |name: &str| (name == "all_proxy").then(|| "http://a:1".to_owned());
         let all = Proxies::of_environment(get);
-        assert_eq!((all.http.is_some(), all.https.is_some()), (true, true));
+        let variable = |proxy: Option<Proxy>| proxy.map(|it| it.source());
+        assert_eq!(variable(all.http), Some("all_proxy"));
+        assert_eq!(variable(all.https), Some("all_proxy"));
         // Exceptions without a proxy are nothing to hand on.
         let only = Proxies {
             except: Some("a".to_owned()),

@@ -74,7 +74,12 @@ async fn connect(context: &Context, root: Url, token: Token) -> Result<Api> {
     let client = crate::registry::web_client(ca, context.proxies(), &root).await;
     let host = root.host_str().unwrap_or_default();
     let client = client.map_err(|fault| {
-        Error::git(format!("the forge's API on {host} cannot be used")).because(fault)
+        let hint = fault.hint();
+        let error = Error::git(format!("the forge's API on {host} cannot be used")).because(fault);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     })?;
     Api::new(client, root, token)
 }

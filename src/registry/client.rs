@@ -131,7 +131,7 @@ impl Registry {
         address.set_path("/v2/");
         match self.exchange(Request::new(Method::GET, address)).await {
             Ok(_) | Err(Fault::Certificate { .. }) => Ok(true),
-            Err(fault @ Fault::File { .. }) => Err(fault),
+            Err(fault @ Fault::Authority { .. }) => Err(fault),
             Err(_) => Ok(false),
         }
     }

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use crate::error::{Error, Kind};
+use crate::model::proxies::SHAPE;
+use crate::tls::Doubt;
 
 /// A failure; `what` is `host/repository:tag`, `…@digest` or the host.
 #[derive(Debug)]
@@ -30,8 +32,19 @@ pub enum Fault {
         lost: Lost,
         text: String,
     },
+    /// A proxy is set for it that cannot be used; `text` names what sets it.
+    Proxy { host: String, text: String },
     /// It is not proven that this is the registry.
-    Certificate { host: String, text: String },
+    Certificate {
+        host: String,
+        doubt: Doubt,
+        text: String,
+    },
+    /// The file that names the company's own certificate authorities is of no use.
+    Authority {
+        path: PathBuf,
+        error: std::io::Error,
+    },
     /// The bytes are not those that the digest names.
     Tampered { what: String, text: String },
     /// More than the limit, in bytes or entries.
@@ -99,9 +112,11 @@ impl Fault {
             Self::Forbidden { host, .. } => Some(format!(
                 "ask for the right, or log in as someone else with: docker login {host}"
             )),
-            Self::Certificate { .. } => Some(
-                "if the company has its own certificate authority, name its PEM file as \
-                 `extra_ca` in the settings"
+            Self::Proxy { .. } => Some(SHAPE.to_owned()),
+            Self::Certificate { host, doubt, .. } => Some(assurance(host, doubt)),
+            Self::Authority { .. } => Some(
+                "`extra_ca` in settings.yaml names a PEM file with the company's certificate \
+                 authority; `devenv doctor` checks it"
                     .to_owned(),
             ),
             Self::Unreachable { host, .. } => Some(format!(
@@ -112,6 +127,40 @@ impl Fault {
             )),
             _ => None,
         }
+    }
+}
+
+/// What makes a doubted certificate a good one.
+fn assurance(host: &str, doubt: &Doubt) -> String {
+    match doubt {
+        Doubt::Issuer | Doubt::Other => {
+            "if the company has its own certificate authority, name its \
+             PEM file as `extra_ca` in the settings"
+                .to_owned()
+        }
+        Doubt::Name(_) => format!(
+            "reach it by a name that its certificate is for, or have one made for {host}: no \
+             certificate authority helps"
+        ),
+        Doubt::Ended => format!(
+            "whoever runs {host} renews it, unless this machine's clock is wrong: `devenv doctor` \
+             compares clocks"
+        ),
+        Doubt::NotYet => {
+            "is this machine's clock right? `devenv doctor` compares clocks".to_owned()
+        }
+    }
+}
+
+/// Why a certificate is refused, for people.
+fn refusal(f: &mut std::fmt::Formatter<'_>, host: &str, doubt: &Doubt) -> std::fmt::Result {
+    write!(f, "the certificate of the registry {host} ")?;
+    match doubt {
+        Doubt::Name(names) if names.is_empty() => f.write_str("is for another name"),
+        Doubt::Name(names) => write!(f, "is for other names: {}", names.join(", ")),
+        Doubt::Ended => f.write_str("has ended"),
+        Doubt::NotYet => f.write_str("is not valid yet"),
+        Doubt::Issuer | Doubt::Other => f.write_str("is not trusted"),
     }
 }
 
@@ -144,9 +193,19 @@ impl std::fmt::Display for Fault {
                 write!(f, "cannot reach the registry {host}: {why}")?;
                 text
             }
-            Self::Certificate { host, text } => {
-                write!(f, "the certificate of the registry {host} is not trusted")?;
+            Self::Proxy { host, text } => {
+                return write!(f, "cannot reach the registry {host}: {text}");
+            }
+            Self::Certificate { host, doubt, text } => {
+                refusal(f, host, doubt)?;
                 text
+            }
+            Self::Authority { path, .. } => {
+                return write!(
+                    f,
+                    "cannot read certificates from {}, which `extra_ca` in the settings names",
+                    path.display()
+                );
             }
             Self::Tampered { what, text } => {
                 write!(f, "{what} is not what the registry delivers")?;
@@ -182,7 +241,7 @@ impl std::fmt::Display for Fault {
 impl StdError for Fault {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::File { error, .. } => Some(error),
+            Self::File { error, .. } | Self::Authority { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -257,5 +316,36 @@ pub(super) fn body_text(body: &[u8]) -> String {
         }
         Err(_) if text.trim_start().starts_with('<') => String::new(),
         Err(_) => visible(&text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_unknown_issuer_is_a_matter_of_authorities() {
+        let names = vec!["a.example".to_owned()];
+        for (doubt, words, hint) in [
+            (Doubt::Issuer, "is not trusted", "extra_ca"),
+            (
+                Doubt::Name(names),
+                "is for other names: a.example",
+                "by a name",
+            ),
+            (Doubt::Ended, "has ended", "compares clocks"),
+            (Doubt::NotYet, "is not valid yet", "compares clocks"),
+        ] {
+            let about_authorities = doubt == Doubt::Issuer;
+            let fault = Fault::Certificate {
+                host: "b.example".to_owned(),
+                doubt,
+                text: String::new(),
+            };
+            assert!(fault.to_string().ends_with(words), "{fault}");
+            let hints = fault.hint().unwrap();
+            assert!(hints.contains(hint), "{hints}");
+            assert_eq!(hints.contains("extra_ca"), about_authorities, "{hints}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! TLS to web servers: the system's certificate authorities and the company's own.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -9,7 +9,7 @@ use rustls::{ClientConfig, Error, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::fault::Fault;
-use crate::tls::{self, OwnToo};
+use crate::tls::{self, Doubt, OwnToo};
 
 /// The certificates that servers presented, by name, whatever came of it.
 #[derive(Debug, Clone, Default)]
@@ -43,11 +43,15 @@ pub(super) fn system(
     presented: Presented,
 ) -> Result<ClientConfig, Fault> {
     let own = match ca_file {
-        Some(path) => read(path)?,
+        Some(path) => tls::authorities(path).map_err(|error| Fault::Authority {
+            path: path.to_owned(),
+            error,
+        })?,
         None => Vec::new(),
     };
     let failed = |error: Error| Fault::Certificate {
         host: host.to_owned(),
+        doubt: Doubt::of(&error),
         text: error.to_string(),
     };
     let inner = Verifier::new_with_extra_roots(own.clone(), tls::provider()).map_err(failed)?;
@@ -64,19 +68,4 @@ pub(super) fn system(
 
 fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error> {
     ClientConfig::builder_with_provider(tls::provider()).with_safe_default_protocol_versions()
-}
-
-fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    let fault = |error: std::io::Error| Fault::File {
-        action: "read certificates from",
-        path: PathBuf::from(path),
-        error,
-    };
-    let bytes = std::fs::read(path).map_err(fault)?;
-    let certificates = tls::certificates(&bytes)
-        .map_err(|error| fault(std::io::Error::other(error.to_string())))?;
-    if certificates.is_empty() {
-        return Err(fault(std::io::Error::other("no PEM certificate in it")));
-    }
-    Ok(certificates)
 }

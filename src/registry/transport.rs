@@ -10,7 +10,8 @@ use tokio::sync::OnceCell;
 use super::fault::{Fault, Lost, visible};
 use super::host::{authority, is_loopback};
 use super::tls;
-use crate::model::proxies::Proxies;
+use crate::model::proxies::{Proxies, Proxy};
+use crate::tls::Doubt;
 
 /// Connection pools: plain HTTP and TLS to this machine (never through a proxy), TLS to others.
 #[derive(Debug)]
@@ -49,6 +50,9 @@ impl Transport {
             what: host.clone(),
             text: format!("no HTTP client: {error}"),
         };
+        if let Some(text) = carrier(&self.proxies, url).and_then(Proxy::complaint) {
+            return Err(Fault::Proxy { host, text });
+        }
         if url.scheme() == "http" {
             let build = async || {
                 let nobody = tls::nobody().map_err(|error| failed(&error))?;
@@ -85,12 +89,16 @@ impl Transport {
         }
         let proxies = self.proxies.clone();
         let proxy = reqwest::Proxy::custom(move |url| {
-            let (is_tls, host) = (url.scheme() == "https", url.host_str()?);
-            let proxy = proxies.carrier(is_tls, host, url.port_or_known_default())?;
-            Some(proxy.expose().to_owned())
+            carrier(&proxies, url).map(|proxy| proxy.expose().to_owned())
         });
         builder.proxy(proxy).build()
     }
+}
+
+/// The proxy that carries requests to `url`, if one does.
+fn carrier<'a>(proxies: &'a Proxies, url: &Url) -> Option<&'a Proxy> {
+    let (is_tls, host) = (url.scheme() == "https", url.host_str()?);
+    proxies.carrier(is_tls, host, url.port_or_known_default())
 }
 
 /// What a failed exchange with `host` means.
@@ -138,6 +146,10 @@ fn tls_fault(host: String, error: &rustls::Error) -> Fault {
             lost: Lost::Connect,
             text: "it does not speak TLS, and plain HTTP is for this machine only".to_owned(),
         },
-        _ => Fault::Certificate { host, text },
+        _ => Fault::Certificate {
+            host,
+            doubt: Doubt::of(error),
+            text,
+        },
     }
 }

@@ -7,6 +7,7 @@ pub mod table;
 
 use std::io::{IsTerminal, Write};
 
+use indicatif::MultiProgress;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -41,6 +42,8 @@ pub struct Ui {
     width: Option<usize>,
     out: Style,
     err: Style,
+    /// What is shown in place on stderr; it steps aside for lines.
+    bars: MultiProgress,
 }
 
 impl Ui {
@@ -60,6 +63,7 @@ impl Ui {
                 .filter(|columns| stdout && *columns > 0),
             out: Style::new(stdout && !manner.no_color && !manner.json),
             err: Style::new(stderr && !manner.no_color),
+            bars: MultiProgress::new(),
         }
     }
 
@@ -118,17 +122,14 @@ impl Ui {
     /// Says what happens.
     pub fn note(&self, text: &str) {
         if !self.manner.quiet {
-            write_err(&printable(text));
+            self.bars.suspend(|| write_err(&printable(text)));
         }
     }
 
     /// Says something that the user should act on.
     pub fn warn(&self, text: &str) {
-        write_err(&format!(
-            "{} {}",
-            self.err.yellow("warning:"),
-            printable(text)
-        ));
+        let line = format!("{} {}", self.err.yellow("warning:"), printable(text));
+        self.bars.suspend(|| write_err(&line));
     }
 
     /// Shows an error with its causes, details and hints.

@@ -141,7 +141,7 @@ impl Work {
     /// Begins to show it.
     pub fn begin(ui: &Ui, name: &str) -> Arc<Self> {
         let bar = ui.animated.then(|| {
-            let bar = spinner();
+            let bar = ui.bars.add(spinner());
             bar.set_prefix(name.to_owned());
             bar
         });
@@ -170,9 +170,11 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        if let Some(bar) = self.bar.as_ref().filter(|bar| !bar.is_finished()) {
+        let Some(bar) = &self.bar else { return };
+        if !bar.is_finished() {
             bar.finish_and_clear();
         }
+        self.ui.bars.remove(bar);
     }
 }
 

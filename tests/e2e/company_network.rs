@@ -9,7 +9,7 @@ use crate::support::company::Company;
 use crate::support::forward_proxy::{ForwardProxy, Place};
 use crate::support::synthetic::git;
 use crate::support::tls_server::TlsServer;
-use crate::support::workstation::{Ran, Workstation, docker, finished};
+use crate::support::workstation::{Ran, Workstation, docker, finished, free_port};
 
 /// `doctor --json` with these variables and no other proxy's.
 fn doctor(workstation: &Workstation, variables: &[(&str, &str)]) -> Ran {
@@ -98,6 +98,38 @@ async fn git_over_http_goes_through_the_proxy_whichever_spelling() {
         assert_eq!(verdict(&direct, "git"), "fail", "{}", said(&direct, "git"));
         assert_eq!(proxy.asked(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_proxy_of_no_use_is_named_by_its_variable() {
+    let platform = platform_at("registry.acme.invalid");
+    let workstation = Workstation::initialised(&platform.url());
+    let mut sync = workstation.command();
+    sync.args(["list", "--environment", "production"]);
+    without_proxies(&mut sync);
+    sync.env("HTTPS_PROXY", "http://anna:hunter2");
+    let ran = finished(sync, "")
+        .code(8)
+        .says("HTTPS_PROXY cannot be used: its port is no number")
+        .says("http://HOST:PORT");
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    let clone = workstation
+        .home
+        .path()
+        .join("data/platforms/acme/definitions.git");
+    let url = "https://git.acme.invalid/definitions.git";
+    git(&clone, &["remote", "set-url", "origin", url]);
+    let wrong = doctor(&workstation, &[("HTTPS_PROXY", "foo bar")]);
+    for name in ["registry", "git", "proxies"] {
+        let said = said(&wrong, name);
+        assert!(said.contains("HTTPS_PROXY cannot be used"), "{said}");
+    }
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let silent = doctor(&workstation, &[("HTTPS_PROXY", &nowhere)]);
+    assert_eq!(verdict(&silent, "proxies"), "fail");
+    let said = said(&silent, "proxies");
+    assert!(said.contains("HTTPS_PROXY is http://127.0.0.1"), "{said}");
+    assert!(said.contains("no proxy answers"), "{said}");
 }
 
 #[test]

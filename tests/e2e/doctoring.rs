@@ -105,6 +105,34 @@ fn a_registry_that_is_gone_fails_and_the_others_go_on() {
 }
 
 #[test]
+fn the_companys_authority_is_looked_at_even_where_nobody_asks_for_it() {
+    let platform = platform_at(&format!("127.0.0.1:{}", free_port()));
+    let workstation = Workstation::initialised(&platform.url());
+    let judged = |file: &std::path::Path| {
+        let settings = format!("extra_ca: {}\n", file.display());
+        workstation.write("config/settings.yaml", &settings);
+        workstation.run(&["doctor", "--json", "--offline"])
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("acme.pem");
+    for text in [None, Some("no certificate")] {
+        if let Some(text) = text {
+            std::fs::write(&file, text).unwrap();
+        }
+        let doctor = judged(&file).code(2);
+        assert_eq!(verdict(&doctor, "authority"), "fail");
+        let said = said(&doctor, "authority");
+        for part in ["acme.pem", "`extra_ca`", "settings.yaml"] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+    let server = TlsServer::start("DNS:a.example", 60);
+    let doctor = judged(&server.certificate());
+    assert_eq!(verdict(&doctor, "authority"), "ok");
+    assert!(said(&doctor, "authority").contains("`somebody`"));
+}
+
+#[test]
 fn a_certificate_that_nobody_knows_is_explained() {
     let address = bridge_address();
     let server = TlsServer::start(&format!("IP:{address}"), 2);

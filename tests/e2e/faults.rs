@@ -42,6 +42,25 @@ async fn no_engine_is_said_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_hangs_is_told_of_and_given_up() {
+    let platform = Synthetic::define(&[("billing", &app(""))]);
+    let workstation = Workstation::initialised(&platform.url());
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("docker.sock");
+    // Connections are taken by the kernel, and nobody answers.
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let host = format!("unix://{}", socket.display());
+    let begun = std::time::Instant::now();
+    workstation
+        .run(&["status", "--host", &host])
+        .code(4)
+        .says(&format!("waiting for the engine at {host}"))
+        .says("answered nothing within 10s")
+        .says("devenv doctor");
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_goes_away_in_the_middle_is_survived() {
     let platform = Synthetic::released(&[
         ("a", &app("volumes: { logs: /logs }\n")),
@@ -65,6 +84,7 @@ async fn an_engine_that_goes_away_in_the_middle_is_survived() {
     workstation
         .run(&["up", "b", "--no-proxy", "--host", &host])
         .code(4)
+        .says(&format!("the engine at {host} answered 500 to GET /"))
         .says("something is wrong");
 }
 

@@ -13,6 +13,10 @@ pub enum Cause {
     NoPushOptions,
     /// The server's certificate or host key is not accepted here.
     Untrusted,
+    /// The server's certificate is for another name.
+    WrongName,
+    /// The server's certificate has ended, or is not valid yet.
+    WrongTime,
     /// No connection, or one that broke.
     Unreachable,
     /// The server gave no sign of life for too long.
@@ -29,6 +33,8 @@ impl Cause {
             Self::Denied => Some("the server does not allow it"),
             Self::NoPushOptions => Some("the server takes no push options"),
             Self::Untrusted => Some("the server's identity is not trusted here"),
+            Self::WrongName => Some("the server's certificate is for another name"),
+            Self::WrongTime => Some("the server's certificate is not valid now"),
             Self::Unreachable => Some("the server cannot be reached"),
             Self::TimedOut => Some("the server gave no sign of life"),
             Self::Other => None,
@@ -45,6 +51,12 @@ impl Cause {
             Self::Untrusted => Some(
                 "have its certificate authority (`extra_ca` in the settings, or http.sslCAInfo) or host key (known_hosts) set up",
             ),
+            Self::WrongName => Some(
+                "use an address with the name that the certificate is for, or have one made for this: no certificate authority helps",
+            ),
+            Self::WrongTime => Some(
+                "whoever runs the server renews it, unless this machine's clock is wrong: `devenv doctor` compares clocks",
+            ),
             Self::Unreachable | Self::TimedOut => Some("check the network, the VPN and the proxy"),
             Self::NoPushOptions | Self::Other => None,
         }
@@ -54,7 +66,7 @@ impl Cause {
 /// What is looked for in small letters. The texts are git's (C locale), curl's, OpenSSH's, libgit2's and those of the large forges.
 /// First match wins: `Permission denied` comes before the `Could not read from remote repository`
 /// and `make sure … the repository exists` that follow it.
-const TEXTS: [(Cause, &[&str]); 7] = [
+const TEXTS: [(Cause, &[&str]); 9] = [
     (
         Cause::NoPushOptions,
         &[
@@ -68,6 +80,22 @@ const TEXTS: [(Cause, &[&str]); 7] = [
             "operation too slow",
             "operation timed out",
             "early eof after timeout",
+        ],
+    ),
+    (
+        Cause::WrongName,
+        &[
+            "no alternative certificate subject name matches",
+            "does not match target host name",
+            "hostname mismatch",
+        ],
+    ),
+    (
+        Cause::WrongTime,
+        &[
+            "certificate has expired",
+            "certificate is not yet valid",
+            "expired certificate",
         ],
     ),
     (

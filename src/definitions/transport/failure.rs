@@ -160,6 +160,18 @@ mod tests {
                 &format!("Host key verification failed.\n{ssh_end}"),
                 Cause::Untrusted,
             ),
+            (
+                "fatal: unable to access 'https://h/': SSL: no alternative certificate subject name matches target host name 'h'",
+                Cause::WrongName,
+            ),
+            (
+                "fatal: unable to access 'https://h/': SSL: certificate subject name (x) does not match target host name 'h'",
+                Cause::WrongName,
+            ),
+            (
+                "fatal: unable to access 'https://h/': SSL certificate problem: certificate has expired",
+                Cause::WrongTime,
+            ),
             ("fatal: bad object", Cause::Other),
         ] {
             assert_eq!(cause(text), expected, "{text}");

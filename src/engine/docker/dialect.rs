@@ -43,7 +43,9 @@ impl Docker {
             Ok(serde_json::from_value(value)?)
         };
         self.short(asked).await.map_err(|mut fault| {
-            fault.message = format!("its answer cannot be read: {}", fault.message);
+            if fault.about.is_none() {
+                fault.message = format!("its answer cannot be read: {}", fault.message);
+            }
             fault
         })
     }

@@ -5,6 +5,7 @@ use std::io;
 use bollard::errors::Error as BollardError;
 
 use super::transport::lost::Lost;
+use super::transport::refused::Refused;
 use crate::engine::{Fault, FaultKind};
 
 /// The fault that a request's error stands for.
@@ -13,18 +14,7 @@ pub(super) fn fault(error: BollardError) -> Fault {
         BollardError::DockerResponseServerError {
             status_code,
             message,
-        } => {
-            if message.contains("HTTP request to an HTTPS server") {
-                return wants_tls();
-            }
-            let kind = by_text(&message).unwrap_or_else(|| by_status(status_code, &message));
-            let message = if message.trim().is_empty() {
-                format!("the engine answered with status {status_code}")
-            } else {
-                visible(&message)
-            };
-            Fault::new(kind, message)
-        }
+        } => Fault::new(by_status(status_code, &message), visible(&message)),
         BollardError::DockerStreamError { error } => said(&error),
         BollardError::RequestTimeoutError => {
             Fault::new(FaultKind::Hung, "the engine did not answer in time")
@@ -45,6 +35,35 @@ pub(super) fn fault(error: BollardError) -> Fault {
         }
     }
 }
+
+/// What an answer with an error's status means; `about` is told where the words alone do not explain.
+fn answered(refused: &Refused) -> Fault {
+    let (status, text) = (refused.status, &refused.text);
+    if text.contains("HTTP request to an HTTPS server") {
+        return wants_tls();
+    }
+    let kind = by_text(text).unwrap_or_else(|| by_status(status, text));
+    let mut fault = Fault::new(kind, visible(text));
+    let explains = matches!(
+        kind,
+        FaultKind::NotFound | FaultKind::Conflict | FaultKind::PortTaken | FaultKind::NoSpace
+    );
+    if !explains || fault.message.is_empty() {
+        fault.about = Some(visible(&refused.about));
+    }
+    fault.hint = match kind {
+        FaultKind::Denied => Some(REFUSED.to_owned()),
+        FaultKind::Failed => Some(FAILED.to_owned()),
+        _ => None,
+    };
+    fault
+}
+
+/// Unlike a socket that this user may not open.
+const REFUSED: &str =
+    "a plugin of the engine, or a proxy before it, decides who may do this: ask who runs it";
+const FAILED: &str = "the engine does not do what is asked of it: its own log says more, and \
+     `devenv doctor` whether it is too old or misses something";
 
 /// What an engine behind TLS answers to plain HTTP.
 fn wants_tls() -> Fault {
@@ -87,6 +106,9 @@ fn broken(error: &io::Error) -> Fault {
         let mut fault = Fault::new(lost.kind, visible(&lost.message));
         fault.hint.clone_from(&lost.hint);
         return fault;
+    }
+    if let Some(refused) = error.get_ref().and_then(|it| it.downcast_ref::<Refused>()) {
+        return answered(refused);
     }
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied => FaultKind::Denied,
@@ -163,13 +185,34 @@ pub(super) fn visible(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn answered(status_code: u16, message: &str) -> FaultKind {
-        let message = message.to_owned();
-        fault(BollardError::DockerResponseServerError {
-            status_code,
-            message,
-        })
-        .kind
+    fn refused(status: u16, text: &str) -> BollardError {
+        let refused = Refused {
+            status,
+            text: text.to_owned(),
+            about: format!("the engine at unix:///x answered {status} to GET /y"),
+        };
+        BollardError::IOError {
+            err: io::Error::other(refused),
+        }
+    }
+
+    fn kind(status: u16, text: &str) -> FaultKind {
+        fault(refused(status, text)).kind
+    }
+
+    #[test]
+    fn what_words_alone_do_not_explain_is_told_with_whom_and_what() {
+        let about = "the engine at unix:///x answered 500 to GET /y";
+        let said = |status, text| fault(refused(status, text)).to_string();
+        assert_eq!(said(500, "runtime\n"), format!("{about}: runtime"));
+        assert_eq!(said(500, ""), about);
+        assert_eq!(said(404, "No such container: x"), "No such container: x");
+        assert_eq!(said(404, ""), about.replace("500", "404"));
+        for status in [400, 403, 500, 502] {
+            let error = crate::error::Error::from(fault(refused(status, "x")));
+            assert_eq!(error.hints().len(), 1, "{status}: {error:?}");
+            assert!(!error.hints()[0].contains("group"), "{error:?}");
+        }
     }
 
     #[test]
@@ -177,7 +220,7 @@ mod tests {
         use FaultKind::{
             Conflict, Denied, Failed, Internal, NoSpace, NotFound, PortTaken, Unreachable,
         };
-        for (status, message, kind) in [
+        for (status, message, wanted) in [
             (404, "No such container: x", NotFound),
             (
                 409,
@@ -228,16 +271,16 @@ mod tests {
             (500, "no such container", NotFound),
             (503, "", Unreachable),
         ] {
-            assert_eq!(answered(status, message), kind, "{status} {message}");
+            assert_eq!(kind(status, message), wanted, "{status} {message}");
         }
     }
 
     #[test]
     fn a_bind_that_is_a_mount_is_no_port() {
         let message = "invalid mount config for type \"bind\": stat /home/me: permission denied";
-        assert_eq!(answered(400, message), FaultKind::Failed);
+        assert_eq!(kind(400, message), FaultKind::Failed);
         let message = "failed to bind host port 127.0.0.1:80/tcp: permission denied";
-        assert_eq!(answered(500, message), FaultKind::PortTaken);
+        assert_eq!(kind(500, message), FaultKind::PortTaken);
     }
 
     #[test]
@@ -251,13 +294,7 @@ mod tests {
             stream("write /x: no space left on device"),
             FaultKind::NoSpace
         );
-        let registry = |message: &str| {
-            registry_fault(BollardError::DockerResponseServerError {
-                status_code: 404,
-                message: message.to_owned(),
-            })
-            .kind
-        };
+        let registry = |message: &str| registry_fault(refused(404, message)).kind;
         assert_eq!(
             registry("pull access denied for x, repository does not exist or may require login"),
             FaultKind::Failed

@@ -8,6 +8,8 @@
 
 mod dial;
 pub(super) mod lost;
+mod patience;
+pub(super) mod refused;
 mod ssh;
 mod tls;
 mod version;
@@ -25,17 +27,20 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http_body_util::Either;
 use hyper::body::Incoming;
-use hyper::{Method, Request, Response, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use self::dial::Dialler;
 use self::lost::Broken;
+use self::patience::Waiting;
+use self::refused::{Asked, refused};
 use crate::engine::endpoint::Endpoint;
 use crate::error::Error;
 use crate::system::{Here, System as _};
 
+pub use self::patience::Patience;
 pub use self::version::ApiVersion;
 
 /// How long a TCP connection may take to be made.
@@ -70,11 +75,12 @@ pub(super) struct Transport {
     engine: OnceLock<String>,
     /// Whether it was there when it was last asked: then a lost connection may be a restart.
     lives: AtomicBool,
+    waiting: Waiting,
 }
 
 impl Transport {
     /// A transport to `endpoint`; connects with the first request.
-    pub(super) fn new(endpoint: &Endpoint) -> Result<Self, Error> {
+    pub(super) fn new(endpoint: &Endpoint, patience: Patience) -> Result<Self, Error> {
         let (send, locate) = match endpoint {
             Endpoint::Unix(path) if !Here::PIPES => local(path),
             Endpoint::Pipe(path) if Here::PIPES => local(Path::new(path)),
@@ -103,6 +109,7 @@ impl Transport {
             version: OnceLock::new(),
             engine: OnceLock::new(),
             lives: AtomicBool::new(false),
+            waiting: Waiting::new(patience),
         })
     }
 
@@ -126,13 +133,16 @@ impl Transport {
             None if request.method() == Method::GET => self.first(request).await?,
             None => {
                 let ping = self.first(get("/_ping")?).await?;
-                if self.version.get().is_none() {
+                match self.version.get() {
+                    Some(version) => self.send(request, *version).await?,
                     // Nobody has seen the request itself yet.
-                    return Ok(ping);
+                    None => ping,
                 }
-                self.send(request, self.version()).await?
             }
         };
+        if answer.extensions().get::<Asked>().is_some() {
+            return Err(refused(answer, &self.name).await);
+        }
         if let Some(Accepted(notify)) = accepted
             && answer.status().is_success()
         {
@@ -144,7 +154,7 @@ impl Transport {
     /// A `GET` that learns the engine's version from its answer.
     async fn first(&self, request: BollardRequest) -> Answer {
         let path = request.uri().to_string();
-        let answer = self.send(request, None).await?;
+        let answer = self.send_first(request).await?;
         let theirs = answer
             .headers()
             .get("api-version")
@@ -179,6 +189,7 @@ impl Transport {
             .uri()
             .path_and_query()
             .map_or("/", hyper::http::uri::PathAndQuery::as_str);
+        let asked = format!("{} {}", request.method(), request.uri().path());
         let path = match version {
             Some(version) => format!("/v{version}{path}"),
             None => path.to_owned(),
@@ -189,7 +200,10 @@ impl Transport {
                 format!("`{}` is no path of the engine", path.escape_default()),
             )
         })?;
-        let answer = self.patiently(request).await?;
+        let mut answer = self.patiently(request).await?;
+        if is_refusal(answer.status()) {
+            answer.extensions_mut().insert(Asked(asked));
+        }
         if self.engine.get().is_none() && answer.status().is_success() {
             let server = answer.headers().get(hyper::header::SERVER);
             let version = server.and_then(|it| product_version(it.to_str().ok()?));
@@ -246,6 +260,11 @@ fn spare(request: &BollardRequest) -> Option<BollardRequest> {
     *spare.uri_mut() = request.uri().clone();
     *spare.headers_mut() = request.headers().clone();
     Some(spare)
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    let fine = status.is_success() || status.is_informational();
+    !fine && status != StatusCode::NOT_MODIFIED
 }
 
 /// `20.10.24` of `Docker/20.10.24 (linux)`.

@@ -48,7 +48,7 @@ fn status_texts() {
 #[test]
 fn the_create_body_loses_nothing_on_the_way_to_bollard() {
     let text = r#"{"Cmd":["a"],"Entrypoint":[],"Env":["A=1"],"ExposedPorts":{"80/tcp":{}},
-        "Healthcheck":{"Interval":500000000,"Retries":3,"StartPeriod":0,"Test":["CMD","x"],"Timeout":1},
+        "Healthcheck":{"Interval":500000000,"Retries":3,"StartInterval":7,"StartPeriod":0,"Test":["CMD","x"],"Timeout":1},
         "HostConfig":{"ExtraHosts":["a:1"],"Memory":7,"Mounts":[{"Source":"v","Target":"/t","Type":"volume"}],
         "NanoCpus":5,"NetworkMode":"n","PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"80"}]},
         "ReadonlyRootfs":true,"Tmpfs":{"/tmp":""},"Ulimits":[{"Hard":2,"Name":"nofile","Soft":1}]},
