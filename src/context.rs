@@ -1,10 +1,11 @@
 //! What every command is given: settings, paths, clock, environment and the user interface.
 
 mod company;
+mod docker_config;
 mod profiles;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct Context {
     pub ui: Ui,
     /// The engine, once it was asked for.
     pub found: OnceLock<(Docker, Choice)>,
+    /// The folder of docker's `config.json`, once it was looked at.
+    pub docker_config: OnceLock<Option<PathBuf>>,
 }
 
 /// A platform that was initialised here.
@@ -92,7 +95,7 @@ impl Context {
         (!self.offline).then(|| {
             Registry::new(Options {
                 mirrors: mirrors.clone(),
-                docker_config: self.environment.docker_config(),
+                docker_config: self.docker_config(),
                 ca_file: self.settings.extra_ca.value.clone(),
                 proxies: self.proxies(),
                 ..Options::default()
@@ -133,6 +136,7 @@ impl Context {
         if let Some(found) = self.found.get() {
             return Ok(found.clone());
         }
+        self.docker_config();
         let get = |name: &str| self.environment.get(name).map(ToOwned::to_owned);
         let environment = EngineEnvironment {
             host_argument: self.settings.host.value.clone(),

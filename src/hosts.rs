@@ -1,6 +1,7 @@
 //! Which kind of host an engine is on: asked once, remembered, settled by the user's settings.
 
-use std::net::IpAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, TcpListener};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::model::host_profile::{
     Appears, Host, HostFacts, HostProfile, PublishAddress, built_in, recognise,
 };
 use crate::model::nearest::nearest;
-use crate::paths::Paths;
+use crate::paths::{MACHINE_NAME, Paths};
 use crate::state;
 
 /// After this an engine is asked again.
@@ -106,7 +107,8 @@ async fn ask(
     endpoint: &Endpoint,
 ) -> Result<(HostRecord, EngineInfo)> {
     let info = engine.info().await?;
-    let facts = engine::facts(&info, endpoint, std::env::consts::OS);
+    let machine = machine_name();
+    let facts = engine::facts(&info, endpoint, std::env::consts::OS, machine.as_deref());
     let all = HostProfile::all(context.own_profiles()?)?;
     let (profile, why) = recognise(&all, &facts)
         .ok_or_else(|| Error::usage("no host profile fits, not even the last one"))?;
@@ -178,6 +180,50 @@ async fn settle(
     let wanted = context.settings.publish_address.value;
     let forward = context.settings.forward.value;
     Host::new(profile, why, address, wanted, forward)
+}
+
+/// Before anything is published: warns of what everybody will reach, and refuses a `publish_address`
+/// that this machine has not, where the engine is on it. Engines notice that only when what ran before
+/// is gone.
+///
+/// # Errors
+/// The setting and where it is from: [`crate::error::Kind::Usage`].
+pub fn check_publishing(context: &Context, host: &Host, choice: &Choice) -> Result<()> {
+    if let Some((text, advice)) = host.exposed() {
+        context.ui.warn(&format!("{text} ({advice})"));
+    }
+    let setting = &context.settings.publish_address;
+    match setting.value {
+        Some(address) if is_here(context, choice) => bindable(address).map_err(|error| {
+            let origin = &setting.origin;
+            Error::usage(format!(
+                "`publish_address` in {origin} is {address}, which is no address of this machine"
+            ))
+            .because(error)
+            .hint("without the setting, ports are published at 127.0.0.1, for this machine only")
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the engine runs on this machine itself, by the name that it told.
+fn is_here(context: &Context, choice: &Choice) -> bool {
+    let record = remembered(&context.paths, &choice.endpoint);
+    let name = record.map(|record| record.facts.name);
+    choice.endpoint.host().is_none() && name.is_some() && name == machine_name()
+}
+
+fn bindable(address: IpAddr) -> std::io::Result<()> {
+    match TcpListener::bind((address, 0)) {
+        Err(error) if error.kind() == ErrorKind::AddrNotAvailable => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// `None` on systems whose engines are in virtual machines anyway.
+fn machine_name() -> Option<String> {
+    let name = std::fs::read_to_string(MACHINE_NAME).ok()?;
+    Some(name.trim_end().to_owned())
 }
 
 /// The engine's address, an IPv4 one where there are several.

@@ -73,9 +73,6 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     let forwarding = Forwarding::new(context, open, &host, &engine_choice);
     let warnings = chosen.warnings.iter();
     warnings.for_each(|warning| context.ui.warn(warning));
-    if let Some((text, advice)) = host.exposed() {
-        context.ui.warn(&format!("{text} ({advice})"));
-    }
     let mut next = remembered(open, record.clone(), wish, environment, &chosen);
     mirror::settle(context, open, (&engine, &host), &identity, wish, &mut next).await?;
     let locals = Locals::of(context, open, &engine, &next, &mut chosen, !wish.dry_run).await?;
@@ -162,17 +159,20 @@ fn observing(engine: &Docker, identity: &Identity) -> tokio::task::JoinHandle<Re
 }
 
 /// What is remembered of the engine counts as long as it is the one that has the instance: where
-/// nothing of it is, another may have taken its place.
+/// nothing of it is, another may have taken its place. Where it is to publish is checked.
 async fn settled_host(
     context: &Context,
     engine: &Docker,
     choice: &Choice,
     observation: &Observation,
 ) -> Result<Host> {
-    if observation.observed.containers.is_empty() {
-        return Ok(hosts::ask_host(context, engine, choice).await?.0);
-    }
-    hosts::host(context, engine, choice).await
+    let host = if observation.observed.containers.is_empty() {
+        hosts::ask_host(context, engine, choice).await?.0
+    } else {
+        hosts::host(context, engine, choice).await?
+    };
+    hosts::check_publishing(context, &host, choice)?;
+    Ok(host)
 }
 
 /// Commands on one instance take turns; one that only plans does not wait.

@@ -384,6 +384,7 @@ async fn who_never_answered_is_told_of_and_soon_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[expect(clippy::disallowed_methods, reason = "an engine that is slow")]
 async fn a_first_question_that_takes_long_is_no_silence() {
     let engine = Scripted::new(|line| {
         if !line.contains("_ping") {

@@ -180,6 +180,7 @@ impl Cli {
             offline: self.globals.offline,
             ui,
             found: std::sync::OnceLock::new(),
+            docker_config: std::sync::OnceLock::new(),
         };
         match self.command {
             Command::Init(arguments) => init::run(&context, arguments).await,

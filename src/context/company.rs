@@ -28,7 +28,7 @@ impl Context {
     /// as far as a container can reach them.
     pub fn build_proxies(&self) -> Result<Proxies> {
         let own = self.proxies().beyond_loopback();
-        let Some(folder) = self.environment.docker_config() else {
+        let Some(folder) = self.docker_config() else {
             return Ok(own);
         };
         let path = folder.join("config.json");
@@ -235,6 +235,7 @@ mod tests {
             instance: InstanceName::new("default").unwrap(),
             offline: false,
             found: std::sync::OnceLock::new(),
+            docker_config: std::sync::OnceLock::new(),
             ui: Ui::new(Manner::default()),
         }
     }
@@ -352,6 +353,10 @@ mod tests {
         std::fs::write(home.path().join("config.json"), text).unwrap();
         assert_eq!(built()["http_proxy"].expose(), "http://127.0.0.1:1");
         std::fs::write(home.path().join("config.json"), "{").unwrap();
-        assert!(context(home.path(), &variables).build_arguments().is_err());
+        assert_eq!(
+            names(built()),
+            ["HTTPS_PROXY", "https_proxy"],
+            "as without it"
+        );
     }
 }

@@ -51,9 +51,10 @@ pub(super) async fn look(world: &World<'_>) -> Vec<Observation> {
         builds,
         silent: Vec::new(),
     };
-    let silent = match world.context.offline {
-        true => Vec::new(),
-        false => silent(&facts, world.patience()).await,
+    let silent = if world.context.offline {
+        Vec::new()
+    } else {
+        silent(&facts, world.patience()).await
     };
     judge(&Facts { silent, ..facts })
 }

@@ -35,10 +35,17 @@ struct MetaEndpoint {
     skip_tls_verify: bool,
 }
 
-/// `currentContext` with the file that says it; `None` where there is no file.
+/// `currentContext` with the file that says it; `None` where there is no file, and of one that is no
+/// JSON, as docker's client has it.
 pub(super) fn current(folder: &Path) -> Result<Option<(String, PathBuf)>> {
     let file = folder.join("config.json");
-    let config: Option<ConfigFile> = read(&file)?;
+    let Some(bytes) = bytes(&file)? else {
+        return Ok(None);
+    };
+    let config = match serde_json::from_slice::<ConfigFile>(&bytes) {
+        Err(error) if error.is_data() => return Err(invalid(&file, error)),
+        config => config.ok(),
+    };
     Ok(config
         .and_then(|config| config.current_context)
         .map(|name| (name, file)))
@@ -78,11 +85,20 @@ fn material(folder: &Path, skip_verify: bool) -> Option<TlsMaterial> {
 }
 
 fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
-    let bytes = match std::fs::read(file) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        other => other.at(Kind::Engine, "read", file)?,
+    let Some(bytes) = bytes(file)? else {
+        return Ok(None);
     };
     let value = serde_json::from_slice(&bytes);
-    let wrong = |error| Error::engine(format!("{} is not valid", file.display())).because(error);
-    value.map(Some).map_err(wrong)
+    value.map(Some).map_err(|error| invalid(file, error))
+}
+
+fn bytes(file: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        other => other.at(Kind::Engine, "read", file).map(Some),
+    }
+}
+
+fn invalid(file: &Path, error: serde_json::Error) -> Error {
+    Error::engine(format!("{} is not valid", file.display())).because(error)
 }

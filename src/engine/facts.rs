@@ -25,8 +25,17 @@ impl Endpoint {
     }
 }
 
-/// The facts about an engine, seen from `client`, a system in Rust's words.
-pub fn facts(info: &EngineInfo, endpoint: &Endpoint, client: &str) -> HostFacts {
+/// The facts about an engine, seen from `client`, a system in Rust's words, whose machine calls itself
+/// `machine` where that is known.
+pub fn facts(
+    info: &EngineInfo,
+    endpoint: &Endpoint,
+    client: &str,
+    machine: Option<&str>,
+) -> HostFacts {
+    let loopback = endpoint.host().is_none_or(is_loopback);
+    // A port of loopback may lead into a virtual machine, or on by another tunnel.
+    let is_here = endpoint.kind() != EndpointKind::Ssh || machine == Some(&info.name);
     let mut components: Vec<String> = info.components.iter().map(|it| it.0.clone()).collect();
     components.extend(Some(info.platform.clone()).filter(|it| !it.is_empty()));
     HostFacts {
@@ -37,7 +46,7 @@ pub fn facts(info: &EngineInfo, endpoint: &Endpoint, client: &str) -> HostFacts 
         security_options: info.security_options.clone(),
         components,
         endpoint: endpoint.kind(),
-        loopback: endpoint.host().is_none_or(is_loopback),
+        loopback: loopback && is_here,
         client: client.to_owned(),
     }
 }
@@ -85,7 +94,7 @@ mod tests {
             assert!(recorded.source.starts_with("https://"), "{file}");
             let endpoint = parse_host(&recorded.endpoint, None).unwrap();
             let info = described(recorded.info, recorded.version);
-            let facts = facts(&info, &endpoint, &recorded.client);
+            let facts = facts(&info, &endpoint, &recorded.client, None);
             let (found, why) = recognise(&profiles, &facts).unwrap();
             assert_eq!(found.name, expected, "{file}: {why}");
             seen.insert(found.name.clone());
@@ -93,6 +102,25 @@ mod tests {
         for profile in &profiles {
             assert!(seen.contains(&profile.name), "{} was seen", profile.name);
         }
+    }
+
+    #[test]
+    fn ssh_to_loopback_leads_here_only_where_the_engine_has_this_machines_name() {
+        let info = EngineInfo {
+            name: "workstation".to_owned(),
+            ..EngineInfo::default()
+        };
+        let loopback = |address: &str, machine| {
+            let endpoint = parse_host(address, None).unwrap();
+            facts(&info, &endpoint, "linux", machine).loopback
+        };
+        let ssh = "ssh://me@127.0.0.1:2222";
+        assert!(loopback(ssh, Some("workstation")));
+        assert!(!loopback(ssh, Some("another")));
+        assert!(!loopback(ssh, None));
+        assert!(!loopback("ssh://me@far.example", Some("workstation")));
+        assert!(loopback("tcp://127.0.0.1:2375", None));
+        assert!(loopback("unix:///x", None));
     }
 
     #[test]

@@ -80,6 +80,17 @@ pub enum Lost {
     Broken,
 }
 
+impl Lost {
+    fn why(self) -> &'static str {
+        match self {
+            Self::Lookup => "no such host",
+            Self::Connect => "no connection",
+            Self::TimedOut => "no answer in time",
+            Self::Broken => "the connection broke",
+        }
+    }
+}
+
 impl Fault {
     /// Whether the same request may well succeed a moment later. 500 among them: docker-registry
     /// 2.8 on a file system says it of a tag that is being written.
@@ -164,76 +175,73 @@ fn refusal(f: &mut std::fmt::Formatter<'_>, host: &str, doubt: &Doubt) -> std::f
     }
 }
 
+impl Fault {
+    /// What happened, without the words of others.
+    fn headline(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFound { what, .. } => write!(f, "{what} is not in the registry"),
+            Self::Unauthorized {
+                host, stored: true, ..
+            } => write!(f, "the registry {host} refuses the stored login"),
+            Self::Unauthorized { host, .. } => {
+                write!(f, "the registry {host} asks for a login and none is stored")
+            }
+            Self::Forbidden { host, what, .. } => {
+                write!(f, "the registry {host} forbids access to {what}")
+            }
+            Self::Unreachable { host, lost, .. } => {
+                write!(f, "cannot reach the registry {host}: {}", lost.why())
+            }
+            Self::Proxy { host, text } => write!(f, "cannot reach the registry {host}: {text}"),
+            Self::Certificate { host, doubt, .. } => refusal(f, host, doubt),
+            Self::Authority { path, .. } => write!(
+                f,
+                "cannot read certificates from {}, which `extra_ca` in the settings names",
+                path.display()
+            ),
+            Self::Tampered { what, .. } => write!(f, "{what} is not what the registry delivers"),
+            Self::TooLarge { what, limit } => {
+                write!(f, "{what} is larger than the limit of {limit}")
+            }
+            Self::Server { what, status, .. } => {
+                write!(f, "the registry answers {status} for {what}")
+            }
+            Self::Answer { what, .. } => {
+                write!(f, "the registry's answer for {what} cannot be used")
+            }
+            Self::Credentials { host, .. } => {
+                write!(f, "cannot read the login stored for the registry {host}")
+            }
+            Self::File { action, path, .. } => write!(f, "cannot {action} {}", path.display()),
+        }
+    }
+
+    /// The words of others, perhaps none.
+    fn words(&self) -> &str {
+        match self {
+            Self::NotFound { text, .. }
+            | Self::Unauthorized { text, .. }
+            | Self::Forbidden { text, .. }
+            | Self::Unreachable { text, .. }
+            | Self::Certificate { text, .. }
+            | Self::Tampered { text, .. }
+            | Self::Server { text, .. }
+            | Self::Answer { text, .. }
+            | Self::Credentials { text, .. } => text,
+            Self::Proxy { .. }
+            | Self::Authority { .. }
+            | Self::TooLarge { .. }
+            | Self::File { .. } => "",
+        }
+    }
+}
+
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = match self {
-            Self::NotFound { what, text } => {
-                write!(f, "{what} is not in the registry")?;
-                text
-            }
-            Self::Unauthorized { host, stored, text } => {
-                if *stored {
-                    write!(f, "the registry {host} refuses the stored login")?;
-                } else {
-                    write!(f, "the registry {host} asks for a login and none is stored")?;
-                }
-                text
-            }
-            Self::Forbidden { host, what, text } => {
-                write!(f, "the registry {host} forbids access to {what}")?;
-                text
-            }
-            Self::Unreachable { host, lost, text } => {
-                let why = match lost {
-                    Lost::Lookup => "no such host",
-                    Lost::Connect => "no connection",
-                    Lost::TimedOut => "no answer in time",
-                    Lost::Broken => "the connection broke",
-                };
-                write!(f, "cannot reach the registry {host}: {why}")?;
-                text
-            }
-            Self::Proxy { host, text } => {
-                return write!(f, "cannot reach the registry {host}: {text}");
-            }
-            Self::Certificate { host, doubt, text } => {
-                refusal(f, host, doubt)?;
-                text
-            }
-            Self::Authority { path, .. } => {
-                return write!(
-                    f,
-                    "cannot read certificates from {}, which `extra_ca` in the settings names",
-                    path.display()
-                );
-            }
-            Self::Tampered { what, text } => {
-                write!(f, "{what} is not what the registry delivers")?;
-                text
-            }
-            Self::TooLarge { what, limit } => {
-                return write!(f, "{what} is larger than the limit of {limit}");
-            }
-            Self::Server { what, status, text } => {
-                write!(f, "the registry answers {status} for {what}")?;
-                text
-            }
-            Self::Answer { what, text } => {
-                write!(f, "the registry's answer for {what} cannot be used")?;
-                text
-            }
-            Self::Credentials { host, text } => {
-                write!(f, "cannot read the login stored for the registry {host}")?;
-                text
-            }
-            Self::File { action, path, .. } => {
-                return write!(f, "cannot {action} {}", path.display());
-            }
-        };
-        if text.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " ({text})")
+        self.headline(f)?;
+        match self.words() {
+            "" => Ok(()),
+            words => write!(f, " ({words})"),
         }
     }
 }

@@ -104,11 +104,11 @@ async fn git_over_http_goes_through_the_proxy_whichever_spelling() {
 fn a_proxy_of_no_use_is_named_by_its_variable() {
     let platform = platform_at("registry.acme.invalid");
     let workstation = Workstation::initialised(&platform.url());
-    let mut sync = workstation.command();
-    sync.args(["list", "--environment", "production"]);
-    without_proxies(&mut sync);
-    sync.env("HTTPS_PROXY", "http://anna:hunter2");
-    let ran = finished(sync, "")
+    let mut up = workstation.command();
+    up.args(["up", "billing"]);
+    without_proxies(&mut up);
+    up.env("HTTPS_PROXY", "http://anna:hunter2");
+    let ran = finished(up, "")
         .code(8)
         .says("HTTPS_PROXY cannot be used: its port is no number")
         .says("http://HOST:PORT");

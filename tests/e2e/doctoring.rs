@@ -119,7 +119,7 @@ fn the_companys_authority_is_looked_at_even_where_nobody_asks_for_it() {
         if let Some(text) = text {
             std::fs::write(&file, text).unwrap();
         }
-        let doctor = judged(&file).code(2);
+        let doctor = judged(&file);
         assert_eq!(verdict(&doctor, "authority"), "fail");
         let said = said(&doctor, "authority");
         for part in ["acme.pem", "`extra_ca`", "settings.yaml"] {

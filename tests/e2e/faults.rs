@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use crate::app;
 use crate::support::socket_proxy::{Behaviour, SocketProxy};
 use crate::support::synthetic::Synthetic;
-use crate::support::workstation::Workstation;
+use crate::support::workstation::{Workstation, finished};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistyped_name_is_answered_with_the_nearest() {
@@ -39,6 +39,21 @@ async fn no_engine_is_said_at_once() {
         .says("/nowhere/docker.sock")
         .says("is the engine running?");
     workstation.run(&["status", "--host", host]).code(4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dockers_configuration_that_is_no_json_is_ignored_as_docker_does() {
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.json"), "{ hunter2").unwrap();
+    let mut up = workstation.command();
+    up.args(["up", "billing", "--no-proxy", "--dry-run"]);
+    up.env("DOCKER_CONFIG", folder.path());
+    let up = finished(up, "").ok();
+    let warning = "config.json is ignored, with the current context, logins and proxies in it";
+    assert_eq!(up.stderr.matches(warning).count(), 1, "{}", up.stderr);
+    assert!(!up.stderr.contains("hunter2"), "{}", up.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -247,6 +247,8 @@ async fn settings_say_who_reaches_what_is_published() {
             .contains(&format!("http://localhost:{port}/billing")),
         "{up:?}"
     );
+    let warning = "ports are published on 0.0.0.0";
+    assert_eq!(up.stderr.matches(warning).count(), 1, "{up:?}");
     assert!(works(port) && works_at("127.0.0.3", port));
     let status = workstation.run(&["status", "--json"]).ok().json();
     assert_eq!(status["engine"]["profile"], "linux");
@@ -254,6 +256,16 @@ async fn settings_say_who_reaches_what_is_published() {
     workstation.write("config/settings.yaml", "profile: linux\n");
     workstation.run(&["up"]).ok();
     assert!(works(port) && get("127.0.0.3", port).is_none());
+
+    // TEST-NET-1: nobody has it, and nothing is replaced for it.
+    let typo = "profile: linux\npublish_address: 192.0.2.1\n";
+    workstation.write("config/settings.yaml", typo);
+    workstation
+        .run(&["up"])
+        .code(2)
+        .says("`publish_address` in")
+        .says("192.0.2.1, which is no address of this machine");
+    assert!(works(port));
 
     workstation.write("config/settings.yaml", "profile: linu\n");
     workstation

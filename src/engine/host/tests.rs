@@ -165,6 +165,9 @@ fn a_missing_or_broken_context_is_an_error() {
     }
     environment.docker_context = None;
     fs::write(folder.path().join("config.json"), "{").unwrap();
+    assert_eq!(choose(&environment).unwrap().chosen_by, ChosenBy::Default);
+    let other = r#"{"currentContext":[]}"#;
+    fs::write(folder.path().join("config.json"), other).unwrap();
     let error = choose(&environment).unwrap_err();
     assert!(error.chain().join(": ").contains("config.json"));
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 
 use bollard::errors::Error as BollardError;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Collected, Limited};
 use hyper::Response;
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -50,7 +50,7 @@ pub(super) async fn refused(answer: Response<Incoming>, engine: &str) -> Bollard
     let asked = asked.map_or("a request", |it| it.0.as_str());
     let about = format!("the engine at {engine} answered {status} to {asked}");
     let words = Limited::new(body, MOST_WORDS).collect().await;
-    let words = words.map(|it| it.to_bytes()).unwrap_or_default();
+    let words = words.map(Collected::to_bytes).unwrap_or_default();
     let text = match serde_json::from_slice::<Said>(&words) {
         Ok(said) => said.message,
         Err(_) => String::from_utf8_lossy(&words).into_owned(),
