@@ -169,7 +169,11 @@ fn start(arguments: &[OsString], log: &Path) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
     #[cfg(unix)]
-    command.process_group(0);
+    {
+        command.process_group(0);
+        // What whoever called us had open: a pipe would never end, a folder stay busy.
+        close_fds::set_fds_cloexec_threadsafe(3, &[]);
+    }
     let started = command.spawn();
     started
         .map(drop)
