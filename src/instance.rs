@@ -7,6 +7,7 @@ mod gather;
 mod mirror;
 
 pub use fetch::{Fetched, fetch};
+pub use forwarding::revive;
 pub use mirror::copy_out;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -54,10 +54,21 @@ pub struct ForwarderStatus {
     pub pid: Option<u32>,
     /// The ports that it carries, the same here and there.
     pub ports: BTreeSet<u16>,
+    /// The ports that it could not have here: they lead nowhere.
+    pub failed: Vec<FailedPort>,
     /// The address there.
     pub to: IpAddr,
     /// The host that ssh leads to, where it goes through ssh.
     pub through: Option<String>,
+}
+
+/// A port of this machine that the forwarder could not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedPort {
+    /// Its number.
+    pub port: u16,
+    /// Why not.
+    pub why: String,
 }
 
 /// One container at one moment.

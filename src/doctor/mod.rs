@@ -5,6 +5,7 @@ mod architecture;
 mod clock;
 mod engine;
 mod finding;
+mod forwarders;
 mod host;
 mod leftovers;
 mod mending;
@@ -42,7 +43,7 @@ struct Check {
 }
 
 /// All of them, in the order in which they are shown.
-const CHECKS: [Check; 17] = [
+const CHECKS: [Check; 18] = [
     Check {
         name: "engine",
         why: "every container runs on it",
@@ -84,6 +85,12 @@ const CHECKS: [Check; 17] = [
         why: "the page is reached by them; a taken one moves to another number",
         kind: Kind::Engine,
         look: |world| ports::look(world).boxed_local(),
+    },
+    Check {
+        name: "forwarder",
+        why: "where ports appear elsewhere, every page is reached through it alone",
+        kind: Kind::Engine,
+        look: |world| ready(forwarders::look(world)).boxed_local(),
     },
     Check {
         name: "shares",
