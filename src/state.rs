@@ -112,6 +112,11 @@ impl InstanceRecord {
         std::fs::remove_file(&path).at(Kind::Usage, "remove", &path)
     }
 
+    /// Whether anything is to run.
+    pub fn asks_for_something(&self) -> bool {
+        self.all || !self.asked.is_empty()
+    }
+
     /// The ports it remembers.
     pub fn remembered(&self) -> Ports {
         let mut ports = Ports::default();

@@ -129,6 +129,9 @@ pub fn show(ui: &Ui, status: &Status) {
         &["NAME", "KIND", "VERSION", "STATE", "HEALTH", "URL"],
         &rows,
     ));
+    if let Some(logs_to) = &status.logs_to {
+        ui.data(&logs_to.to_string());
+    }
     if let Some(forwarder) = &status.engine.forwarder {
         ui.data(&carried(forwarder));
         for FailedPort { port, why } in &forwarder.failed {

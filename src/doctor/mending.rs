@@ -74,7 +74,7 @@ pub(super) fn is_idle(
     instance: &InstanceName,
 ) -> Result<bool> {
     let record = InstanceRecord::load(paths, platform, instance)?;
-    Ok(!record.is_some_and(|it| it.all || !it.asked.is_empty()))
+    Ok(!record.is_some_and(|it| it.asks_for_something()))
 }
 
 /// Ends it, unless a command is at work on the instance or it runs something by now.
