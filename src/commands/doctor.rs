@@ -24,9 +24,20 @@ pub struct Arguments {
     /// never a volume, never a work tree
     #[arg(long)]
     fix: bool,
-    /// How long one check may take
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    /// How long one check may take, at least 1s
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = limit)]
     timeout: Span,
+}
+
+/// The shortest time in which a check may be expected to say anything.
+const SHORTEST: Span = Span::seconds(1);
+
+fn limit(text: &str) -> Result<Span, String> {
+    let limit: Span = text.parse()?;
+    if limit < SHORTEST {
+        return Err(format!("no check ends within {limit}: at least {SHORTEST}"));
+    }
+    Ok(limit)
 }
 
 /// Checks, shows, mends, checks again.
