@@ -23,7 +23,7 @@ use crate::model::name::{InstanceName, PlatformName};
 use crate::paths::Paths;
 use crate::state;
 
-pub use process::Forwarder;
+pub use process::{Ensured, Forwarder};
 pub use service::{Service, serve};
 pub use ssh::Through;
 
@@ -54,6 +54,21 @@ pub struct Serving {
     pub wanted: Wanted,
     /// Ports that it could not have, and why.
     pub failed: BTreeMap<u16, String>,
+}
+
+impl Serving {
+    /// The ports of this machine that it has.
+    pub fn ports(&self) -> BTreeSet<u16> {
+        let wanted = self.wanted.ports.iter().copied();
+        wanted
+            .filter(|port| !self.failed.contains_key(port))
+            .collect()
+    }
+}
+
+/// The instances for which a forwarder is wanted.
+pub fn instances(paths: &Paths, platform: &PlatformName) -> Result<Vec<InstanceName>> {
+    state::recorded(&paths.forwarders(platform))
 }
 
 /// The files of one instance's forwarder.

@@ -7,6 +7,7 @@ mod gather;
 mod mirror;
 
 pub use fetch::{Fetched, fetch};
+pub use forwarding::revive;
 pub use mirror::copy_out;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +31,7 @@ use crate::proposals::{Locals, Proposal, Ran};
 use crate::ready::{Ready, Waiting};
 use crate::registry::Registry;
 use crate::select::{self, Request, Selection};
-use crate::state::{InstanceRecord, Lock, Owner, ReferenceRecord};
+use crate::state::{InstanceRecord, Lock, LogMirror, Owner, ReferenceRecord};
 use crate::ui::progress::Progress;
 
 pub(crate) use explain::explain;
@@ -52,6 +53,8 @@ pub struct Outcome {
     pub planned: Planned,
     /// How each container is known to be ready; empty without waiting.
     pub ready: BTreeMap<ContainerName, Ready>,
+    /// Where log files go, where that is a folder of this machine.
+    pub logs_to: Option<LogMirror>,
 }
 
 /// Brings the instance to what is wished.
@@ -104,7 +107,6 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         goal,
         forwarding,
     };
-    bringing.ask()?;
     let (planned, ready) = bringing.carry_out(observation, next.clone()).await?;
     Ok(Outcome {
         selection,
@@ -113,6 +115,7 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         host,
         planned,
         ready,
+        logs_to: next.logs_to,
     })
 }
 
@@ -242,7 +245,7 @@ fn remembered(
 }
 
 fn selection(chosen: &Chosen, next: &InstanceRecord) -> Result<Selection> {
-    if next.asked.is_empty() && !next.all {
+    if !next.asks_for_something() {
         return Err(Error::usage(
             "nothing to start: no container was ever asked for in this instance",
         )
@@ -283,12 +286,13 @@ impl Bringing<'_> {
         gather::confirm_configuration(self.context, self.open, self.goal.configuration)
     }
 
-    /// Plans, remembers what is about to be done, and does it.
+    /// Asks, plans, remembers what is about to be done, and does it.
     async fn carry_out(
         &self,
         observation: Observation,
         mut record: InstanceRecord,
     ) -> Result<Done> {
+        self.ask()?;
         let planned = self.goal.plan(self.engine, observation).await?;
         gather::say_what_moved(self.context, &planned);
         gather::say_what_it_takes(self.context, &self.goal, &planned);

@@ -2,6 +2,7 @@
 
 mod copy;
 mod file;
+mod folder;
 mod follow;
 mod merge;
 mod places;
@@ -23,6 +24,7 @@ use crate::model::name::ContainerName;
 
 pub use crate::model::name::LOGS as VOLUME;
 pub use copy::copy;
+pub use folder::check_folder;
 pub use follow::{Reached, follow};
 pub use places::{Place, Volume, left, places};
 pub use read::last_lines;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, PathContext, Result};
 use crate::model::digest::Digest;
 use crate::model::name::{ContainerName, EnvironmentName, FileName, InstanceName, PlatformName};
 use crate::settings::Environment;
@@ -32,6 +32,8 @@ impl Paths {
     /// Below `DEVENV_HOME` where it is set, else where this system keeps such things.
     pub fn locate(environment: &Environment) -> Result<Self> {
         if let Some(home) = &environment.devenv_home {
+            // The forwarder leaves the folder that it was started in.
+            let home = std::path::absolute(home).at(Kind::Usage, "find", home)?;
             return Ok(Self {
                 config: home.join("config"),
                 data: home.join("data"),

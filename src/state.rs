@@ -113,6 +113,11 @@ impl InstanceRecord {
         std::fs::remove_file(&path).at(Kind::Usage, "remove", &path)
     }
 
+    /// Whether anything is to run.
+    pub fn asks_for_something(&self) -> bool {
+        self.all || !self.asked.is_empty()
+    }
+
     /// The ports it remembers.
     pub fn remembered(&self) -> Ports {
         let mut ports = Ports::default();
@@ -151,11 +156,15 @@ impl InstanceRecord {
 
 /// The names of the instances that have a record.
 pub fn instances(paths: &Paths, platform: &PlatformName) -> Result<Vec<InstanceName>> {
-    let folder = paths.instances(platform);
-    let entries = match std::fs::read_dir(&folder) {
+    recorded(&paths.instances(platform))
+}
+
+/// The names of the instances that have a file `<instance>.json` in a folder, in order.
+pub fn recorded(folder: &Path) -> Result<Vec<InstanceName>> {
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).at(Kind::Usage, "read", &folder),
+        Err(error) => return Err(error).at(Kind::Usage, "read", folder),
     };
     let mut names: Vec<InstanceName> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -1,7 +1,9 @@
 //! What an instance is doing, as `status` shows it and `--json` prints it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -14,7 +16,7 @@ use crate::model::observed::{ContainerState, Health, ObservedContainer};
 use crate::model::reference::Reference;
 use crate::model::urls;
 use crate::plan::Observed;
-use crate::state::{InstanceRecord, ReferenceRecord};
+use crate::state::{InstanceRecord, LogMirror, ReferenceRecord};
 
 /// An instance at one moment.
 #[derive(Debug, Clone, Serialize)]
@@ -31,8 +33,42 @@ pub struct Status {
     pub reference: Option<ReferenceRecord>,
     /// The engine.
     pub engine: EngineStatus,
+    /// The folder of this machine that has its log files, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs_to: Option<LogFolder>,
     /// Its containers, by name.
     pub containers: Vec<ContainerStatus>,
+}
+
+/// A folder of this machine that has log files, one folder a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogFolder {
+    /// Where.
+    pub folder: PathBuf,
+    /// Whether containers write there; else the files are copied.
+    pub shared: bool,
+}
+
+impl From<&LogMirror> for LogFolder {
+    fn from(mirror: &LogMirror) -> Self {
+        Self {
+            folder: mirror.folder.clone(),
+            shared: mirror.engine.is_some(),
+        }
+    }
+}
+
+impl fmt::Display for LogFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = self.folder.display();
+        if self.shared {
+            return write!(f, "log files go to {folder}");
+        }
+        write!(
+            f,
+            "log files are copied to {folder} at each `up`, `down` and `logs`: the engine does not see it"
+        )
+    }
 }
 
 /// The engine.
@@ -54,10 +90,21 @@ pub struct ForwarderStatus {
     pub pid: Option<u32>,
     /// The ports that it carries, the same here and there.
     pub ports: BTreeSet<u16>,
+    /// The ports that it could not have here: they lead nowhere.
+    pub failed: Vec<FailedPort>,
     /// The address there.
     pub to: IpAddr,
     /// The host that ssh leads to, where it goes through ssh.
     pub through: Option<String>,
+}
+
+/// A port of this machine that the forwarder could not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedPort {
+    /// Its number.
+    pub port: u16,
+    /// Why not.
+    pub why: String,
 }
 
 /// One container at one moment.
@@ -138,6 +185,7 @@ pub fn status(
         configuration: record.map(|record| record.configuration.to_string()),
         reference: record.map(|record| record.reference),
         engine,
+        logs_to: record.and_then(|record| record.logs_to.as_ref().map(LogFolder::from)),
         containers,
     }
 }

@@ -14,18 +14,31 @@ use crate::ui::style::Style;
 
 /// Check everything that devenv stands on, and say what to do
 ///
-/// The engine, its clock and its resources, ports, the registry with its certificate and login, the
-/// git server, keys and ledger, DNS, certificate authorities, proxies, and what interrupted commands left. All at once, each
+/// The engine, its clock and its resources, ports and forwarder, the registry with its certificate and
+/// login, the git server, keys and ledger, DNS, certificate authorities, proxies, and what interrupted
+/// commands left. All at once, each
 /// within a time limit. Ends with 0 when nothing failed (warnings do not count), else with the code
 /// of the first check that did: 4 engine, 5 trust, 6 git, 8 registry, 2 anything else.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Mend what is safe to mend (asks first): never a volume, never a work tree
+    /// Mend what is safe to mend (asks first): remove what is left over, start a forwarder that died;
+    /// never a volume, never a work tree
     #[arg(long)]
     fix: bool,
-    /// How long one check may take
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    /// How long one check may take, at least 1s
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = limit)]
     timeout: Span,
+}
+
+/// The shortest time in which a check may be expected to say anything.
+const SHORTEST: Span = Span::seconds(1);
+
+fn limit(text: &str) -> Result<Span, String> {
+    let limit: Span = text.parse()?;
+    if limit < SHORTEST {
+        return Err(format!("no check ends within {limit}: at least {SHORTEST}"));
+    }
+    Ok(limit)
 }
 
 /// Checks, shows, mends, checks again.

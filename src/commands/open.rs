@@ -143,6 +143,7 @@ mod tests {
                 version: "20".to_owned(),
                 forwarder: None,
             },
+            logs_to: None,
             containers,
         };
         let known = ["billing".to_owned(), "front".to_owned()];

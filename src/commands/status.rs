@@ -1,5 +1,7 @@
 //! `devenv status`
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clap::Args;
 
 use crate::context::{Context, OpenPlatform};
@@ -14,7 +16,7 @@ use crate::model::observed::ObservedContainer;
 use crate::plan::Observed;
 use crate::running;
 use crate::state::InstanceRecord;
-use crate::status::{self, ContainerStatus, EngineStatus, ForwarderStatus, Status};
+use crate::status::{self, ContainerStatus, EngineStatus, FailedPort, ForwarderStatus, Status};
 use crate::ui::Ui;
 use crate::ui::table::{Cell, table};
 
@@ -88,13 +90,15 @@ async fn with(
 /// The forwarder of the instance: the one that runs, else the one that should.
 fn forwarder(context: &Context, open: &OpenPlatform) -> Result<Option<ForwarderStatus>> {
     let files = forward::Files::new(&context.paths, &open.name, &context.instance);
-    let (pid, wanted) = match files.serving()? {
-        Some(serving) => (Some(serving.pid), Some(serving.wanted)),
-        None => (None, files.wanted()?),
+    let (pid, ports, failed, wanted) = match files.serving()? {
+        Some(it) => (Some(it.pid), it.ports(), it.failed, Some(it.wanted)),
+        None => (None, BTreeSet::new(), BTreeMap::new(), files.wanted()?),
     };
+    let failed = failed.into_iter();
     Ok(wanted.map(|wanted| ForwarderStatus {
         pid,
-        ports: wanted.ports,
+        ports: pid.map_or(wanted.ports, |_| ports),
+        failed: failed.map(|(port, why)| FailedPort { port, why }).collect(),
         to: wanted.to,
         through: wanted.through.map(|it| it.host),
     }))
@@ -125,20 +129,34 @@ pub fn show(ui: &Ui, status: &Status) {
         &["NAME", "KIND", "VERSION", "STATE", "HEALTH", "URL"],
         &rows,
     ));
-    if let Some(forwarder) = &status.engine.forwarder {
-        let ports: Vec<String> = forwarder.ports.iter().map(ToString::to_string).collect();
-        let through = forwarder.through.as_ref();
-        let through = through.map_or_else(String::new, |it| format!(" through ssh to {it}"));
-        let process = match forwarder.pid {
-            Some(pid) => format!("process {pid}"),
-            None => "it does not run: `devenv up` starts it".to_owned(),
-        };
-        ui.data(&format!(
-            "forwarder: localhost → {}{through}, port {} ({process})",
-            forwarder.to,
-            ports.join(" "),
-        ));
+    if let Some(logs_to) = &status.logs_to {
+        ui.data(&logs_to.to_string());
     }
+    if let Some(forwarder) = &status.engine.forwarder {
+        ui.data(&carried(forwarder));
+        for FailedPort { port, why } in &forwarder.failed {
+            let text = format!("forwarder: port {port} of this machine leads nowhere: {why}");
+            ui.data(&ui.style().red(text));
+        }
+    }
+}
+
+/// What the forwarder carries.
+fn carried(forwarder: &ForwarderStatus) -> String {
+    let ports: Vec<String> = forwarder.ports.iter().map(ToString::to_string).collect();
+    let ports = if ports.is_empty() {
+        "no port".to_owned()
+    } else {
+        format!("port {}", ports.join(" "))
+    };
+    let through = forwarder.through.as_ref();
+    let through = through.map_or_else(String::new, |it| format!(" through ssh to {it}"));
+    let process = match forwarder.pid {
+        Some(pid) => format!("process {pid}"),
+        None => "it does not run: `devenv up` starts it".to_owned(),
+    };
+    let to = forwarder.to;
+    format!("forwarder: localhost → {to}{through}, {ports} ({process})")
 }
 
 fn row(container: &ContainerStatus) -> Vec<Cell> {

@@ -22,6 +22,7 @@ use crate::model::quantity::Span;
 use crate::model::urls;
 use crate::prepare::{LogsTo, Wish};
 use crate::select::Why;
+use crate::status::LogFolder;
 use crate::ui::Ui;
 use crate::ui::table::{Cell, table};
 
@@ -148,7 +149,7 @@ pub async fn less(
 async fn finish(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<Exit> {
     let outcome = instance::bring(context, open, wish).await?;
     if wish.dry_run {
-        show_plan(&context.ui, &outcome);
+        show_plan(&context.ui, &outcome, wish);
         return Ok(Exit::Done);
     }
     if context.ui.is_json() {
@@ -179,7 +180,7 @@ fn version(image: &Image) -> Cell {
     }
 }
 
-fn show_plan(ui: &Ui, outcome: &Outcome) {
+fn show_plan(ui: &Ui, outcome: &Outcome, wish: &Wish) {
     let reference = &outcome.chosen.verified.reference;
     let rows: Vec<Vec<Cell>> = outcome
         .selection
@@ -217,10 +218,19 @@ fn show_plan(ui: &Ui, outcome: &Outcome) {
     } else {
         ui.data(&outcome.planned.plan.to_string());
     }
+    let logs_to = outcome.logs_to.as_ref().map(LogFolder::from);
+    if let Some(logs_to) = &logs_to {
+        let is_new = matches!(wish.logs_to, LogsTo::Folder(_));
+        let first =
+            (is_new && logs_to.shared).then_some(": `up` proves first that the engine sees it");
+        ui.data(&format!("{logs_to}{}", first.unwrap_or_default()));
+    }
     let steps: Vec<_> = outcome.planned.plan.nodes.iter().map(|node| {
         serde_json::json!({ "step": node.step.to_string(), "cause": node.cause.to_string(), "after": node.after })
     }).collect();
-    ui.json(&serde_json::json!({ "reference": reference.number, "steps": steps }));
+    ui.json(
+        &serde_json::json!({ "reference": reference.number, "steps": steps, "logs_to": logs_to }),
+    );
 }
 
 fn show(ui: &Ui, outcome: &Outcome) {
@@ -256,6 +266,9 @@ fn show(ui: &Ui, outcome: &Outcome) {
         &["NAME", "VERSION", "STATE", "URL"],
         &rows,
     ));
+    if let Some(logs_to) = &outcome.logs_to {
+        ui.note(&LogFolder::from(logs_to).to_string());
+    }
     let absent: Vec<_> = outcome
         .selection
         .absent

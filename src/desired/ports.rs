@@ -29,6 +29,12 @@ impl Ports {
         Some(self.of(&reference.proxy, *publish).unwrap_or(publish.host))
     }
 
+    /// The published port, as `--port` names it, that got this host port.
+    pub fn wanted(&self, host: u16) -> Option<u16> {
+        let mut all = self.iter();
+        all.find_map(|(_, publish, given)| (given == host).then_some(publish.host))
+    }
+
     /// All of them, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = (&ContainerName, Publish, u16)> {
         self.0
@@ -176,6 +182,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!((ports.of(&front(), WEB), moved.len()), (Some(8080), 0));
+        assert_eq!((ports.wanted(8080), ports.wanted(80)), (Some(80), None));
     }
 
     #[test]

@@ -65,7 +65,8 @@ fn reached(host: &Host) -> Option<Observation> {
     Some(Observation::ok(text))
 }
 
-/// Whether the folders that the host can share are there. Nothing is started for it.
+/// Which folders the host can share, as its profile has it. Nothing is made for it: no marker, no
+/// container.
 pub(super) async fn shares(world: &World<'_>) -> Vec<Observation> {
     let host = match host(world).await {
         Ok(host) => host,
@@ -87,8 +88,17 @@ fn judge_shares(host: &Host, home: Option<&str>) -> Vec<Observation> {
         return vec![Observation::skipped("the home folder is unknown")];
     };
     let mut seen = vec![match profile.translate(home, home) {
-        Some(there) if there == home => Observation::ok(format!("{home} can be shared")),
-        Some(there) => Observation::ok(format!("{home} can be shared, as {there} over there")),
+        Some(there) => {
+            let over_there = if there == home {
+                String::new()
+            } else {
+                format!(", as {there} over there")
+            };
+            Observation::ok(format!(
+                "{home} can be shared{over_there}, as the profile {} has it: not tried, which `devenv up --logs-to DIR` does",
+                profile.name
+            ))
+        }
         None => Observation::warn(format!("{home} cannot be shared with this engine")).advise(
             "keep what containers are to see in a folder that can be, or use named volumes",
         ),
@@ -148,6 +158,7 @@ mod tests {
     fn what_can_be_shared() {
         let linux = judge_shares(&host("linux", true), Some("/home/x"));
         assert_eq!((linux.len(), linux[0].verdict), (1, Verdict::Ok));
+        assert!(linux[0].seen.contains("not tried"), "{}", linux[0].seen);
         let machine = host("boot2docker", true);
         let seen = judge_shares(&machine, Some("/Users/x"));
         assert_eq!(seen[0].verdict, Verdict::Ok);

@@ -11,9 +11,10 @@ use super::world::World;
 use crate::clean::{Leftover, Survey, leftovers};
 use crate::engine::Engine as _;
 use crate::error::Result;
-use crate::forward::Files;
+use crate::forward;
 use crate::model::identity;
-use crate::model::name::{InstanceName, PlatformName};
+use crate::model::name::PlatformName;
+use crate::paths::Paths;
 use crate::state::{self, Owner};
 
 /// What was found.
@@ -23,8 +24,6 @@ struct Found {
     locks: Vec<Mending>,
     /// Forwarders of instances that run nothing.
     idle: Vec<Mending>,
-    /// Instances whose forwarder ended without being told to.
-    unforwarded: Vec<InstanceName>,
     /// Operations of production's that were not finished.
     releases: Vec<String>,
     /// Work trees that no proposal remembers.
@@ -138,7 +137,7 @@ fn own_folders(world: &World<'_>) -> Result<Found> {
                 instance,
             });
         }
-        forwarders(world, &platform, &mut found)?;
+        found.idle.extend(idle(paths, &platform)?);
         found.releases.extend(unfinished(world, &platform));
         let trees = paths.worktrees(&platform);
         let without_record = |tree: &PathBuf| {
@@ -153,28 +152,18 @@ fn own_folders(world: &World<'_>) -> Result<Found> {
     Ok(found)
 }
 
-/// Whether each forwarder that is wanted is there, and each that is there is wanted.
-fn forwarders(world: &World<'_>, platform: &PlatformName, found: &mut Found) -> Result<()> {
-    let paths = &world.context.paths;
-    for path in entries(&paths.forwarders(platform)) {
-        let name = path
-            .file_name()
-            .and_then(|it| it.to_str())
-            .unwrap_or_default();
-        let instance = name.strip_suffix(".json").map(InstanceName::new);
-        let Some(Ok(instance)) = instance else {
-            continue;
-        };
+/// Forwarders that nobody needs.
+fn idle(paths: &Paths, platform: &PlatformName) -> Result<Vec<Mending>> {
+    let mut idle = Vec::new();
+    for instance in forward::instances(paths, platform)? {
         if is_idle(paths, platform, &instance)? {
-            found.idle.push(Mending::Forwarder {
+            idle.push(Mending::IdleForwarder {
                 platform: platform.clone(),
                 instance,
             });
-        } else if Files::new(paths, platform, &instance).serving()?.is_none() {
-            found.unforwarded.push(instance);
         }
     }
-    Ok(())
+    Ok(idle)
 }
 
 /// Operations whose process is gone, by their own names.
@@ -216,16 +205,10 @@ fn judge(found: Found) -> Vec<Observation> {
         }
     }
     for idle in found.idle {
-        if let Mending::Forwarder { instance, .. } = &idle {
+        if let Mending::IdleForwarder { instance, .. } = &idle {
             let text = format!("the forwarder of the instance {instance}, which runs nothing");
             seen.push(Observation::warn(text).advise(fix).mend(idle));
         }
-    }
-    for instance in found.unforwarded {
-        let text =
-            format!("the forwarder of the instance {instance} ended: its ports lead nowhere");
-        let advice = format!("`devenv up --instance {instance}` starts another");
-        seen.push(Observation::warn(text).advise(advice));
     }
     for release in found.releases {
         let text = format!("the release operation `{release}` was not finished");
@@ -315,7 +298,6 @@ mod tests {
                     name: "v".to_owned(),
                 },
             ],
-            unforwarded: vec![InstanceName::new("x").unwrap()],
             releases: vec!["reference".to_owned()],
             worktrees: vec![PathBuf::from("/w")],
             ..Found::default()
@@ -323,7 +305,7 @@ mod tests {
         let seen = judge(found);
         assert!(seen.iter().all(|it| it.verdict == Verdict::Warn));
         let mended: Vec<bool> = seen.iter().map(|it| it.mending.is_some()).collect();
-        assert_eq!(mended, [true, false, false, false, false]);
+        assert_eq!(mended, [true, false, false, false]);
         assert_eq!(judge(Found::default())[0].verdict, Verdict::Ok);
     }
 }

@@ -1,4 +1,5 @@
-//! What `--fix` mends: only what holds no data and is made anew when it is needed.
+//! What `--fix` mends: what holds no data and is made anew when it is needed goes, and a forwarder
+//! that died is started again.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use crate::clean::{self, Leftover};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::forward::{Files, Forwarder};
+use crate::instance;
 use crate::model::name::{InstanceName, PlatformName};
 use crate::paths::Paths;
 use crate::state::{self, InstanceRecord, Lock};
@@ -26,7 +28,14 @@ pub enum Mending {
         path: PathBuf,
     },
     /// The forwarder of an instance that runs nothing, or what one left.
-    Forwarder {
+    IdleForwarder {
+        /// Its platform.
+        platform: PlatformName,
+        /// Its name.
+        instance: InstanceName,
+    },
+    /// The forwarder of an instance, which ended without being told to.
+    EndedForwarder {
         /// Its platform.
         platform: PlatformName,
         /// Its name.
@@ -39,8 +48,11 @@ impl fmt::Display for Mending {
         match self {
             Self::Object(leftover) => write!(f, "remove the {} {leftover}", leftover.kind()),
             Self::Lock { path, .. } => write!(f, "remove the lock {}", path.display()),
-            Self::Forwarder { instance, .. } => {
+            Self::IdleForwarder { instance, .. } => {
                 write!(f, "end the forwarder of the instance {instance}")
+            }
+            Self::EndedForwarder { instance, .. } => {
+                write!(f, "start the forwarder of the instance {instance} again")
             }
         }
     }
@@ -62,7 +74,7 @@ pub(super) fn is_idle(
     instance: &InstanceName,
 ) -> Result<bool> {
     let record = InstanceRecord::load(paths, platform, instance)?;
-    Ok(!record.is_some_and(|it| it.all || !it.asked.is_empty()))
+    Ok(!record.is_some_and(|it| it.asks_for_something()))
 }
 
 /// Ends it, unless a command is at work on the instance or it runs something by now.
@@ -85,24 +97,32 @@ pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
     let mut objects = Vec::new();
     for mending in mendings {
         let text = mending.to_string();
-        match mending {
-            Mending::Object(leftover) => objects.push(leftover),
-            Mending::Forwarder { platform, instance } => {
-                if end_idle(&context.paths, &platform, &instance).await? {
-                    mended.done.push(text);
-                } else {
-                    mended.left.push(format!("{text}: it is in use by now"));
+        let is_done = match mending {
+            Mending::Object(leftover) => {
+                objects.push(leftover);
+                continue;
+            }
+            Mending::IdleForwarder { platform, instance } => {
+                end_idle(&context.paths, &platform, &instance).await?
+            }
+            Mending::EndedForwarder { platform, instance } => {
+                match instance::revive(context, &platform, &instance).await {
+                    Ok(is_done) => is_done,
+                    Err(error) => {
+                        let why = error.chain().join(": ");
+                        mended.left.push(format!("{text}: {why}"));
+                        continue;
+                    }
                 }
             }
             Mending::Lock {
                 platform, instance, ..
-            } => {
-                if state::remove_dead_lock(&context.paths, &platform, &instance)? {
-                    mended.done.push(text);
-                } else {
-                    mended.left.push(format!("{text}: it is in use by now"));
-                }
-            }
+            } => state::remove_dead_lock(&context.paths, &platform, &instance)?,
+        };
+        if is_done {
+            mended.done.push(text);
+        } else {
+            mended.left.push(format!("{text}: it is in use by now"));
         }
     }
     if objects.is_empty() {

@@ -6,6 +6,7 @@ mod authority;
 mod clock;
 mod engine;
 mod finding;
+mod forwarders;
 mod host;
 mod leftovers;
 mod mending;
@@ -43,7 +44,7 @@ struct Check {
 }
 
 /// All of them, in the order in which they are shown.
-const CHECKS: [Check; 18] = [
+const CHECKS: [Check; 19] = [
     Check {
         name: "engine",
         why: "every container runs on it",
@@ -85,6 +86,12 @@ const CHECKS: [Check; 18] = [
         why: "the page is reached by them; a taken one moves to another number",
         kind: Kind::Engine,
         look: |world| ports::look(world).boxed_local(),
+    },
+    Check {
+        name: "forwarder",
+        why: "where ports appear elsewhere, every page is reached through it alone",
+        kind: Kind::Engine,
+        look: |world| ready(forwarders::look(world)).boxed_local(),
     },
     Check {
         name: "shares",

@@ -213,7 +213,7 @@ impl<'a> World<'a> {
 
 async fn demand(context: &Context, open: &OpenPlatform) -> Result<Option<Demand>> {
     let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
-    let Some(record) = record.filter(|it| it.all || !it.asked.is_empty()) else {
+    let Some(record) = record.filter(InstanceRecord::asks_for_something) else {
         return Ok(None);
     };
     let Some(reference) = running::cached_reference(context, open, &record).await else {

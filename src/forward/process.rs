@@ -21,6 +21,22 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Between two looks at what it does.
 const GLANCE: Duration = Duration::from_millis(10);
 
+/// What became of what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ensured {
+    /// It was done already.
+    Already,
+    /// A forwarder was started or told.
+    Done,
+    /// It carries the rest, and goes on trying this one.
+    Refused {
+        /// The first port of this machine that it could not have.
+        port: u16,
+        /// Why.
+        why: String,
+    },
+}
+
 /// An instance's forwarder. Whoever changes it holds the instance's lock.
 #[derive(Debug, Clone)]
 pub struct Forwarder {
@@ -41,23 +57,19 @@ impl Forwarder {
     /// Ports of this machine that it holds.
     pub fn ports(&self) -> Result<BTreeSet<u16>> {
         let serving = self.files.serving()?;
-        Ok(serving.map_or_else(BTreeSet::new, |it| {
-            let held = it.wanted.ports.into_iter();
-            held.filter(|port| !it.failed.contains_key(port)).collect()
-        }))
+        Ok(serving.map_or_else(BTreeSet::new, |it| it.ports()))
     }
 
     /// Makes it carry what is wanted: starts one, tells the one that runs, or does nothing where it
-    /// does so already. Gives whether anything had to be done. `arguments` are those that make
-    /// devenv a forwarder.
+    /// does so already. `arguments` are those that make devenv a forwarder.
     ///
     /// # Errors
-    /// A port that it could not have; a forwarder that does not start.
-    pub async fn ensure(&self, wanted: &Wanted, arguments: &[OsString]) -> Result<bool> {
+    /// A forwarder that does not start.
+    pub async fn ensure(&self, wanted: &Wanted, arguments: &[OsString]) -> Result<Ensured> {
         let mut running = self.files.serving()?;
         let does = |it: &Serving| it.wanted == *wanted && it.failed.is_empty() && is_mine(it);
         if running.as_ref().is_some_and(does) && self.files.wanted()?.as_ref() == Some(wanted) {
-            return Ok(false);
+            return Ok(Ensured::Already);
         }
         let fits = |it: &Serving| is_mine(it) && it.wanted.engine == wanted.engine;
         if running.as_ref().is_some_and(|it| !fits(it)) {
@@ -69,22 +81,19 @@ impl Forwarder {
             self.files.remove("serving.json")?;
             start(arguments, &self.files.log())?;
         }
-        self.follow(wanted).await.map(|()| true)
+        self.follow(wanted).await
     }
 
     /// Waits until it does what is wanted.
-    async fn follow(&self, wanted: &Wanted) -> Result<()> {
+    async fn follow(&self, wanted: &Wanted) -> Result<Ensured> {
         let begun = Instant::now();
         loop {
             let serving = self.files.serving().ok().flatten();
             if let Some(serving) = serving.filter(|it| it.wanted == *wanted) {
-                return match serving.failed.first_key_value() {
-                    None => Ok(()),
-                    Some((port, why)) => Err(Error::engine(format!(
-                        "the forwarder cannot listen on port {port} of this machine: {why}"
-                    ))
-                    .hint(format!("choose another one: `--port {port}=PORT`"))),
-                };
+                let refused = serving.failed.into_iter().next();
+                return Ok(
+                    refused.map_or(Ensured::Done, |(port, why)| Ensured::Refused { port, why })
+                );
             }
             if begun.elapsed() > PATIENCE {
                 let log = self.files.log();
@@ -157,6 +166,8 @@ fn start(arguments: &[OsString], log: &Path) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
     Here::set_apart(command.as_std_mut());
+    // A pipe of the caller's would never end, a folder stay busy.
+    Here::keep_to_itself();
     let started = command.spawn();
     started
         .map(drop)

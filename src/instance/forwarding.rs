@@ -11,12 +11,14 @@ use crate::desired::ports::Ports;
 use crate::engine::ssh::SshHost;
 use crate::engine::{Choice, Endpoint};
 use crate::error::{Error, Result};
-use crate::forward::{Files, Forwarder, Through, Wanted};
+use crate::forward::{Ensured, Files, Forwarder, Through, Wanted};
+use crate::model::container::Publish;
 use crate::model::host_profile::{Host, Reached};
-use crate::model::name::ContainerName;
+use crate::model::name::{ContainerName, InstanceName, PlatformName};
 use crate::model::reference::Reference;
 use crate::probe;
 use crate::settings::Origin;
+use crate::state::{InstanceRecord, Lock};
 
 /// How long ports that were just published may take to be there.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,7 +32,7 @@ pub(super) struct Forwarding<'a> {
     host: &'a Host,
     endpoint: &'a Endpoint,
     forwarder: Forwarder,
-    platform: String,
+    platform: PlatformName,
 }
 
 impl<'a> Forwarding<'a> {
@@ -46,7 +48,7 @@ impl<'a> Forwarding<'a> {
             host,
             endpoint: &choice.endpoint,
             forwarder: Forwarder::new(files),
-            platform: open.name.to_string(),
+            platform: open.name.clone(),
         }
     }
 
@@ -65,12 +67,12 @@ impl<'a> Forwarding<'a> {
 
     /// Starts, tells or stops the forwarder; gives whether one had to be started or told.
     pub(super) async fn settle(&self, ports: &Ports) -> Result<bool> {
-        let ports: BTreeSet<u16> = ports.iter().map(|(.., port)| port).collect();
-        let wanted = self.wanted(ports)?;
-        match wanted.filter(|it| !it.ports.is_empty()) {
-            Some(wanted) => self.forwarder.ensure(&wanted, &self.arguments()).await,
-            None => self.forwarder.stop().await.map(|()| false),
-        }
+        let wanted = self.wanted(ports.iter().map(|(.., port)| port).collect())?;
+        let Some(wanted) = wanted.filter(|it| !it.ports.is_empty()) else {
+            return self.forwarder.stop().await.map(|()| false);
+        };
+        let arguments = arguments(self.context, &self.platform, &self.context.instance);
+        judge(self.forwarder.ensure(&wanted, &arguments).await?, ports)
     }
 
     fn wanted(&self, ports: BTreeSet<u16>) -> Result<Option<Wanted>> {
@@ -94,22 +96,6 @@ impl<'a> Forwarding<'a> {
         }))
     }
 
-    /// What makes this program the forwarder of this instance and engine.
-    fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec![
-            "--platform".into(),
-            self.platform.as_str().into(),
-            "--instance".into(),
-            self.context.instance.to_string().into(),
-        ];
-        let host = &self.context.settings.host;
-        if let (Origin::Flag, Some(host)) = (&host.origin, &host.value) {
-            arguments.extend(["--host".into(), host.into()]);
-        }
-        arguments.push("forward".into());
-        arguments
-    }
-
     /// Connects to every published port the way that a browser does: engines have said that they
     /// publish what they did not (docker/for-mac#6610). `changed`: something was just done.
     ///
@@ -127,12 +113,12 @@ impl<'a> Forwarding<'a> {
             }
             return Ok(());
         };
-        for (container, _, port) in planned.ports.iter() {
+        for (container, publish, port) in planned.ports.iter() {
             let patience = if changed { PATIENCE } else { Duration::ZERO };
             if self.answers(address, port, patience, changed).await {
                 continue;
             }
-            let error = self.missing(container, address, port);
+            let error = self.missing(container, publish, (address, port));
             if *container == reference.proxy {
                 return Err(error);
             }
@@ -164,7 +150,12 @@ impl<'a> Forwarding<'a> {
         tokio::time::timeout(patience, trying).await.is_ok()
     }
 
-    fn missing(&self, container: &ContainerName, address: IpAddr, port: u16) -> Error {
+    fn missing(
+        &self,
+        container: &ContainerName,
+        publish: Publish,
+        (address, port): (IpAddr, u16),
+    ) -> Error {
         let error = Error::not_healthy(format!(
             "{container} is published on port {port}, but nothing answers at {address}:{port}"
         ));
@@ -177,8 +168,88 @@ impl<'a> Forwarding<'a> {
                 error.hint(format!("{} tells what ssh said", log.display()))
             }
             _ => error.hint(format!(
-                "the engine did not publish it, whatever it says: restart it, or `--port {port}=PORT`"
+                "the engine did not publish it, whatever it says: restart it, or `--port {}=PORT`",
+                publish.host
             )),
         }
+    }
+}
+
+/// Starts the forwarder of an instance again that ended without being told to, as `up` does where
+/// nothing else is to be done: it carries what it carried last. Gives whether it did; not where a
+/// command is at work on the instance, or nothing is wanted any more, or one runs by now.
+///
+/// # Errors
+/// A port that it could not have; a forwarder that does not start.
+pub async fn revive(
+    context: &Context,
+    platform: &PlatformName,
+    instance: &InstanceName,
+) -> Result<bool> {
+    let Some(_lock) = Lock::take_now(&context.paths, platform, instance)? else {
+        return Ok(false);
+    };
+    let forwarder = Forwarder::new(Files::new(&context.paths, platform, instance));
+    let record = InstanceRecord::load(&context.paths, platform, instance)?;
+    let (Some(wanted), Some(record)) = (forwarder.files().wanted()?, record) else {
+        return Ok(false);
+    };
+    let arguments = arguments(context, platform, instance);
+    let ensured = forwarder.ensure(&wanted, &arguments).await?;
+    judge(ensured, &record.remembered())
+}
+
+/// What makes this program the forwarder of an instance.
+fn arguments(context: &Context, platform: &PlatformName, instance: &InstanceName) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec![
+        "--platform".into(),
+        platform.as_str().into(),
+        "--instance".into(),
+        instance.to_string().into(),
+    ];
+    let host = &context.settings.host;
+    if let (Origin::Flag, Some(host)) = (&host.origin, &host.value) {
+        arguments.extend(["--host".into(), host.into()]);
+    }
+    arguments.push("forward".into());
+    arguments
+}
+
+/// Whether anything was done, unless a port could not be had.
+fn judge(ensured: Ensured, ports: &Ports) -> Result<bool> {
+    match ensured {
+        Ensured::Already => Ok(false),
+        Ensured::Done => Ok(true),
+        Ensured::Refused { port, why } => {
+            let wanted = ports.wanted(port).unwrap_or(port);
+            Err(Error::engine(format!(
+                "the forwarder cannot listen on port {port} of this machine: {why}"
+            ))
+            .hint(format!(
+                "stop what holds it, or choose another one: `--port {wanted}=PORT`"
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_the_forwarder_cannot_have_is_named_as_it_is_published() {
+        let mut ports = Ports::default();
+        let (host, container) = (80, 8080);
+        let front = ContainerName::new("front").unwrap();
+        ports.insert(front, Publish { host, container }, 9182);
+        let refused = Ensured::Refused {
+            port: 9182,
+            why: "in use".to_owned(),
+        };
+        let error = judge(refused, &ports).unwrap_err();
+        assert!(error.to_string().contains("port 9182 "), "{error}");
+        assert!(error.hints()[0].contains("`--port 80=PORT`"));
+        assert!(judge(Ensured::Done, &ports).unwrap());
+        assert!(!judge(Ensured::Already, &ports).unwrap());
     }
 }

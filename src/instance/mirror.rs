@@ -6,18 +6,20 @@ use super::fetch;
 use crate::context::{Context, OpenPlatform};
 use crate::converge::observe::Observation;
 use crate::engine::docker::Docker;
-use crate::error::{Kind, PathContext, Result};
+use crate::error::{Error, Kind, PathContext, Result};
 use crate::logs;
 use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
 use crate::prepare::{LogsTo, Wish};
-use crate::state::{InstanceRecord, LogMirror};
+use crate::state::{self, InstanceRecord, LogMirror};
 use crate::system::{Here, System as _};
 
-/// Settles where log files go from now on. Whether the folder is shared is tried out, except for a
-/// plan, which changes nothing: there the profile is believed.
+/// Settles where log files go from now on.
+///
+/// # Errors
+/// A folder that cannot be had, or that is another instance's.
 pub(super) async fn settle(
     context: &Context,
     open: &OpenPlatform,
@@ -27,40 +29,80 @@ pub(super) async fn settle(
     record: &mut InstanceRecord,
 ) -> Result<()> {
     let folder = match &wish.logs_to {
-        LogsTo::Kept => return Ok(()),
-        LogsTo::Volumes => {
-            record.logs_to = None;
-            return Ok(());
+        LogsTo::Volumes => None,
+        LogsTo::Kept => record.logs_to.as_ref().map(|it| it.folder.clone()),
+        LogsTo::Folder(folder) => {
+            Some(std::path::absolute(folder).at(Kind::Usage, "find", folder)?)
         }
-        LogsTo::Folder(folder) => std::path::absolute(folder).at(Kind::Usage, "find", folder)?,
     };
-    let text = folder.display().to_string();
-    let there = host
-        .profile
-        .translate(&text, &context.home().display().to_string());
-    let there = match there {
-        Some(there) if !wish.dry_run => {
-            make_private(&folder)?;
-            if engine.images().await?.is_empty() {
-                // Nothing can be tried out without an image.
-                fetch(context, open, wish).await?;
-            }
-            let shared = logs::is_shared(engine, identity, &folder, &there).await?;
-            shared.then_some(there)
-        }
-        other => other,
+    let Some(folder) = folder else {
+        record.logs_to = None;
+        return Ok(());
     };
-    match &there {
-        Some(_) => context.ui.note(&format!("log files go to {text}")),
-        None => context.ui.note(&format!(
-            "the engine does not see {text}: log files are copied there at each `up`, `down` and `logs`"
-        )),
+    refuse_shared(context, open, &folder)?;
+    if let LogsTo::Folder(_) = wish.logs_to {
+        logs::check_folder(&folder)?;
+        let engine = seen(context, open, (engine, host), identity, wish, &folder).await?;
+        record.logs_to = Some(LogMirror { folder, engine });
     }
-    record.logs_to = Some(LogMirror {
-        folder,
-        engine: there,
-    });
     Ok(())
+}
+
+/// The folder's path on the engine's side, where the engine sees it: tried out, except for a plan,
+/// which changes nothing. There the profile is believed.
+async fn seen(
+    context: &Context,
+    open: &OpenPlatform,
+    (engine, host): (&Docker, &Host),
+    identity: &Identity,
+    wish: &Wish,
+    folder: &Path,
+) -> Result<Option<String>> {
+    let home = context.home().display().to_string();
+    let there = host.profile.translate(&folder.display().to_string(), &home);
+    let Some(there) = there else {
+        return Ok(None);
+    };
+    if wish.dry_run {
+        return Ok(Some(there));
+    }
+    make_private(folder)?;
+    if engine.images().await?.is_empty() {
+        // Nothing can be tried out without an image.
+        fetch(context, open, wish).await?;
+    }
+    let shared = logs::is_shared(engine, identity, folder, &there).await?;
+    Ok(shared.then_some(there))
+}
+
+/// Containers of one name would write into the same files.
+fn refuse_shared(context: &Context, open: &OpenPlatform, folder: &Path) -> Result<()> {
+    for platform in context.platforms()? {
+        for instance in state::instances(&context.paths, &platform)? {
+            if (&platform, &instance) == (&open.name, &context.instance) {
+                continue;
+            }
+            let other = InstanceRecord::load(&context.paths, &platform, &instance)?;
+            let other = other.filter(InstanceRecord::asks_for_something);
+            let other = other.and_then(|it| it.logs_to);
+            if other.is_some_and(|it| is_same(&it.folder, folder)) {
+                let (shown, own) = (folder.display(), &context.instance);
+                return Err(Error::usage(format!(
+                    "{shown} has the log files of the instance {instance} of {platform}"
+                ))
+                .hint(format!(
+                    "choose another folder, such as `--logs-to {shown}-{own}`, or volumes: `--no-logs-to`"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether two paths lead to one folder, as far as it is there.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let found = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    found(one) == found(other)
 }
 
 /// Makes the folders that containers are about to mount: an engine makes none. Any user may write

@@ -116,6 +116,7 @@ fn what_runs_here_is_shown() {
             version: "20".to_owned(),
             forwarder: None,
         },
+        logs_to: None,
         containers: vec![ContainerStatus {
             name: "billing".to_owned(),
             kind: "app",

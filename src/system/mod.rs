@@ -70,6 +70,8 @@ pub trait System {
     /// What a file shares with no other that exists at the same time, whatever they are called.
     /// `None` on Windows, where an open file keeps its name.
     fn identity(metadata: &Metadata) -> Option<(u64, u64)>;
+    /// Whether this user may make files in a folder; the error says why not. Windows: the attempt tells.
+    fn may_write(folder: &Path) -> io::Result<()>;
     /// Bytes that are free where a folder is; `None` where nobody says (Windows).
     fn free_space(folder: &Path) -> Option<u64>;
 
@@ -81,6 +83,9 @@ pub trait System {
     /// What is pressed in this terminal does not reach the process: it gets a group of its own. On
     /// Windows the end of the terminal's window does not reach it either.
     fn set_apart(command: &mut Command);
+    /// What was open before this program began, beside its standard streams, is not handed to those
+    /// that it starts; nothing on Windows, where that is so anyway.
+    fn keep_to_itself();
     /// Ends a process at once.
     fn kill(process: u32) -> io::Result<()>;
     /// Waits until this process is asked to end, other than by Ctrl-C. Unix: SIGTERM and SIGHUP.

@@ -11,6 +11,7 @@ use std::process::Command;
 use futures_util::future::{self, BoxFuture};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
+use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::net::UnixStream;
@@ -70,6 +71,10 @@ impl System for Unix {
         Some((metadata.dev(), metadata.ino()))
     }
 
+    fn may_write(folder: &Path) -> io::Result<()> {
+        Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+    }
+
     fn free_space(folder: &Path) -> Option<u64> {
         let disk = rustix::fs::statvfs(folder).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -87,6 +92,10 @@ impl System for Unix {
 
     fn set_apart(command: &mut Command) {
         command.process_group(0);
+    }
+
+    fn keep_to_itself() {
+        close_fds::set_fds_cloexec_threadsafe(3, &[]);
     }
 
     fn kill(process: u32) -> io::Result<()> {

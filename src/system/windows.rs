@@ -71,6 +71,10 @@ impl System for Windows {
         None
     }
 
+    fn may_write(_: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     fn free_space(_: &Path) -> Option<u64> {
         None
     }
@@ -92,6 +96,8 @@ impl System for Windows {
     fn set_apart(command: &mut Command) {
         command.creation_flags(NEW_PROCESS_GROUP | NO_WINDOW);
     }
+
+    fn keep_to_itself() {}
 
     fn kill(process: u32) -> io::Result<()> {
         let id = process.to_string();

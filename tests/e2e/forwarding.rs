@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::doctoring::{said, verdict};
 use crate::support::ssh_engine::SshEngine;
 use crate::support::synthetic::Synthetic;
 use crate::support::workstation::{Ran, Workstation, docker, finished, free_port};
@@ -148,6 +149,99 @@ async fn ports_of_another_address_are_at_localhost_as_long_as_the_instance_lives
     let status = workstation.run(&["status", "--json"]).ok().json();
     assert_eq!(status["engine"]["forwarder"], serde_json::Value::Null);
     workstation.run(&["down"]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_starts_a_forwarder_that_died_and_tells_of_ports_that_it_cannot_have() {
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = elsewhere(&platform);
+    let port = free_port();
+    let up = ["up", "billing", "--port", &format!("80={port}")];
+    workstation.run(&up).ok();
+    let format = "{{.Id}} {{.State.StartedAt}}";
+    let object = workstation.object("front");
+    let front = || docker(&["inspect", "--format", format, &object]);
+    let before = front();
+    let die = || {
+        let first = pid(&workstation);
+        kill(first);
+        assert!(ends(first, Duration::from_secs(5)));
+    };
+    die();
+    let doctor = workstation.run(&["doctor", "--json"]).code(4);
+    assert_eq!(verdict(&doctor, "forwarder"), "fail");
+    assert_eq!(verdict(&doctor, "leftovers"), "ok");
+    let mend = ["doctor", "--fix", "--yes", "--json"];
+    let mended = workstation.run(&mend).ok();
+    let done = mended.json()["mended"].to_string();
+    assert!(
+        done.contains("start the forwarder of the instance"),
+        "{done}"
+    );
+    assert!(works(port) && pid(&workstation) != 0);
+    assert_eq!(front(), before, "nothing else is changed");
+
+    die();
+    let held = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let doctor = workstation.run(&mend).code(4);
+    let left = doctor.json()["left"].to_string();
+    assert!(
+        left.contains(&format!("cannot listen on port {port}")),
+        "{left}"
+    );
+    let text = said(&doctor, "forwarder");
+    assert!(text.contains("--port 80=PORT"), "{text}");
+    let status = workstation.run(&["status", "--json"]).ok().json();
+    let forwarder = &status["engine"]["forwarder"];
+    assert_eq!(forwarder["failed"][0]["port"], port, "{forwarder}");
+    assert_eq!(forwarder["ports"], serde_json::json!([]));
+    let shown = workstation.run(&["status"]).ok().stdout;
+    let nowhere = format!("port {port} of this machine leads nowhere: Address already in use");
+    assert!(shown.contains(&nowhere), "{shown}");
+    drop(held);
+    assert!(works(port), "it goes on trying");
+    workstation.run(&["doctor", "--json"]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forwarder_holds_nothing_of_where_it_was_started() {
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = elsewhere(&platform);
+    let port = free_port();
+    let mut shell = std::process::Command::new("sh");
+    let command = workstation.command();
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let chosen = format!("80={port}");
+    shell
+        .args(["-c", "exec 3>shell.held; exec \"$@\"", "sh"])
+        .arg(command.get_program())
+        .args(["up", "billing", "--port", &chosen])
+        .env("DEVENV_HOME", ".")
+        .current_dir(workstation.home.path());
+    finished(shell, "").ok();
+    assert!(works(port) && workstation.home.path().join("shell.held").exists());
+    let process = format!("/proc/{}", pid(&workstation));
+    let process = Path::new(&process);
+    assert_eq!(
+        std::fs::read_link(process.join("cwd")).unwrap(),
+        Path::new("/")
+    );
+    let open = std::fs::read_dir(process.join("fd")).unwrap().flatten();
+    let open = open.filter_map(|it| std::fs::read_link(it.path()).ok());
+    let of_files = open.filter(|it| it.starts_with(workstation.home.path()));
+    let mut names: Vec<_> = of_files
+        .filter_map(|it| it.extension().map(ToOwned::to_owned))
+        .collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names, ["lock", "log"]);
+    workstation.run(&["down"]).ok();
+    assert!(!answers(port));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::synthetic::Synthetic;
-use crate::support::workstation::{Workstation, docker};
+use crate::support::workstation::{Workstation, docker, finished};
 use crate::{app, service};
 
 const LOGS: &str = "volumes: { logs: /logs }\n";
@@ -71,6 +71,8 @@ async fn where_nothing_is_shared_log_files_are_copied() {
     let to = folder.to_str().unwrap();
     let up = ["up", "billing", "--no-proxy", "--logs-to", to];
     workstation.run(&up).ok().says("the engine does not see");
+    let status = workstation.run(&["status", "--json"]).ok().json();
+    assert_eq!(status["logs_to"]["shared"], false);
     write(&workstation, "one\n");
     assert_eq!(read(folder), "");
     workstation.run(&["logs"]).ok();
@@ -86,4 +88,55 @@ async fn where_nothing_is_shared_log_files_are_copied() {
         .ok()
         .says("copied: 1 new or changed");
     assert_eq!(read(&other), "one\ntwo\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_is_checked_beforehand_shown_and_one_instances_own() {
+    let platform = Synthetic::released(&[("billing", &service(LOGS))]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    let twin = Workstation {
+        home: tempfile::tempdir().unwrap(),
+        instance: format!("{}_twin", workstation.instance),
+    };
+    let file = workstation.home.path().join("file");
+    fs::write(&file, "").unwrap();
+    let folder = workstation.home.path().join("mirrored");
+    let shown = folder.to_str().unwrap();
+    let up = |to| ["up", "billing", "--no-proxy", "--logs-to", to];
+    let plan = |to| [&up(to)[..], &["--dry-run"]].concat();
+    let refused = workstation.run(&plan(file.to_str().unwrap())).code(2);
+    refused.says("is not a folder");
+    let planned = workstation.run(&plan(shown)).ok().stdout;
+    let first = format!("log files go to {shown}: `up` proves first");
+    assert!(planned.contains(&first) && !folder.exists(), "{planned}");
+
+    let goes = format!("log files go to {shown}");
+    workstation.run(&up(shown)).ok().says(&goes);
+    workstation.run(&["up"]).ok().says(&goes);
+    let status = workstation.run(&["status"]).ok().stdout;
+    assert!(status.contains(&goes), "{status}");
+    let status = workstation.run(&["status", "--json"]).ok().json();
+    let logs_to = serde_json::json!({ "folder": folder, "shared": true });
+    assert_eq!(status["logs_to"], logs_to);
+
+    let link = workstation.home.path().join("link");
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    let in_twin = |arguments: &[&str]| {
+        let mut command = workstation.command();
+        command
+            .args(arguments)
+            .env("DEVENV_INSTANCE", &twin.instance);
+        finished(command, "")
+    };
+    let other = format!(
+        "has the log files of the instance {} of",
+        workstation.instance
+    );
+    in_twin(&up(link.to_str().unwrap())).code(2).says(&other);
+    // What runs nothing has no claim, until it is to run again.
+    workstation.run(&["down"]).ok();
+    in_twin(&up(shown)).ok();
+    let other = format!("has the log files of the instance {}", twin.instance);
+    workstation.run(&["up", "billing"]).code(2).says(&other);
+    workstation.run(&["up", "billing", "--no-logs-to"]).ok();
 }
