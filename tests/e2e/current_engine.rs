@@ -91,6 +91,13 @@ async fn on_the_containerd_store_what_runs_is_what_was_signed() {
     let workstation = Workstation::initialised(&platform.url());
     run(&workstation, &engine, &["up", "billing", "--no-proxy"]).ok();
     assert_eq!(running(&workstation, &engine), signed.to_string());
+    // Else it would wait 5 s for the first probe.
+    let format = "{{json .Config.Healthcheck.StartInterval}}";
+    let object = workstation.object("billing");
+    assert_eq!(
+        on_engine(&["inspect", "--format", format, &object]),
+        "200000000"
+    );
     let again = run(&workstation, &engine, &["up"]).ok();
     assert!(again.stderr.contains("nothing to do"), "{again:?}");
     run(&workstation, &engine, &["up", "--offline"]).ok();
