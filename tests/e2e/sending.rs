@@ -444,12 +444,9 @@ fn somebody_elses_push_to_the_branch_is_not_overwritten() {
 #[test]
 fn a_container_that_is_new_is_proposed_with_its_files_alone() {
     let sending = Sending::to(Vendor::GitLab);
-    let new = sending
+    sending
         .run(&["edit", "--new", "audit", "--like", "billing", "--print"])
-        .code(3);
-    let file = PathBuf::from(new.stdout.trim()).join("container.yaml");
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text.replace("/billing", "/audit")).unwrap();
+        .ok();
     let anew = ["edit", "--new", "audit", "--print"];
     sending.run(&anew).code(2).says("already");
     sending.run(&["propose", "audit"]).code(2).says("-m TITLE");
