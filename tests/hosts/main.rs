@@ -74,6 +74,10 @@ const NEARBY: &[(&str, &str)] = &[
         "such a host is not known to share a folder",
     ),
     (
+        "mirroring::a_folder_is_checked_beforehand_shown_and_one_instances_own",
+        "such a host is not known to share a folder",
+    ),
+    (
         "options::a_taken_port_names_its_holder_and_falls",
         "looks at ports of this machine's loopback address",
     ),
