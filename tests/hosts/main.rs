@@ -34,6 +34,10 @@ const OTHER_ENGINES: &[(&str, &str)] = &[
         "faults::no_engine_is_said_at_once",
         "is about no engine at all",
     ),
+    (
+        "forwarding::ports_behind_ssh_are_at_localhost_through_it",
+        "starts an engine of its own",
+    ),
     ("outside::", "starts an engine of its own"),
     ("transports::", "starts an engine of its own"),
     ("red_team::builds", "builds on the operators' machine"),
