@@ -81,6 +81,8 @@ impl Podman {
     fn command(&self) -> Command {
         let mut command = tied("podman");
         command
+            // conmon writes a file `oom` where it stands.
+            .current_dir(self.folder.path())
             .env("CONTAINERS_CONF", self.path("containers.conf"))
             .env("CONTAINERS_STORAGE_CONF", self.path("storage.conf"))
             .env("CONTAINERS_REGISTRIES_CONF", self.path("registries.conf"))
