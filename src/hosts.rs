@@ -15,8 +15,9 @@ use crate::model::host_profile::{
     Appears, Host, HostFacts, HostProfile, PublishAddress, built_in, recognise,
 };
 use crate::model::nearest::nearest;
-use crate::paths::{MACHINE_NAME, Paths};
+use crate::paths::Paths;
 use crate::state;
+use crate::system::{Here, System as _};
 
 /// After this an engine is asked again.
 const FRESH: SignedDuration = SignedDuration::from_hours(24);
@@ -107,7 +108,7 @@ async fn ask(
     endpoint: &Endpoint,
 ) -> Result<(HostRecord, EngineInfo)> {
     let info = engine.info().await?;
-    let machine = machine_name();
+    let machine = Here::machine_name();
     let facts = engine::facts(&info, endpoint, std::env::consts::OS, machine.as_deref());
     let all = HostProfile::all(context.own_profiles()?)?;
     let (profile, why) = recognise(&all, &facts)
@@ -210,7 +211,7 @@ pub fn check_publishing(context: &Context, host: &Host, choice: &Choice) -> Resu
 fn is_here(context: &Context, choice: &Choice) -> bool {
     let record = remembered(&context.paths, &choice.endpoint);
     let name = record.map(|record| record.facts.name);
-    choice.endpoint.host().is_none() && name.is_some() && name == machine_name()
+    choice.endpoint.host().is_none() && name.is_some() && name == Here::machine_name()
 }
 
 fn bindable(address: IpAddr) -> std::io::Result<()> {
@@ -218,12 +219,6 @@ fn bindable(address: IpAddr) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::AddrNotAvailable => Err(error),
         _ => Ok(()),
     }
-}
-
-/// `None` on systems whose engines are in virtual machines anyway.
-fn machine_name() -> Option<String> {
-    let name = std::fs::read_to_string(MACHINE_NAME).ok()?;
-    Some(name.trim_end().to_owned())
 }
 
 /// The engine's address, an IPv4 one where there are several.

@@ -16,9 +16,6 @@ pub const AUTHORITIES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// What Linux calls this machine.
-pub const MACHINE_NAME: &str = "/proc/sys/kernel/hostname";
-
 /// The four folders, and what is where in them.
 #[derive(Debug, Clone)]
 pub struct Paths {

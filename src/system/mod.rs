@@ -75,6 +75,8 @@ pub trait System {
     /// Bytes that are free where a folder is; `None` where nobody says (Windows).
     fn free_space(folder: &Path) -> Option<u64>;
 
+    /// What this machine calls itself; `None` where engines are in virtual machines anyway: all but Linux.
+    fn machine_name() -> Option<String>;
     /// Whether an environment variable has this name: on Windows `Path` is `PATH`.
     fn is_variable(variable: &OsStr, name: &str) -> bool;
     /// A command that a user wrote as one line, to which the caller adds arguments. Unix: the shell

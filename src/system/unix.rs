@@ -80,6 +80,11 @@ impl System for Unix {
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
+    fn machine_name() -> Option<String> {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+        Some(name.trim_end().to_owned())
+    }
+
     fn is_variable(variable: &OsStr, name: &str) -> bool {
         variable == name
     }

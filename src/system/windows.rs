@@ -79,6 +79,10 @@ impl System for Windows {
         None
     }
 
+    fn machine_name() -> Option<String> {
+        None
+    }
+
     fn is_variable(variable: &OsStr, name: &str) -> bool {
         variable.eq_ignore_ascii_case(name)
     }
