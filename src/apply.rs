@@ -241,13 +241,28 @@ pub async fn wait_until<E: Engine>(
             until,
         },
     };
+    Err(not_ready(container, id, stopped))
+}
+
+/// Waits until a container that runs, and of which nothing more can be known, has settled.
+pub async fn wait_settled<E: Engine>(
+    engine: &E,
+    watch: &Watch,
+    container: &ContainerName,
+    id: &str,
+) -> Result<(), Failure> {
+    let settled = watch.settled(engine, id).await;
+    settled.map_err(|stopped| not_ready(container, id, stopped))
+}
+
+fn not_ready(container: &ContainerName, id: &str, stopped: Stopped) -> Failure {
     match stopped {
-        Stopped::Engine(fault) => Err(Failure::Other(fault.into())),
-        stopped => Err(Failure::NotReady {
+        Stopped::Engine(fault) => Failure::Other(fault.into()),
+        stopped => Failure::NotReady {
             container: container.clone(),
             id: id.to_owned(),
             stopped,
-        }),
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use crate::apply::{Failure, Stopped, Watch, wait_until};
+use crate::apply::{Failure, Stopped, Watch, wait_settled, wait_until};
 use crate::converge::Planned;
 use crate::converge::observe::Observation;
 use crate::desired::DesiredContainer;
@@ -29,7 +29,7 @@ pub enum Ready {
     Answers,
     /// It did its work and exited 0.
     Completed,
-    /// It runs; nothing more can be known.
+    /// It runs, and went on for a moment; nothing more can be known.
     Started,
 }
 
@@ -142,7 +142,10 @@ impl<E: Engine> Waiting<'_, E> {
                 self.answers(name, &id, route, port).await?;
                 Ready::Answers
             }
-            (Until::Started, ..) => Ready::Started,
+            (Until::Started, None) => {
+                wait_settled(self.engine, self.watch, name, &id).await?;
+                Ready::Started
+            }
         };
         Ok((name.clone(), ready))
     }

@@ -89,11 +89,18 @@ impl Default for Reliance {
 
 /// Counts what happens by container, so that a wait looks again only when something happened.
 pub struct Watch {
-    counts: Mutex<BTreeMap<String, u64>>,
+    happenings: Mutex<BTreeMap<String, Happenings>>,
     pub(super) news: watch::Sender<News>,
     looks: Semaphore,
     interrupted: AtomicBool,
     pub(super) reliance: Reliance,
+}
+
+/// What is known of one container's events.
+#[derive(Debug, Clone, Copy)]
+struct Happenings {
+    count: u64,
+    last: Instant,
 }
 
 /// Where it is known from that something happened.
@@ -125,6 +132,9 @@ const LOOKS: usize = 4;
 /// How long an engine may answer badly before a wait gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a container without a check runs before it counts as started.
+const SETTLES: Duration = Duration::from_millis(500);
+
 impl Default for Watch {
     fn default() -> Self {
         Self::new(Reliance::default())
@@ -135,7 +145,7 @@ impl Watch {
     /// Of an engine that can be relied upon so far.
     pub fn new(reliance: Reliance) -> Self {
         Self {
-            counts: Mutex::default(),
+            happenings: Mutex::default(),
             news: watch::Sender::new(News::Events),
             looks: Semaphore::new(LOOKS),
             interrupted: AtomicBool::new(false),
@@ -156,7 +166,12 @@ impl Watch {
 
     /// Whoever waits for this container looks at it now.
     pub(super) fn happened(&self, id: String) {
-        *self.lock().entry(id).or_default() += 1;
+        let last = Instant::now();
+        let first = Happenings { count: 0, last };
+        let mut happenings = self.lock();
+        let known = happenings.entry(id).or_insert(first);
+        (known.count, known.last) = (known.count + 1, last);
+        drop(happenings);
         self.news.send_modify(|_| {});
     }
 
@@ -165,8 +180,35 @@ impl Watch {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn count(&self, id: &str) -> Option<u64> {
+        self.lock().get(id).map(|known| known.count)
+    }
+
+    /// How long nothing has happened to it; `None` if nothing ever did.
+    fn quiet(&self, id: &str) -> Option<Duration> {
+        self.lock().get(id).map(|known| known.last.elapsed())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Happenings>> {
+        self.happenings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when a container that was seen running has gone on for a moment: what cannot do its
+    /// work at all ends at once, and no check says so.
+    pub(crate) async fn settled<E: Engine>(&self, engine: &E, id: &str) -> Result<(), Stopped> {
+        let begun = Instant::now();
+        let quiet = self.quiet(id).unwrap_or_default();
+        let ends = self.until(engine, id, Until::Completed);
+        match tokio::time::timeout_at(begun + SETTLES.saturating_sub(quiet), ends).await {
+            Ok(Err(stopped)) => Err(stopped),
+            Ok(Ok(())) => Err(Stopped::Exited {
+                code: 0,
+                out_of_memory: false,
+            }),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Returns when the container has come this far, or never will.
@@ -179,7 +221,7 @@ impl Watch {
         let mut changes = self.news.subscribe();
         let (mut check, mut trouble) = (None, None);
         loop {
-            let count = self.lock().get(id).copied();
+            let count = self.count(id);
             let news = *changes.borrow_and_update();
             let look = self.looks.acquire().await;
             let details = engine.inspect(id).await;
@@ -213,7 +255,7 @@ impl Watch {
             }
             let next_look = tokio::time::sleep(next_look);
             tokio::pin!(next_look);
-            while self.lock().get(id).copied() == count && *changes.borrow() == news {
+            while self.count(id) == count && *changes.borrow() == news {
                 tokio::select! {
                     changed = changes.changed() => if changed.is_err() { break },
                     () = &mut next_look => break,

@@ -240,6 +240,17 @@ async fn one_shots_must_exit_0_and_run_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_ends_right_after_its_start_was_not_started() {
+    let fails = "kind: service\ncommand: [/probe, exit, \"3\", \"200\"]\n";
+    let platform = Synthetic::released(&[("queue", fails)]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    workstation
+        .run(&["up", "queue", "--no-proxy"])
+        .code(7)
+        .says("queue exited with code 3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dependencies_are_started_as_soon_as_what_they_need_is_ready() {
     let slow = "health: { command: [/probe, check, /probe], interval: 1s, start_period: 10s }\n";
     let platform = Synthetic::released(&[

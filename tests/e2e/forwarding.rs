@@ -61,9 +61,10 @@ fn pid(workstation: &Workstation) -> u64 {
 }
 
 fn lives(pid: u64) -> bool {
-    // A process that has ended and that nobody asked about is a zombie.
+    // A process that has ended and that nobody asked about is a zombie; it holds its ports until the
+    // last of its threads has ended too.
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
-    status.is_ok_and(|text| !text.contains("State:\tZ"))
+    status.is_ok_and(|text| !(text.contains("State:\tZ") && text.contains("Threads:\t1\n")))
 }
 
 fn ends(pid: u64, within: Duration) -> bool {

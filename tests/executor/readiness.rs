@@ -189,6 +189,22 @@ async fn a_route_that_never_answers_is_not_ready() {
 }
 
 #[tokio::test]
+async fn a_container_without_a_check_that_ends_at_once_was_never_ready() {
+    let mut world = World::asking_for(&["customers"]);
+    world.without_proxy();
+    let engine = world.engine();
+    let play = Play {
+        exit: Some((SOON * 50, 3)),
+        ..Play::default()
+    };
+    engine.behave(&world.object("customers"), play);
+    let planned = world.up(&engine).await.unwrap();
+    let failure = world.ready(&engine, &planned).await.unwrap_err();
+    let words = "customers exited with code 3";
+    assert_eq!(failure.into_error().to_string(), words);
+}
+
+#[tokio::test]
 async fn a_container_that_ends_though_nobody_needs_it() {
     let mut world = World::asking_for(&["customers"]);
     world.without_proxy();

@@ -70,7 +70,7 @@ int main(int count, char **words) {
   signal(SIGTERM, stop);
   const char *verb = count > 1 ? words[1] : "cat", *word = count > 2 ? words[2] : "";
   setvbuf(stdout, 0, _IOLBF, 0);
-  if (!strcmp(verb, "exit")) return atoi(word);
+  if (!strcmp(verb, "exit")) return usleep(count > 3 ? 1000 * atoi(words[3]) : 0), atoi(word);
   if (!strcmp(verb, "listen")) return listen_on(atoi(word));
   if (!strcmp(verb, "proxy")) return proxy_on(atoi(word));
   if (!strcmp(verb, "check")) return access(word, F_OK) ? 1 : 0;
