@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::desk::{Desk, merged_and_noticed};
 use crate::support::company::Company;
-use crate::support::forge::{DEVELOPER, Mood, READER, Server, Vendor};
+use crate::support::forge::people::READER;
+use crate::support::forge::{DEVELOPER, Mood, Server, Vendor};
 use crate::support::workstation::{Workstation, docker};
 
 #[test]

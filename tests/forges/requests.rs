@@ -11,7 +11,8 @@ use devenv::model::forge::ForgeKind;
 use devenv::model::secret::Secret;
 use reqwest::{Client, redirect};
 
-use crate::support::forge::{DEVELOPER, Mood, READER, Server, Vendor, token};
+use crate::support::forge::people::READER;
+use crate::support::forge::{DEVELOPER, Mood, Server, Vendor, token};
 use crate::{commit, company, push_as};
 
 pub(crate) fn client() -> Client {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::forge::{DEVELOPER, Mood, READER, Vendor, token};
+use crate::support::forge::people::READER;
+use crate::support::forge::{DEVELOPER, Mood, Vendor, token};
 use crate::support::synthetic::git;
 use crate::{commit, company, has, push_as};
 

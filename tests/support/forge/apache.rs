@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::super::workstation::free_port;
-use super::{PEOPLE, WRITERS, Worker};
+use super::people::{PEOPLE, WRITERS};
+use super::worker::Worker;
 
 /// The modules that Debian's Apache has as files.
 const MODULES: [&str; 12] = [

@@ -8,10 +8,12 @@
 
 use serde_json::{Value, json};
 
+use super::answer::{Answer, parameter};
 use super::hooks::{Push, Update};
 use super::http::Request;
 use super::merging::squash;
-use super::{Answer, Caller, Forge, Mood, PROJECT, Proposed, READER, parameter};
+use super::people::{Caller, READER};
+use super::{Forge, Mood, PROJECT, Proposed};
 
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 

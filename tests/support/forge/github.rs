@@ -9,10 +9,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::answer::{Answer, parameter};
 use super::hooks::Push;
 use super::http::Request;
 use super::merging::squash;
-use super::{Answer, Caller, Forge, PROJECT, Proposed, READER, parameter};
+use super::people::{Caller, READER};
+use super::{Forge, PROJECT, Proposed};
 
 /// As in <https://docs.github.com/en/pull-requests/collaborating-with-pull-requests>: only for a branch
 /// that is new.

@@ -17,10 +17,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::answer::{Answer, decoded, parameter};
 use super::hooks::{Push, Update, Verdict};
 use super::http::Request;
 use super::merging::squash;
-use super::{Answer, Caller, Forge, Mood, PROJECT, Proposed, READER, parameter};
+use super::people::{Caller, OPERATOR, READER};
+use super::{Forge, Mood, PROJECT, Proposed};
 
 /// `VALID_OPTIONS` of `push_options.rb`, those about merge requests.
 const OPTIONS: [&str; 13] = [
@@ -53,7 +55,7 @@ pub fn before(forge: &Forge, push: &Push) -> Verdict {
         let guarded = protected
             .iter()
             .any(|prefix| branch.starts_with(prefix.as_str()));
-        if guarded && push.user != super::OPERATOR.0 {
+        if guarded && push.user != OPERATOR.0 {
             let created = update.old.bytes().all(|byte| byte == b'0');
             let text = match (created, update.deletes()) {
                 (_, true) => {
@@ -296,7 +298,7 @@ pub fn answer(forge: &Forge, request: &Request, caller: Caller) -> Answer {
         ("PUT", ["merge_requests", one]) => update(forge, number(one), &body),
         ("PUT", ["merge_requests", one, "merge"]) => merge(forge, user, number(one), &body),
         ("DELETE", ["repository", "branches", name]) => {
-            let branch = format!("refs/heads/{}", super::decoded(name));
+            let branch = format!("refs/heads/{}", decoded(name));
             forge.git(&["update-ref", "-d", &branch]);
             Answer::new("204 No Content", "")
         }
@@ -422,7 +424,7 @@ fn update(forge: &Forge, number: u64, body: &Value) -> Answer {
 }
 
 fn merge(forge: &Forge, user: &str, number: u64, body: &Value) -> Answer {
-    if user != super::OPERATOR.0 {
+    if user != OPERATOR.0 {
         return Answer::json(
             "401 Unauthorized",
             &json!({ "message": "401 Unauthorized" }),

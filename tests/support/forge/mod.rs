@@ -2,6 +2,7 @@
 //! vendors' own. Nothing of the vendors runs here; what the hooks and the API say is theirs, with the
 //! address beside each message.
 
+pub mod answer;
 pub mod apache;
 pub mod gitea;
 pub mod github;
@@ -9,22 +10,27 @@ pub mod gitlab;
 pub mod hooks;
 pub mod http;
 pub mod merging;
+pub mod people;
 pub mod sshd;
+pub mod worker;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::Value;
 
+use self::answer::{Answer, respond};
 use self::apache::Apache;
 use self::hooks::{Push, Verdict};
 use self::http::{Request, read_request};
+use self::people::{Caller, of_token};
+pub use self::people::{DEVELOPER, OPERATOR, token};
 use self::sshd::Sshd;
+use self::worker::Worker;
 use super::registry::tests;
 
 /// Whose manners the server has.
@@ -79,78 +85,6 @@ pub struct Call {
     pub target: String,
     /// Whether it carried a token.
     pub token: Option<String>,
-}
-
-/// Names and passwords.
-pub const PEOPLE: [(&str, &str); 3] = [DEVELOPER, OPERATOR, READER];
-
-/// Who may push.
-const WRITERS: [&str; 2] = [DEVELOPER.0, OPERATOR.0];
-
-/// Who asks the API.
-#[derive(Debug, Clone, Copy)]
-pub enum Caller {
-    /// Without a token.
-    Nobody,
-    /// With one that is nobody's.
-    Stranger,
-    Known(&'static str),
-}
-
-/// Whose token it is.
-fn of_token(wanted: &str) -> Option<&'static str> {
-    let mut names = PEOPLE.into_iter().map(|(name, _)| name);
-    names.find(|name| wanted == token(name))
-}
-
-pub const DEVELOPER: (&str, &str) = ("dev", "developer's password");
-pub const OPERATOR: (&str, &str) = ("ops", "operator's password");
-/// May read, and no more.
-pub const READER: (&str, &str) = ("reader", "reader's password");
-
-/// A person's token for the API.
-pub fn token(name: &str) -> String {
-    format!("glpat-of-{name}-0123456789")
-}
-
-/// As whom the server's processes run: a web server does not run as root.
-pub struct Worker(Option<(u32, u32)>);
-
-impl Worker {
-    fn find() -> Self {
-        let id = |arguments: &[&str]| -> Option<u32> {
-            let output = Command::new("id").args(arguments).output().ok()?;
-            String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-        };
-        let root = id(&["-u"]) == Some(0);
-        let user = || Some((id(&["-u", "www-data"])?, id(&["-g", "www-data"])?));
-        Self(if root { user() } else { None })
-    }
-
-    /// Apache's lines about it.
-    pub fn apache(&self) -> &'static str {
-        self.0.map_or("", |_| "User www-data\nGroup www-data\n")
-    }
-
-    /// Gives a folder to it.
-    fn own(&self, folder: &Path) {
-        if self.0.is_some() {
-            let owner = Command::new("chown")
-                .args(["-R", "www-data:www-data"])
-                .arg(folder)
-                .status();
-            assert!(owner.unwrap().success());
-        }
-    }
-
-    /// A command that it runs.
-    pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        if let Some((user, group)) = self.0 {
-            command.uid(user).gid(group);
-        }
-        command
-    }
 }
 
 struct Memory {
@@ -521,72 +455,8 @@ impl Forge {
     }
 }
 
-/// What the API answers.
-pub struct Answer {
-    status: &'static str,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn new(status: &'static str, body: &str) -> Self {
-        Self {
-            status,
-            head: String::new(),
-            body: body.to_owned(),
-        }
-    }
-
-    fn json(status: &'static str, body: &Value) -> Self {
-        Self::new(status, &body.to_string())
-    }
-}
-
-/// The value of a query's parameter, decoded.
-fn parameter(target: &str, name: &str) -> Option<String> {
-    let (_, query) = target.split_once('?')?;
-    query.split('&').find_map(|pair| {
-        let (key, value) = pair.split_once('=')?;
-        (decoded(key) == name).then(|| decoded(value))
-    })
-}
-
-/// `%2F` and its like undone.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = tail.get(..2).and_then(|it| std::str::from_utf8(it).ok());
-        let code = code.and_then(|it| u8::from_str_radix(it, 16).ok());
-        match (first, code) {
-            (b'%', Some(code)) => {
-                bytes.push(code);
-                rest = &tail[2..];
-            }
-            (b'+', _) => {
-                bytes.push(b' ');
-                rest = tail;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
-}
-
-/// Writes an answer and ends the connection.
-fn respond(stream: &mut TcpStream, status: &str, head: &str, body: &[u8]) -> Option<()> {
-    let length = body.len();
-    let text =
-        format!("HTTP/1.1 {status}\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n");
-    stream.write_all(text.as_bytes()).ok()?;
-    stream.write_all(body).ok()
 }
 
 /// Makes sure that a program is there.

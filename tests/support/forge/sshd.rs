@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::super::workstation::free_port;
-use super::{DEVELOPER, Forge, PROJECT};
+use super::people::DEVELOPER;
+use super::{Forge, PROJECT};
 
 /// Ends when it is dropped.
 pub struct Sshd {
@@ -43,7 +44,7 @@ impl Sshd {
         key(&private);
         let public = fs::read_to_string(private.with_extension("pub")).unwrap();
         let shell = folder.join("shell");
-        let runner = if forge.worker.0.is_some() {
+        let runner = if forge.worker.is_other() {
             "setpriv --reuid=www-data --regid=www-data --clear-groups"
         } else {
             ""
