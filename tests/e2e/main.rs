@@ -34,6 +34,7 @@ mod running;
 mod sending;
 mod signers;
 mod transports;
+mod watching;
 
 /// A health check that passes at once.
 pub const HEALTHY: &str = "health: { command: [/probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s }\n";

@@ -47,6 +47,10 @@ const OTHER_ENGINES: &[(&str, &str)] = &[
         "builds from images that only the machine's engine has",
     ),
     (
+        "watching::",
+        "builds from images that only the machine's engine has",
+    ),
+    (
         "real::",
         "released on the machine's engine: 400 MB a copy without overlays",
     ),
