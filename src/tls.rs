@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-pub use self::doubt::Doubt;
+pub use self::doubt::{Doubt, tls_error};
 
 /// The one provider of cryptography.
 pub fn provider() -> Arc<CryptoProvider> {

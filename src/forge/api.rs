@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::place::OWN_WORD;
 use crate::error::{Error, Result};
 use crate::model::secret::Secret;
+use crate::tls::{Doubt, tls_error};
 
 /// The largest answer that is read, in bytes.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -227,6 +228,9 @@ impl Api {
     }
 
     fn lost(&self, error: &reqwest::Error) -> Error {
+        if let Some(certificate @ rustls::Error::InvalidCertificate(_)) = tls_error(error) {
+            return self.doubted(certificate);
+        }
         let why = if error.is_timeout() {
             "gave no answer in time"
         } else {
@@ -239,6 +243,14 @@ impl Api {
         Error::git(format!("the forge's API on {} {why}", self.host()))
             .because(Error::git(visible(&cause.to_string())))
             .hint("check the network, the VPN and the proxy")
+            .hint(OWN_WORD)
+    }
+
+    fn doubted(&self, certificate: &rustls::Error) -> Error {
+        let (host, doubt) = (self.host(), Doubt::of(certificate));
+        Error::git(format!("the certificate of the forge on {host} {doubt}"))
+            .because(Error::git(visible(&certificate.to_string())))
+            .hint(doubt.hint(host))
             .hint(OWN_WORD)
     }
 

@@ -124,7 +124,7 @@ impl Fault {
                 "ask for the right, or log in as someone else with: docker login {host}"
             )),
             Self::Proxy { .. } => Some(SHAPE.to_owned()),
-            Self::Certificate { host, doubt, .. } => Some(assurance(host, doubt)),
+            Self::Certificate { host, doubt, .. } => Some(doubt.hint(host)),
             Self::Authority { .. } => Some(
                 "`extra_ca` in settings.yaml names a PEM file with the company's certificate \
                  authority; `devenv doctor` checks it"
@@ -138,40 +138,6 @@ impl Fault {
             )),
             _ => None,
         }
-    }
-}
-
-/// What makes a doubted certificate a good one.
-fn assurance(host: &str, doubt: &Doubt) -> String {
-    match doubt {
-        Doubt::Issuer | Doubt::Other => {
-            "if the company has its own certificate authority, name its \
-             PEM file as `extra_ca` in the settings"
-                .to_owned()
-        }
-        Doubt::Name(_) => format!(
-            "reach it by a name that its certificate is for, or have one made for {host}: no \
-             certificate authority helps"
-        ),
-        Doubt::Ended => format!(
-            "whoever runs {host} renews it, unless this machine's clock is wrong: `devenv doctor` \
-             compares clocks"
-        ),
-        Doubt::NotYet => {
-            "is this machine's clock right? `devenv doctor` compares clocks".to_owned()
-        }
-    }
-}
-
-/// Why a certificate is refused, for people.
-fn refusal(f: &mut std::fmt::Formatter<'_>, host: &str, doubt: &Doubt) -> std::fmt::Result {
-    write!(f, "the certificate of the registry {host} ")?;
-    match doubt {
-        Doubt::Name(names) if names.is_empty() => f.write_str("is for another name"),
-        Doubt::Name(names) => write!(f, "is for other names: {}", names.join(", ")),
-        Doubt::Ended => f.write_str("has ended"),
-        Doubt::NotYet => f.write_str("is not valid yet"),
-        Doubt::Issuer | Doubt::Other => f.write_str("is not trusted"),
     }
 }
 
@@ -193,7 +159,9 @@ impl Fault {
                 write!(f, "cannot reach the registry {host}: {}", lost.why())
             }
             Self::Proxy { host, text } => write!(f, "cannot reach the registry {host}: {text}"),
-            Self::Certificate { host, doubt, .. } => refusal(f, host, doubt),
+            Self::Certificate { host, doubt, .. } => {
+                write!(f, "the certificate of the registry {host} {doubt}")
+            }
             Self::Authority { path, .. } => write!(
                 f,
                 "cannot read certificates from {}, which `extra_ca` in the settings names",
@@ -324,36 +292,5 @@ pub(super) fn body_text(body: &[u8]) -> String {
         }
         Err(_) if text.trim_start().starts_with('<') => String::new(),
         Err(_) => visible(&text),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_unknown_issuer_is_a_matter_of_authorities() {
-        let names = vec!["a.example".to_owned()];
-        for (doubt, words, hint) in [
-            (Doubt::Issuer, "is not trusted", "extra_ca"),
-            (
-                Doubt::Name(names),
-                "is for other names: a.example",
-                "by a name",
-            ),
-            (Doubt::Ended, "has ended", "compares clocks"),
-            (Doubt::NotYet, "is not valid yet", "compares clocks"),
-        ] {
-            let about_authorities = doubt == Doubt::Issuer;
-            let fault = Fault::Certificate {
-                host: "b.example".to_owned(),
-                doubt,
-                text: String::new(),
-            };
-            assert!(fault.to_string().ends_with(words), "{fault}");
-            let hints = fault.hint().unwrap();
-            assert!(hints.contains(hint), "{hints}");
-            assert_eq!(hints.contains("extra_ca"), about_authorities, "{hints}");
-        }
     }
 }

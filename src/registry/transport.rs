@@ -11,7 +11,7 @@ use super::fault::{Fault, Lost, visible};
 use super::host::{authority, is_loopback};
 use super::tls;
 use crate::model::proxies::{Proxies, Proxy};
-use crate::tls::Doubt;
+use crate::tls::{Doubt, tls_error};
 
 /// Connection pools: plain HTTP and TLS to this machine (never through a proxy), TLS to others.
 #[derive(Debug)]
@@ -104,14 +104,14 @@ fn carrier<'a>(proxies: &'a Proxies, url: &Url) -> Option<&'a Proxy> {
 /// What a failed exchange with `host` means.
 pub(super) fn fault_of(host: &str, error: &reqwest::Error) -> Fault {
     let host = host.to_owned();
+    if let Some(tls) = tls_error(error) {
+        return tls_fault(host, tls);
+    }
     let mut text = String::new();
     let mut refused = None;
     let mut next: Option<&(dyn StdError + 'static)> = error.source();
     while let Some(cause) = next {
         text = visible(&cause.to_string());
-        if let Some(tls) = tls_error(cause) {
-            return tls_fault(host, tls);
-        }
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
             refused = Some(io.kind());
         }
@@ -127,14 +127,6 @@ pub(super) fn fault_of(host: &str, error: &reqwest::Error) -> Fault {
         _ => Lost::Broken,
     };
     Fault::Unreachable { host, lost, text }
-}
-
-/// The TLS error that `cause` is or wraps: what an I/O error wraps is not among its sources.
-fn tls_error<'a>(mut cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    while let Some(io) = cause.downcast_ref::<std::io::Error>() {
-        cause = io.get_ref()?;
-    }
-    cause.downcast_ref()
 }
 
 fn tls_fault(host: String, error: &rustls::Error) -> Fault {

@@ -13,6 +13,7 @@ use reqwest::{Client, redirect};
 
 use crate::support::forge::people::READER;
 use crate::support::forge::{DEVELOPER, Mood, Server, Vendor, token};
+use crate::support::tls_server::TlsServer;
 use crate::{commit, company, push_as};
 
 pub(crate) fn client() -> Client {
@@ -38,8 +39,11 @@ fn kind(vendor: Vendor) -> ForgeKind {
 }
 
 fn asking(server: &Server, token: &str) -> Box<dyn Forge> {
-    let kind = kind(server.vendor());
-    let place = Place::new(&server.url(), None, None).unwrap();
+    asking_at(&server.url(), kind(server.vendor()), token)
+}
+
+fn asking_at(url: &str, kind: ForgeKind, token: &str) -> Box<dyn Forge> {
+    let place = Place::new(url, None, None).unwrap();
     let token = Token {
         secret: Secret::new(token),
         user: None,
@@ -168,15 +172,7 @@ async fn refusals_are_told_apart_and_never_name_the_token() {
             );
         }
         let elsewhere = server.url().replace("acme/platform", "acme/other");
-        let place = Place::new(&elsewhere, None, None).unwrap();
-        let secret = Token {
-            secret: Secret::new(token(DEVELOPER.0)),
-            user: None,
-            origin: "a test".to_owned(),
-        };
-        let kind = kind(vendor);
-        let api = Api::new(client(), forge::root(kind, &place).unwrap(), secret).unwrap();
-        let forge = forge::of(kind, place, Some(api), Topics::new()).unwrap();
+        let forge = asking_at(&elsewhere, kind(vendor), &token(DEVELOPER.0));
         let found = forge.requests().unwrap().find(&draft("topic")).await;
         let said = found.unwrap_err().chain().join(" / ");
         assert!(
@@ -216,4 +212,20 @@ async fn an_endless_answer_is_cut() {
     let error = answered.unwrap().unwrap_err();
     let said = error.chain().join(" / ");
     assert!(said.contains("answered with more than"), "{said}");
+}
+
+#[tokio::test]
+async fn a_certificate_of_nobodys_is_no_matter_of_the_network() {
+    let server = TlsServer::start("DNS:localhost", 60);
+    let url = format!("https://localhost:{}/acme/platform.git", server.port);
+    let forge = asking_at(&url, ForgeKind::GitLab, &token(DEVELOPER.0));
+    let found = forge.requests().unwrap().find(&draft("topic")).await;
+    let error = found.unwrap_err();
+    let said = error.chain().join(" / ");
+    assert!(
+        said.contains("the certificate of the forge on localhost is not trusted"),
+        "{said}"
+    );
+    let hints = error.hints().join(" / ");
+    assert!(hints.contains("extra_ca"), "{hints}");
 }
