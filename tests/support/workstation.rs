@@ -254,10 +254,11 @@ pub fn docker(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-/// A port of this machine that nobody has, and that no other test of this process gets.
+/// A port of this machine that nobody has, and that no other test of this process gets; below those
+/// that Linux gives to clients, from 32768 on.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = 20_000 + u16::try_from(std::process::id() % 20_000).unwrap();
+    let start = 20_000 + u16::try_from(std::process::id() % 12_000).unwrap();
     loop {
         let port = start + NEXT.fetch_add(1, Ordering::Relaxed);
         if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
