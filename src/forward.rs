@@ -14,7 +14,7 @@ mod ssh;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +27,8 @@ pub use process::{Ensured, Forwarder};
 pub use service::{Service, serve};
 pub use ssh::Through;
 
-/// What is to be carried.
+/// What is to be carried. Another version's may have more fields, as what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// The engine that the instance is on: it tells the forwarder when nothing is left there.
     #[serde(default)]
@@ -42,9 +41,8 @@ pub struct Wanted {
     pub through: Option<Through>,
 }
 
-/// What a forwarder does.
+/// What a forwarder does. Another version's may have more fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Serving {
     /// The process.
     pub pid: u32,
@@ -104,28 +102,33 @@ impl Files {
     /// What the forwarder that runs does; `None` where none runs.
     pub fn serving(&self) -> Result<Option<Serving>> {
         // The usual case costs one look.
-        if !self.path("lock").exists() || self.lock()?.is_some() {
+        if !self.path("lock").exists() || !self.is_held()? {
             return Ok(None);
         }
         state::load(&self.path("serving.json"))
     }
 
+    /// Whether a forwarder holds the lock; those who only look do not disturb each other.
+    fn is_held(&self) -> Result<bool> {
+        let path = self.path("lock");
+        held(Self::open_lock(&path)?.try_lock_shared(), &path)
+    }
+
     /// The lock, unless a forwarder holds it.
     fn lock(&self) -> Result<Option<File>> {
         let path = self.path("lock");
-        state::create_parent(&path)?;
-        let file = OpenOptions::new()
+        let file = Self::open_lock(&path)?;
+        Ok((!held(file.try_lock(), &path)?).then_some(file))
+    }
+
+    fn open_lock(path: &Path) -> Result<File> {
+        state::create_parent(path)?;
+        OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(&path)
-            .at(Kind::Usage, "open", &path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            // A file system without locks is not a forwarder that runs.
-            Err(TryLockError::Error(error)) => Err(error).at(Kind::Usage, "lock", &path),
-        }
+            .open(path)
+            .at(Kind::Usage, "open", path)
     }
 
     fn remove(&self, kind: &str) -> Result<()> {
@@ -134,5 +137,14 @@ impl Files {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             other => other.at(Kind::Usage, "remove", &path),
         }
+    }
+}
+
+/// A file system without locks is not a forwarder that runs.
+fn held(taken: Result<(), TryLockError>, path: &Path) -> Result<bool> {
+    match taken {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error).at(Kind::Usage, "lock", path),
     }
 }

@@ -21,8 +21,10 @@ struct Needed {
 
 #[derive(Debug)]
 enum State {
-    /// It carries what it should.
-    Works { pid: u32 },
+    /// It runs, and was told what to carry.
+    Runs { pid: u32 },
+    /// It runs, and carries something else than it should.
+    Behind { pid: u32 },
     /// Ports of this machine that it could not have, and why.
     Refused {
         failed: BTreeMap<u16, String>,
@@ -57,7 +59,10 @@ fn needed(world: &World<'_>) -> Result<Vec<Needed>> {
             }
             let files = Files::new(paths, &platform, &instance);
             let state = match files.serving()? {
-                Some(serving) if serving.failed.is_empty() => State::Works { pid: serving.pid },
+                Some(serving) if files.wanted()?.as_ref() != Some(&serving.wanted) => {
+                    State::Behind { pid: serving.pid }
+                }
+                Some(serving) if serving.failed.is_empty() => State::Runs { pid: serving.pid },
                 Some(serving) => State::Refused {
                     failed: serving.failed,
                     ports: InstanceRecord::load(paths, &platform, &instance)?
@@ -96,7 +101,17 @@ fn judge_one(needed: Needed) -> Vec<Observation> {
     } = needed;
     let whose = format!("the forwarder of the instance {instance}");
     match state {
-        State::Works { pid } => vec![Observation::ok(format!("{whose} works (process {pid})"))],
+        State::Runs { pid } => vec![Observation::ok(format!(
+            "{whose} runs and has its ports (process {pid})"
+        ))],
+        State::Behind { pid } => vec![
+            Observation::fail(format!(
+                "{whose} does not do what it was told last (process {pid})"
+            ))
+            .advise(format!(
+                "`devenv up --instance {instance}` tells it again, or starts another one"
+            )),
+        ],
         State::Refused { failed, ports } => {
             let told = failed.into_iter().map(|(port, why)| {
                 let wanted = ports.wanted(port).unwrap_or(port);
@@ -153,7 +168,8 @@ mod tests {
         let ended = judged(State::Ended { elsewhere });
         assert_eq!((ended.verdict, ended.mending), (Verdict::Fail, None));
         assert!(ended.advice[0].contains("tcp://192.0.2.1:2376"));
-        assert_eq!(judged(State::Works { pid: 7 }).verdict, Verdict::Ok);
+        assert_eq!(judged(State::Runs { pid: 7 }).verdict, Verdict::Ok);
+        assert_eq!(judged(State::Behind { pid: 7 }).verdict, Verdict::Fail);
         assert_eq!(judge(Vec::new())[0].verdict, Verdict::Ok);
     }
 

@@ -36,14 +36,17 @@ pub(super) async fn look(world: &World<'_>) -> Vec<Observation> {
         Ok(found) => found,
         Err(error) => return vec![Observation::error(&error)],
     };
-    let mut seen = Vec::new();
+    let mut not_asked = None;
     match on_engine(world).await {
         Ok(objects) => found.objects = objects,
-        Err(skipped) => seen.push(skipped),
+        Err(skipped) => not_asked = Some(skipped),
     }
-    let mut judged = judge(found);
-    judged.extend(seen);
-    judged
+    let mut seen = judge(found);
+    if not_asked.is_none() && seen.is_empty() {
+        seen.push(Observation::ok("none"));
+    }
+    seen.extend(not_asked);
+    seen
 }
 
 async fn on_engine(world: &World<'_>) -> Result<Vec<Leftover>, Observation> {
@@ -223,9 +226,6 @@ fn judge(found: Found) -> Vec<Observation> {
                 .advise("look whether something in it is yours, then remove the folder"),
         );
     }
-    if seen.is_empty() {
-        seen.push(Observation::ok("none"));
-    }
     seen
 }
 
@@ -306,6 +306,6 @@ mod tests {
         assert!(seen.iter().all(|it| it.verdict == Verdict::Warn));
         let mended: Vec<bool> = seen.iter().map(|it| it.mending.is_some()).collect();
         assert_eq!(mended, [true, false, false, false]);
-        assert_eq!(judge(Found::default())[0].verdict, Verdict::Ok);
+        assert!(judge(Found::default()).is_empty());
     }
 }

@@ -48,6 +48,9 @@ enum Answer {
 
 /// Whether names that do not exist do not.
 pub(super) async fn absent(world: &World<'_>) -> Vec<Observation> {
+    if world.context.offline {
+        return vec![Observation::skipped("--offline: no network is used")];
+    }
     let Ok(random) = state::random_hex(8) else {
         return vec![Observation::skipped("the system gives no random numbers")];
     };

@@ -20,6 +20,8 @@ struct Port {
     wanted: u16,
     /// What the instance has instead, as it remembers.
     given: Option<u16>,
+    /// Why that cannot be had either.
+    given_why: Option<String>,
     /// Why it cannot be had; `None`: it is free, or the instance's own.
     why: Option<String>,
 }
@@ -60,10 +62,12 @@ async fn ports(world: &World<'_>, demand: &Demand) -> Result<Vec<Port>, Observat
         let own = demand.overrides.of(name).map(|it| it.publish.as_slice());
         let declared = demand.reference.containers[name].run.publish.iter();
         for publish in declared.chain(own.unwrap_or_default()) {
+            let given = remembered.of(name, *publish);
             ports.push(Port {
                 container: name.clone(),
                 wanted: publish.host,
-                given: remembered.of(name, *publish),
+                given,
+                given_why: given.and_then(|port| holders.of(port)),
                 why: holders.of(publish.host),
             });
         }
@@ -78,6 +82,10 @@ fn judge(ports: &[Port]) -> Vec<Observation> {
     let told = ports.iter().map(|port| {
         let (name, wanted) = (&port.container, port.wanted);
         let moved = port.given.filter(|given| *given != wanted);
+        if let (Some(given), Some(why)) = (moved, &port.given_why) {
+            return Observation::warn(format!("{given}, which {name} had instead of {wanted}, is {why}"))
+                .advise(format!("the next `devenv up` finds another one, or `--port {wanted}=PORT` chooses it"));
+        }
         match (&port.why, moved) {
             (None, None) => Observation::ok(format!("{wanted} is free or {name}'s own")),
             (None, Some(given)) => Observation::ok(format!(
@@ -106,6 +114,7 @@ mod tests {
             container: ContainerName::new("front").unwrap(),
             wanted: 80,
             given,
+            given_why: None,
             why: why.map(ToOwned::to_owned),
         };
         let verdict = |port: Port| {

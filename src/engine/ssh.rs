@@ -4,7 +4,8 @@
 //! `ssh_config`(5).
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use crate::model::digest::Digest;
@@ -14,6 +15,8 @@ use crate::system::{Here, System as _};
 const CONNECT_SECONDS: u32 = 20;
 /// How long the shared connection outlives the last one that used it.
 const PERSIST: &str = "3m";
+/// How long `ssh -G` may take, which reads files alone.
+const ANSWERS: Duration = Duration::from_secs(2);
 /// What a socket's path may be long, less what ssh appends while it makes one.
 const LONGEST_SOCKET: usize = 104 - 18;
 
@@ -67,11 +70,29 @@ impl SshHost {
         command
     }
 
-    /// `ssh -G`: what ssh's own configuration says of the host.
-    pub fn configuration(&self) -> Command {
-        let mut command = Command::new("ssh");
+    /// Without a shared connection of devenv's own where ssh's configuration has one: that may
+    /// have come of a login that asked something.
+    #[must_use]
+    pub async fn settled(mut self) -> Self {
+        if self.control.is_some() && self.shares_connections().await {
+            self.control = None;
+        }
+        self
+    }
+
+    /// Source: `ssh -G`, what ssh's own configuration says of the host.
+    async fn shares_connections(&self) -> bool {
+        let mut command = tokio::process::Command::new("ssh");
         command.arg("-G").args(self.place());
-        command
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let Ok(Ok(output)) = tokio::time::timeout(ANSWERS, command.output()).await else {
+            return false;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.lines().any(|line| {
+            line.strip_prefix("controlpath ")
+                .is_some_and(|path| path != "none")
+        })
     }
 
     /// What a person types: `ssh -p 22022 me@host`.

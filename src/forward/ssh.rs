@@ -16,7 +16,6 @@ use crate::engine::ssh::SshHost;
 
 /// Where ssh leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Through {
     /// The user there, when named.
     pub user: Option<String>,

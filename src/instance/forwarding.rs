@@ -67,7 +67,9 @@ impl<'a> Forwarding<'a> {
 
     /// Starts, tells or stops the forwarder; gives whether one had to be started or told.
     pub(super) async fn settle(&self, ports: &Ports) -> Result<bool> {
-        let wanted = self.wanted(ports.iter().map(|(.., port)| port).collect())?;
+        let wanted = self
+            .wanted(ports.iter().map(|(.., port)| port).collect())
+            .await?;
         let Some(wanted) = wanted.filter(|it| !it.ports.is_empty()) else {
             return self.forwarder.stop().await.map(|()| false);
         };
@@ -75,10 +77,10 @@ impl<'a> Forwarding<'a> {
         judge(self.forwarder.ensure(&wanted, &arguments).await?, ports)
     }
 
-    fn wanted(&self, ports: BTreeSet<u16>) -> Result<Option<Wanted>> {
+    async fn wanted(&self, ports: BTreeSet<u16>) -> Result<Option<Wanted>> {
         let (to, through) = match (self.host.reached, SshHost::of(self.endpoint)) {
             (Reached::Forwarded(to), _) => (to, None),
-            (Reached::Tunnelled(to), Some(host)) => (to, Some(Through::from(host))),
+            (Reached::Tunnelled(to), Some(host)) => (to, Some(Through::from(host.settled().await))),
             (Reached::Tunnelled(_), None) => {
                 let (name, at) = (&self.host.profile.name, self.endpoint);
                 return Err(Error::usage(format!(

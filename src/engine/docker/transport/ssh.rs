@@ -90,11 +90,7 @@ impl Tunnel {
 
     /// The first connection, and how the host is called from then on.
     async fn settle(&self) -> Result<(SshHost, Pipe), Lost> {
-        let mut host = self.host.clone();
-        if host.control.is_some() && shares_connections(&host).await {
-            // ssh's own configuration does it: perhaps after a login that asked something.
-            host.control = None;
-        }
+        let host = self.host.clone().settled().await;
         let pipe = self.open(&host).await?;
         Ok((host, pipe))
     }
@@ -180,20 +176,6 @@ fn shown(said: &str) -> String {
         .collect();
     let last = &kept[kept.len().saturating_sub(4)..];
     visible(&last.join("; "))
-}
-
-/// Whether the user's configuration shares connections to this host.
-async fn shares_connections(host: &SshHost) -> bool {
-    let mut command = Command::from(host.configuration());
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let Ok(Ok(output)) = tokio::time::timeout(LAST_WORDS, command.output()).await else {
-        return false;
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().any(|line| {
-        line.strip_prefix("controlpath ")
-            .is_some_and(|path| path != "none")
-    })
 }
 
 /// One ssh process; it ends with its connection.
