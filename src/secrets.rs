@@ -84,7 +84,10 @@ fn read(path: &std::path::Path) -> Result<File> {
         Err(error) => return Err(error).at(Kind::Usage, "read", path),
     };
     refuse_if_others_read(path)?;
-    yaml::read(Kind::Usage, &path.display().to_string(), &text)
+    let read = yaml::read_secret(Kind::Usage, &path.display().to_string(), &text);
+    read.map_err(|error| {
+        error.hint("its values are text in quotes: `recette: { DB_PASSWORD: \"…\" }`")
+    })
 }
 
 fn refuse_if_others_read(path: &std::path::Path) -> Result<()> {

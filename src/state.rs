@@ -298,7 +298,8 @@ impl Lock {
         create_parent(&path)?;
         let file = open_lock(&path)?;
         let is_held = file.try_lock().is_err() || !is_still_at(&file, &path);
-        Ok((!is_held).then_some(Self { _file: file, path }))
+        // Not made at all where it is held: what ends a lock removes its file.
+        Ok((!is_held).then(|| Self { _file: file, path }))
     }
 }
 

@@ -192,8 +192,11 @@ impl Proxies {
 
     /// From the `proxies` of docker's `config.json`: those of the engine at `host`, else `default`.
     pub fn of_docker(config: &[u8], host: &str) -> Result<Self, String> {
-        let config: DockerConfig =
-            serde_json::from_slice(config).map_err(|error| error.to_string())?;
+        // The error's own words show the value, which may have a password in it.
+        let config: DockerConfig = serde_json::from_slice(config).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            format!("`proxies` is not as docker writes it (line {line}, column {column})")
+        })?;
         let all = &config.proxies;
         let Some(found) = all.get(host).or_else(|| all.get("default")) else {
             return Ok(Self::default());
@@ -437,6 +440,9 @@ mod tests {
             (None, Some(Proxy::new("http://h:1")))
         );
         assert!(Proxies::of_docker(b"[", "x").is_err());
+        let flat = br#"{"proxies":{"default":"http://user:hunter2@proxy:3128"}}"#;
+        let error = Proxies::of_docker(flat, "x").unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
         let variables = BTreeMap::from([("https_proxy", "low"), ("HTTPS_PROXY", "up")]);
         let get = |name: &str| variables.get(name).map(ToString::to_string);
         let both = default.or(Proxies::of_environment(get));

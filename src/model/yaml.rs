@@ -11,6 +11,23 @@ pub const LARGEST: usize = 256 * 1024;
 
 /// Reads one typed document. `source` names the file in errors, which are of `kind`.
 pub fn read<T: DeserializeOwned>(kind: Kind, source: &str, text: &[u8]) -> Result<T> {
+    let text = bounded(kind, source, text)?;
+    serde_yaml::from_str(text).map_err(|error| explain(kind, source, text, &error))
+}
+
+/// Reads one whose values nobody may see: errors give the place alone.
+pub fn read_secret<T: DeserializeOwned>(kind: Kind, source: &str, text: &[u8]) -> Result<T> {
+    let text = bounded(kind, source, text)?;
+    serde_yaml::from_str(text).map_err(|error| {
+        let place = error.location();
+        let place = place.map_or(String::new(), |it| {
+            format!(":{}:{}", it.line(), it.column())
+        });
+        Error::new(kind, format!("{source}{place}: it cannot be read"))
+    })
+}
+
+fn bounded<'a>(kind: Kind, source: &str, text: &'a [u8]) -> Result<&'a str> {
     if text.len() > LARGEST {
         return Err(Error::new(
             kind,
@@ -20,9 +37,8 @@ pub fn read<T: DeserializeOwned>(kind: Kind, source: &str, text: &[u8]) -> Resul
             ),
         ));
     }
-    let text = std::str::from_utf8(text)
-        .map_err(|error| Error::new(kind, format!("{source}: not UTF-8 text")).because(error))?;
-    serde_yaml::from_str(text).map_err(|error| explain(kind, source, text, &error))
+    std::str::from_utf8(text)
+        .map_err(|error| Error::new(kind, format!("{source}: not UTF-8 text")).because(error))
 }
 
 /// Writes a document; for a value that serde can represent this cannot fail.
