@@ -122,6 +122,7 @@ impl Goal<'_> {
                     .collect::<Vec<_>>()
             })
             .collect();
+        self.refuse_unpublished(&wanted)?;
         let holders = Holders {
             observation,
             identity: self.identity,
@@ -147,6 +148,22 @@ impl Goal<'_> {
             secrets: self.secrets,
         });
         Ok((desired, ports, moved))
+    }
+
+    /// A port that is chosen for nothing is a mistyped one.
+    fn refuse_unpublished(&self, wanted: &[(ContainerName, Publish)]) -> Result<()> {
+        let published: BTreeSet<u16> = wanted.iter().map(|(_, it)| it.host).collect();
+        let mut chosen = self.chosen_ports.keys();
+        let Some(port) = chosen.find(|port| !published.contains(port)) else {
+            return Ok(());
+        };
+        let all: Vec<String> = published.iter().map(ToString::to_string).collect();
+        Err(
+            Error::usage(format!("nothing that is to run publishes port {port}")).hint(format!(
+                "`--port` takes one of these, `=` and another: {}",
+                all.join(" ")
+            )),
+        )
     }
 
     /// Walks the plan, and makes a new one when the engine changed meanwhile. The watch is pumped

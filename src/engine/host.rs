@@ -17,7 +17,7 @@ pub const DEFAULT_CONTEXT: &str = "default";
 /// The values that decide, read by `settings`. Empty texts count as absent, as for docker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineEnvironment {
-    /// `--host`
+    /// `--host`, or `host` in the settings file.
     pub host_argument: Option<String>,
     /// The settings file, where that is from it.
     pub host_file: Option<PathBuf>,
@@ -143,10 +143,13 @@ pub(crate) fn select(
     environment: &EngineEnvironment,
     current: impl FnOnce() -> Result<Option<(String, PathBuf)>>,
 ) -> Result<Selection> {
-    if let Some(host) = present(environment.host_argument.as_deref()) {
-        let file = environment.host_file.clone();
-        let chosen_by = file.map_or(ChosenBy::HostArgument, ChosenBy::Setting);
-        return Ok(Selection::Host(host, chosen_by));
+    let given = present(environment.host_argument.as_deref());
+    let (given, set) = match &environment.host_file {
+        Some(file) => (None, given.map(|host| (host, file.clone()))),
+        None => (given, None),
+    };
+    if let Some(host) = given {
+        return Ok(Selection::Host(host, ChosenBy::HostArgument));
     }
     if let Some(host) = present(environment.docker_host.as_deref()) {
         return Ok(Selection::Host(host, ChosenBy::DockerHost));
@@ -160,6 +163,10 @@ pub(crate) fn select(
     };
     if let Some(name) = present(environment.docker_context.as_deref()) {
         return Ok(named(name.clone(), ChosenBy::DockerContext(name)));
+    }
+    // What a file says is for where nothing else is said; the docker CLI's own file comes last.
+    if let Some((host, file)) = set {
+        return Ok(Selection::Host(host, ChosenBy::Setting(file)));
     }
     Ok(match current()? {
         Some((name, file)) if !name.is_empty() => {

@@ -189,6 +189,17 @@ async fn offline_runs_what_was_verified_before_and_refuses_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_nothing_publishes_is_refused() {
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    workstation
+        .run(&["up", "billing", "--port", "81=8085"])
+        .code(2)
+        .says("nothing that is to run publishes port 81")
+        .says("one of these, `=` and another: 80");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn instances_run_side_by_side() {
     let platform = Synthetic::released(&[("billing", &app(""))]).await;
     let workstation = Workstation::initialised(&platform.url());

@@ -41,6 +41,18 @@ fn the_rule_in_its_order() {
         chosen(&environment, Some("d")),
         context("c", ChosenBy::DockerContext("c".to_owned()))
     );
+    // The settings file: after what the environment says, before docker's own file.
+    let mut set = environment.clone();
+    (set.host_argument, set.host_file) = (some("tcp://s"), Some("/s.yaml".into()));
+    assert_eq!(
+        chosen(&set, Some("d")),
+        context("c", ChosenBy::DockerContext("c".to_owned()))
+    );
+    set.docker_context = None;
+    assert_eq!(
+        chosen(&set, Some("d")),
+        host("tcp://s", ChosenBy::Setting("/s.yaml".into()))
+    );
     environment.docker_context = None;
     let by = ChosenBy::CurrentContext("d".to_owned(), PathBuf::from("/c/config.json"));
     assert_eq!(chosen(&environment, Some("d")), context("d", by));
