@@ -19,8 +19,9 @@ use crate::engine::docker::{Docker, Patience};
 use crate::engine::find::find;
 use crate::engine::host::{Choice, ChosenBy, EngineEnvironment};
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::container::Kind as ContainerKind;
 use crate::model::mirrors::Mirrors;
-use crate::model::name::{InstanceName, PlatformName};
+use crate::model::name::{ContainerName, InstanceName, PlatformName};
 use crate::model::platform::Platform;
 use crate::model::trust_file::TrustFile;
 use crate::paths::Paths;
@@ -63,6 +64,14 @@ pub struct OpenPlatform {
     pub containers: Vec<KnownContainer>,
     /// `platform.yaml` at that commit.
     pub platform: Platform,
+}
+
+impl OpenPlatform {
+    /// What a container is, where it is defined.
+    pub fn kind(&self, name: &ContainerName) -> Option<ContainerKind> {
+        let found = self.containers.iter().find(|it| it.name == *name)?;
+        Some(found.kind)
+    }
 }
 
 impl Context {

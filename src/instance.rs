@@ -5,14 +5,13 @@ mod fetch;
 mod forwarding;
 mod gather;
 mod mirror;
+mod tried;
 
 pub use fetch::{Fetched, fetch};
 pub use forwarding::revive;
 pub use mirror::copy_out;
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use jiff::SignedDuration;
 
 use crate::apply::{self, Failure, Reliance, Watch};
 use crate::context::{Context, OpenPlatform};
@@ -27,7 +26,7 @@ use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::{ContainerName, EnvironmentName};
 use crate::prepare::{self, Chosen, Preparation, Wish};
-use crate::proposals::{Locals, Proposal, Ran};
+use crate::proposals::Locals;
 use crate::ready::{Ready, Waiting};
 use crate::registry::Registry;
 use crate::select::{self, Request, Selection};
@@ -37,6 +36,7 @@ use crate::ui::progress::Progress;
 pub(crate) use explain::explain;
 use forwarding::Forwarding;
 pub(crate) use gather::own_overrides;
+use tried::note;
 
 /// What became of it.
 #[derive(Debug)]
@@ -74,12 +74,12 @@ pub async fn bring(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
         .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
     let host = settled_host(context, &engine, &engine_choice, &observation).await?;
     let forwarding = Forwarding::new(context, open, &host, &engine_choice);
-    let warnings = chosen.warnings.iter();
-    warnings.for_each(|warning| context.ui.warn(warning));
-    let mut next = remembered(open, record.clone(), wish, environment, &chosen);
+    chosen.warnings.iter().for_each(|it| context.ui.warn(it));
+    let mut next = remembered(open, record.clone(), wish, environment, &chosen)?;
     mirror::settle(context, open, (&engine, &host), &identity, wish, &mut next).await?;
     let locals = Locals::of(context, open, &engine, &next, &mut chosen, !wish.dry_run).await?;
     let selection = selection(&chosen, &next)?;
+    next.local.retain(|name| locals.runs(name, &selection));
     let images = gather::images(&preparation, &chosen, &locals, &selection).await?;
     let secrets = gather::secrets(context, open, &chosen, &selection, &next, owner.key).await?;
     let reference = &chosen.verified.reference;
@@ -127,34 +127,6 @@ fn identity(context: &Context, open: &OpenPlatform, owner: &Owner) -> Identity {
     }
 }
 
-/// Notes in the proposals how they ran, for those who will read them.
-fn tried(
-    context: &Context,
-    open: &OpenPlatform,
-    record: &InstanceRecord,
-    locals: &Locals,
-    ready: &BTreeMap<ContainerName, Ready>,
-    took: SignedDuration,
-) -> Result<()> {
-    for name in &record.local {
-        let (Some(ready), Some(image)) = (ready.get(name), locals.images.get(name)) else {
-            continue;
-        };
-        if Proposal::find(context, open, name)?.is_some() {
-            let ran = Some(Ran {
-                reference: record.reference.number,
-                environment: record.environment.clone(),
-                version: image.image.version.clone(),
-                ready: ready.as_str().to_owned(),
-                milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
-                at: context.now(),
-            });
-            Proposal::change(context, open, name, |proposal| proposal.ran = ran)?;
-        }
-    }
-    Ok(())
-}
-
 /// Looks at the engine apart, so that neither waits for what the other computes.
 fn observing(engine: &Docker, identity: &Identity) -> tokio::task::JoinHandle<Result<Observation>> {
     let (engine, identity) = (engine.clone(), identity.clone());
@@ -186,6 +158,20 @@ async fn lock(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<Opt
     context.lock(&open.name).await.map(Some)
 }
 
+/// To what was never released nothing goes back.
+fn refuse_unreleased(chosen: &Chosen, wish: &Wish) -> Result<()> {
+    let reference = &chosen.verified.reference;
+    let mut proposed = wish.released.iter().filter(|(_, begun)| begun.is_some());
+    let Some((name, _)) = proposed.find(|(name, _)| !reference.containers.contains_key(*name))
+    else {
+        return Ok(());
+    };
+    let text = format!("reference {} has no {name} to go back to", reference.number);
+    Err(Error::usage(text).hint(format!(
+        "`devenv down {name}` ends the one from your proposal"
+    )))
+}
+
 /// What the instance remembers from now on.
 fn remembered(
     open: &OpenPlatform,
@@ -193,7 +179,8 @@ fn remembered(
     wish: &Wish,
     environment: EnvironmentName,
     chosen: &Chosen,
-) -> InstanceRecord {
+) -> Result<InstanceRecord> {
+    refuse_unreleased(chosen, wish)?;
     let reference = ReferenceRecord {
         number: chosen.verified.reference.number,
         digest: chosen.verified.proxy.image.digest,
@@ -241,7 +228,7 @@ fn remembered(
         list.sort();
         list.dedup();
     }
-    next
+    Ok(next)
 }
 
 fn selection(chosen: &Chosen, next: &InstanceRecord) -> Result<Selection> {
@@ -313,10 +300,9 @@ impl Bringing<'_> {
             planned.plan.is_empty(),
         );
         let done = self.converge(planned).await?;
-        if !idle {
-            let took = self.context.now().duration_since(begun);
-            tried(self.context, self.open, &record, self.locals, &done.1, took)?;
-        }
+        let took = self.context.now().duration_since(begun);
+        let took = (!idle).then_some(took);
+        note(self.context, self.open, &record, self.locals, &done.1, took)?;
         if done.0.ports != first {
             gather::say_what_moved(self.context, &done.0);
             record.remember(&done.0.ports);
@@ -370,7 +356,7 @@ impl Bringing<'_> {
             let forwarding = &self.forwarding;
             let settled = forwarding.settle(&planned.ports).await;
             settled.map_err(Failure::Other)?;
-            let mut ready = BTreeMap::new();
+            let mut ready = waiting.untouched(&planned);
             if !wish.no_wait {
                 ready = waiting.all(&planned).await?;
                 let proven = forwarding.prove(goal.reference, &planned, true).await;

@@ -221,6 +221,7 @@ impl Proposal {
             repository: repository(name)?,
             definition,
             platform: catalogue.platform,
+            commit,
             unchanged: true,
         })
     }

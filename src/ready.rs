@@ -71,6 +71,11 @@ impl<E: Engine> Waiting<'_, E> {
         waiting.is_empty().then_some(ready)
     }
 
+    /// How those that the plan does not touch were known to be ready.
+    pub fn untouched(&self, planned: &Planned) -> BTreeMap<ContainerName, Ready> {
+        self.divide(planned).0
+    }
+
     /// Those that were ready before and that the plan does not touch, and the others.
     fn divide<'p>(
         &self,

@@ -30,7 +30,7 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
             "the instance `{instance}` runs {name} from this proposal"
         ))
         .hint(format!(
-            "`devenv up {name} --release --instance {instance}` goes back to what production released"
+            "`devenv up {name} --release --instance {instance}` goes back to what production released, `devenv down {name} --instance {instance}` ends it"
         )));
     }
     let definitions = context.definitions(&open.name)?;

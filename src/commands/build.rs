@@ -8,6 +8,7 @@ use crate::complete;
 use crate::context::Context;
 use crate::error::{Kind, PathContext, Result};
 use crate::exit::Exit;
+use crate::model::container::Kind as ContainerKind;
 use crate::model::name::ContainerName;
 use crate::proposals::Proposal;
 
@@ -62,7 +63,17 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<Exit> {
     context.ui.note(&if local.unchanged {
         "nothing that goes into it has changed".to_owned()
     } else {
-        format!("next: `devenv up {} --local` runs it", arguments.name)
+        next(open.kind(&arguments.name), &arguments.name)
     });
     Ok(Exit::Done)
+}
+
+/// What to do with what was built.
+fn next(kind: Option<ContainerKind>, name: &ContainerName) -> String {
+    match kind {
+        Some(ContainerKind::Base) => {
+            format!("next: `devenv propose {name}`; what is built upon it comes after")
+        }
+        _ => format!("next: `devenv up {name} --local` runs it"),
+    }
 }

@@ -86,6 +86,7 @@ fn forget(context: &Context, open: &OpenPlatform, everything: bool) -> Result<()
     }
     record.asked.clear();
     record.without.clear();
+    record.local.clear();
     record.all = false;
     record.save(&context.paths, &open.name, &context.instance)
 }

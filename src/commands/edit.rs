@@ -8,6 +8,7 @@ use crate::complete;
 use crate::context::{Context, OpenPlatform};
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::exit::Exit;
+use crate::model::container::Kind as ContainerKind;
 use crate::model::name::ContainerName;
 use crate::proposals::{Proposal, Typed};
 use crate::system::{Here, System as _};
@@ -83,8 +84,13 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
             return Err(Error::definitions(text).hint(format!("`devenv edit {name}` goes on")));
         }
     }
+    let next = match open.kind(name) {
+        Some(ContainerKind::Base) => format!("`devenv build {name}`"),
+        Some(ContainerKind::Proxy) => format!("`devenv propose {name}`"),
+        _ => format!("`devenv up {name} --local`"),
+    };
     context.ui.note(&format!(
-        "it holds together; next: `devenv diff {name}`, `devenv up {name} --local`"
+        "it holds together; next: `devenv diff {name}`, {next}"
     ));
     Ok(Exit::Done)
 }

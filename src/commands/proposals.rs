@@ -77,6 +77,7 @@ impl Row<'_> {
         match sent.and_then(crate::proposals::Sent::state) {
             Some(State::Merged) => "merged",
             Some(State::Closed) => "closed",
+            _ if !self.instances.is_empty() && arrived => "proposed, running LOCAL",
             _ if !self.instances.is_empty() => "running LOCAL",
             Some(State::Open) => "proposed",
             None if arrived => "proposed",
@@ -109,7 +110,8 @@ impl Row<'_> {
             Some(count) => format!("{} ({count} behind)", it.base.short()),
             None => format!("{} (history rewritten)", it.base.short()),
         };
-        let branch = || it.sent.as_ref().map_or("-", |it| it.branch.as_str());
+        let arrived = it.sent.as_ref().filter(|it| it.commit.is_some());
+        let branch = || arrived.map_or("-", |it| it.branch.as_str());
         vec![
             Cell::from(it.container.as_str()),
             Cell::from(age(it.begun, context.now())),

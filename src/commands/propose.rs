@@ -107,7 +107,7 @@ fn typed(
         typed.description.clone_from(description);
     }
     typed.title = typed.title.trim().to_owned();
-    fits(&typed.title).map_err(|error| match &used {
+    fits(&typed.title, typed.draft).map_err(|error| match &used {
         Some(file) => error.hint(format!("what you wrote is kept in {}", file.display())),
         None => error,
     })?;
@@ -115,15 +115,19 @@ fn typed(
 }
 
 /// What all forges take as a title.
-fn fits(title: &str) -> Result<()> {
+/// What forges put before a draft's title at most: `Draft: `.
+const DRAFT_MARK: usize = 7;
+
+fn fits(title: &str, draft: bool) -> Result<()> {
+    let longest = LONGEST_TITLE - if draft { DRAFT_MARK } else { 0 };
     let plain = !title.chars().any(char::is_control);
     let length = title.chars().count();
     if length == 0 {
         return Err(Error::usage("a proposal needs a title").hint("`-m TITLE` gives it"));
     }
-    if length > LONGEST_TITLE || !plain {
+    if length > longest || !plain {
         return Err(Error::usage(format!(
-            "a title is one line of at most {LONGEST_TITLE} characters"
+            "a title is one line of at most {longest} characters"
         ))
         .hint("`--description` takes the rest"));
     }

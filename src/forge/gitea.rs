@@ -242,14 +242,15 @@ impl Gitea {
         for state in ["open", "closed"] {
             for number in 1..=PAGES {
                 let page = self.page(state, number).await?;
-                let full = page.len() >= PAGE;
+                // A server may give less to a page than it is asked for.
+                let over = page.is_empty();
                 let mut fitting = page
                     .into_iter()
                     .filter(|it| it.head.is(&draft.source) && it.base.is(&draft.target));
                 if let Some(found) = fitting.next() {
                     return self.known(found).map(Some);
                 }
-                if !full {
+                if over {
                     break;
                 }
             }

@@ -13,6 +13,7 @@ use crate::definitions::{Definitions, FileChange};
 use crate::engine::docker::EngineImage;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Wanted;
+use crate::model::container::Kind as ContainerKind;
 use crate::model::digest::Digest;
 use crate::model::name::ContainerName;
 use crate::model::reference::ReferenceContainer;
@@ -119,7 +120,9 @@ fn production(
     released: Option<&ReferenceContainer>,
 ) -> Result<Option<Side>> {
     let Some(entry) = released else {
-        return Ok(None);
+        // A base is in no reference, and is no new one for that.
+        let defined = proposed(definitions, proposal.base, &proposal.container)?;
+        return Ok(defined.filter(|it| it.run.kind == ContainerKind::Base));
     };
     let bases = bases(definitions, proposal.base, &proposal.container)?;
     Ok(Some(runs(entry, bases)))

@@ -62,8 +62,10 @@ impl Parcel<'_> {
         sent.sending = Some(commit);
         proposal.save(self.context, self.open)?;
         let said = self.push(definitions, commit, before).await?;
-        let answer = match self.request(&said).await {
-            Ok(answer) => answer,
+        let made = self.request(&said).await;
+        let made = made.and_then(|answer| Ok((answer, self.write(definitions, commit)?)));
+        let (answer, written) = match made {
+            Ok(made) => made,
             Err(error) if first && self.makes_a_branch() => {
                 return Err(self.taken_back(definitions, proposal, commit, error).await);
             }
@@ -72,11 +74,6 @@ impl Parcel<'_> {
                     "the server has the new commit already; the same command sends the rest again",
                 ));
             }
-        };
-        let written = if self.forge.kind() == ForgeKind::Plain {
-            self.write(definitions, commit)?
-        } else {
-            Vec::new()
         };
         let request = answer.request.clone();
         let updated = match (&self.request, &request) {
@@ -294,8 +291,11 @@ impl Parcel<'_> {
         error.hint("what you typed is kept: the same command sends it later")
     }
 
-    /// The text of the request and the patch, for people who merge by mail or by hand.
+    /// For a plain server, the text of the request and the patch: people merge by mail or by hand.
     fn write(&self, definitions: &Definitions, commit: CommitId) -> Result<Vec<PathBuf>> {
+        if self.forge.kind() != ForgeKind::Plain {
+            return Ok(Vec::new());
+        }
         let name = &self.typed.title;
         let folder = self.context.paths.requests(&self.open.name, self.container);
         std::fs::create_dir_all(&folder).at(Kind::Usage, "create", &folder)?;

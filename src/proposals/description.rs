@@ -11,13 +11,21 @@ use crate::model::visible::printable;
 /// Lines of a list that are written out.
 const MOST: usize = 200;
 
+/// How it ran.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tried<'a> {
+    pub(super) ran: &'a Ran,
+    /// Whether all that is sent ran.
+    pub(super) whole: bool,
+}
+
 /// Markdown.
 pub(super) fn description(
     typed: &Typed,
     name: &ContainerName,
     files: &[FileChange],
     effect: &Effect,
-    ran: Option<&Ran>,
+    tried: Option<Tried<'_>>,
 ) -> String {
     let mut text = String::new();
     if !typed.description.trim().is_empty() {
@@ -44,15 +52,20 @@ pub(super) fn description(
         format!("{} ({sign})", code(&it.path))
     });
     list(&mut text, paths, "none");
-    let _ = write!(text, "\n### Tried on a workstation\n\n{}\n", tried(ran));
+    let _ = write!(text, "\n### Tried on a workstation\n\n{}\n", words(tried));
     text
 }
 
-fn tried(ran: Option<&Ran>) -> String {
-    match ran {
+fn words(tried: Option<Tried<'_>>) -> String {
+    match tried {
         None => "No: it was not run with `devenv up --local`.".to_owned(),
-        Some(ran) => format!(
-            "Yes: `{}` among the containers of reference {} ({}), {} after {}.{} s, on {}.",
+        Some(Tried { ran, whole }) => format!(
+            "{}: `{}` among the containers of reference {} ({}), {} after {}.{} s, on {}.",
+            if whole {
+                "Yes"
+            } else {
+                "Not as it is now; before its last changes"
+            },
             ran.version,
             ran.reference,
             ran.environment,
@@ -130,8 +143,10 @@ mod tests {
             ready: "healthy".to_owned(),
             milliseconds: 12_345,
             at: jiff::Timestamp::UNIX_EPOCH,
+            commit: None,
         };
-        let text = description(&typed("Because.\n"), &name, &files, &effect, Some(&ran));
+        let tried = |whole| Some(Tried { ran: &ran, whole });
+        let text = description(&typed("Because.\n"), &name, &files, &effect, tried(true));
         let expected = "Because.\n\n---\n\n\
             ### How `billing` runs\n\n- `` health: /old → /n`ew ``\n\n\
             ### Look twice\n\n- health: twice\n\n\
@@ -139,6 +154,8 @@ mod tests {
             ### Tried on a workstation\n\nYes: `local-abc` among the containers of reference 42 \
             (production), healthy after 12.3 s, on 1970-01-01.\n";
         assert_eq!(text, expected);
+        let earlier = description(&typed(""), &name, &[], &Effect::default(), tried(false));
+        assert!(earlier.contains("Not as it is now"), "{earlier}");
         let never = description(&typed(""), &name, &[], &Effect::default(), None);
         assert!(
             never.starts_with("### How `billing` runs\n\nas before"),

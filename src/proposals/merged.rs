@@ -225,7 +225,13 @@ fn has_more(
     let Some(sent) = &proposal.sent else {
         return Ok(true);
     };
+    let tip = definitions.branch_commit(&sent.target)?;
     for commit in sent.commits() {
+        // A push that was refused sent nothing: what stands in it may be nowhere else.
+        let arrived = tip.map(|tip| definitions.has_arrived(commit, tip));
+        if sent.commit != Some(commit) && !arrived.transpose()?.unwrap_or(false) {
+            continue;
+        }
         // As it was sent, whatever those who merged it made of it.
         if let Some(parent) = definitions.parent(commit)?
             && is_in(commit, parent)?
@@ -233,7 +239,7 @@ fn has_more(
             return Ok(false);
         }
     }
-    match definitions.branch_commit(&sent.target)? {
+    match tip {
         Some(tip) => Ok(!is_in(tip, tip)?),
         None => Ok(true),
     }
@@ -248,7 +254,8 @@ pub fn running(
     let mut found = Vec::new();
     for instance in state::instances(&context.paths, &open.name)? {
         let record = InstanceRecord::load(&context.paths, &open.name, &instance)?;
-        if record.is_some_and(|record| record.local.contains(name)) {
+        let runs = |it: InstanceRecord| it.asks_for_something() && it.local.contains(name);
+        if record.is_some_and(runs) {
             found.push(instance);
         }
     }

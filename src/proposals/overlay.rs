@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Bench, Proposal};
 use crate::context::{Context, OpenPlatform};
+use crate::definitions::CommitId;
 use crate::desired::{Image, Source};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ use crate::model::reference::{Reference, ReferenceContainer};
 use crate::model::run_specification::{ResolvedNeed, RunSpecification};
 use crate::prepare::Chosen;
 use crate::release::local::{Built, Local, repository};
+use crate::select::Selection;
 use crate::state::InstanceRecord;
 
 /// The images of containers that run from proposals.
@@ -23,6 +25,8 @@ use crate::state::InstanceRecord;
 pub struct Locals {
     /// By container; the proxy among them where routes differ.
     pub images: BTreeMap<ContainerName, VerifiedImage>,
+    /// The proposals that they were built of just now.
+    pub commits: BTreeMap<ContainerName, CommitId>,
 }
 
 impl Locals {
@@ -41,7 +45,11 @@ impl Locals {
         let reference = &mut chosen.verified.reference;
         let mut rerouted = None;
         for name in &record.local {
-            let mut proposal = Proposal::of(context, open, name)?;
+            let Some(mut proposal) = Proposal::find(context, open, name)? else {
+                let text = format!("there is no proposal about {name} any more: it is not LOCAL");
+                context.ui.warn(&text);
+                continue;
+            };
             let local = if build {
                 proposal.build(context, open, engine, false).await?
             } else {
@@ -49,9 +57,12 @@ impl Locals {
             };
             let entry = entry(&local, reference)?;
             let before = reference.containers.insert(name.clone(), entry);
-            let routes = &reference.containers[name].routes;
-            if before.as_ref().map(|it| &it.routes) != Some(routes) {
+            let before = before.map(|it| it.routes).unwrap_or_default();
+            if before != reference.containers[name].routes {
                 rerouted = Some(proposal);
+            }
+            if build {
+                locals.commits.insert(name.clone(), local.commit);
             }
             locals.insert(name, local.built, &local.repository, context.now());
             context.ui.warn(&format!(
@@ -82,6 +93,11 @@ impl Locals {
             ));
         }
         Ok(locals)
+    }
+
+    /// Whether a container runs from its proposal: what is not selected is not LOCAL any more.
+    pub fn runs(&self, name: &ContainerName, selection: &Selection) -> bool {
+        self.images.contains_key(name) && selection.why.contains_key(name)
     }
 
     fn insert(

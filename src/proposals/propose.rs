@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Proposal;
 use super::deliver::{Delivered, Parcel};
-use super::description::description;
+use super::description::{Tried, description};
 use super::effect::Effect;
 use super::reach::reach;
 use super::refusal;
@@ -106,7 +106,8 @@ pub async fn propose(
     let mut definitions = context.definitions(&open.name)?;
     let fresh = newest(context, open, &proposal, &mut definitions).await?;
     let forge = reach(context, open, &definitions, asked.forge).await?;
-    let draft = draft(context, &definitions, &proposal, asked, &fresh)?;
+    let tried = tried(context, open, &definitions, &proposal)?;
+    let draft = draft(context, &definitions, &proposal, asked, (&fresh, tried))?;
     let request = look(forge.as_ref(), &draft, proposal.sent.as_ref()).await?;
     let mut outcome = Outcome::planned(&proposal, forge.kind(), &draft, &fresh, request.as_ref());
     let there = There {
@@ -211,17 +212,45 @@ async fn newest(
     fresh(definitions, proposal, snapshot, target)
 }
 
+/// How it ran, and whether what is sent is what ran.
+fn tried<'a>(
+    context: &Context,
+    open: &OpenPlatform,
+    definitions: &Definitions,
+    proposal: &'a Proposal,
+) -> Result<Option<Tried<'a>>> {
+    let Some(ran) = &proposal.ran else {
+        return Ok(None);
+    };
+    let now = proposal.snapshot(context, open, definitions)?;
+    let is_same = |then| definitions.same_folder(then, now, &proposal.folder());
+    let files = ran
+        .commit
+        .is_some_and(|then| is_same(then).unwrap_or(false));
+    let image = proposal.built.map(|built| built.version()).as_ref() == Some(&ran.version);
+    Ok(Some(Tried {
+        ran,
+        whole: files && image,
+    }))
+}
+
 fn draft(
     context: &Context,
     definitions: &Definitions,
     proposal: &Proposal,
     asked: &Asked,
-    fresh: &Fresh,
+    (fresh, tried): (&Fresh, Option<Tried<'_>>),
 ) -> Result<Draft> {
-    let (typed, ran) = (&asked.typed, proposal.ran.as_ref());
+    let typed = &asked.typed;
     Ok(Draft {
         title: typed.title.clone(),
-        description: description(typed, &proposal.container, &fresh.files, &fresh.effect, ran),
+        description: description(
+            typed,
+            &proposal.container,
+            &fresh.files,
+            &fresh.effect,
+            tried,
+        ),
         source: match &proposal.sent {
             Some(sent) => sent.branch.clone(),
             None => branch(context, definitions, proposal)?,
@@ -335,10 +364,9 @@ fn branch(context: &Context, definitions: &Definitions, proposal: &Proposal) -> 
         .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
         .take(40)
         .collect();
-    let user = if user.is_empty() {
-        "someone"
-    } else {
-        user.trim_matches('-')
+    let user = match user.trim_matches('-') {
+        "" => "someone",
+        user => user,
     };
     let name = &proposal.container;
     let what = format!(

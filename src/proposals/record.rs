@@ -140,6 +140,7 @@ pub fn forget(context: &Context, platform: &PlatformName, container: &ContainerN
     context
         .definitions(platform)?
         .remove_worktree(container.as_str(), &paths.worktree(platform, container))?;
+    let _ = std::fs::remove_dir_all(paths.requests(platform, container));
     // The lock's own file goes last: whoever waits for it takes a new one.
     for path in [
         paths.proposal(platform, container),

@@ -24,6 +24,9 @@ pub struct Ran {
     pub milliseconds: u64,
     /// When.
     pub at: Timestamp,
+    /// The proposal then, as a commit; `None` where what ran was built of an earlier one.
+    #[serde(default)]
+    pub commit: Option<CommitId>,
 }
 
 /// What the developer wrote.

@@ -34,6 +34,13 @@ pub struct Sources {
     pub artifacts: BTreeSet<PathBuf>,
 }
 
+impl Sources {
+    fn cover(&self, path: &Path) -> bool {
+        let mut trees = self.trees.iter();
+        self.artifacts.contains(path) || trees.any(|tree| path.starts_with(tree))
+    }
+}
+
 /// What a look tells of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
@@ -101,10 +108,12 @@ impl Watching {
         if sources == self.sources {
             return;
         }
-        let now = look(&sources);
-        self.seen.retain(|path, _| now.contains_key(path));
-        for (path, state) in now {
-            self.seen.entry(path).or_insert(state);
+        self.seen.retain(|path, _| sources.cover(path));
+        for (path, state) in look(&sources) {
+            // What came or went meanwhile among what is watched already is yet to be seen.
+            if !self.sources.cover(&path) {
+                self.seen.insert(path, state);
+            }
         }
         self.sources = sources;
         self.watch();
@@ -259,6 +268,21 @@ mod tests {
         fs::write(&war, "three").unwrap();
         let change = next(&mut watching).await;
         assert_eq!((change.paths, change.missing), (vec![war], vec![]));
+    }
+
+    #[tokio::test]
+    async fn what_goes_while_others_begin_to_count_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sources = watched(folder.path());
+        let stray = folder.path().join("tree/stray");
+        fs::write(&stray, "x").unwrap();
+        let mut watching = Watching::begin(sources.clone());
+        fs::remove_file(&stray).unwrap();
+        let other = folder.path().join("target/other.war");
+        fs::write(&other, "y").unwrap();
+        sources.artifacts.insert(other);
+        watching.follow(sources);
+        assert_eq!(next(&mut watching).await.paths, [stray]);
     }
 
     #[tokio::test]

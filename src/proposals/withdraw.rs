@@ -60,6 +60,14 @@ pub async fn withdraw(
     } else {
         let open_one = sent.request.as_ref().filter(|it| it.state == State::Open);
         withdrawn.request = open_one.map(|it| it.url.clone());
+        let nothing_known = sent.commit.is_none() && there.is_none() && open_one.is_none();
+        if sent.sending.is_some() && nothing_known {
+            context.ui.warn(&format!(
+                "a {} may be there of a try that failed: without a token {} cannot be asked",
+                sent.kind.request(),
+                sent.kind
+            ));
+        }
     }
     if let Some(there) = there {
         let gone = definitions.take_back(&sent.branch, there, transport::silent());

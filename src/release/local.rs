@@ -59,6 +59,8 @@ pub struct Local {
     pub definition: Definition,
     /// `platform.yaml` beside it.
     pub platform: Platform,
+    /// The proposal, as a commit that nothing refers to.
+    pub commit: CommitId,
     /// Whether it was there already.
     pub unchanged: bool,
 }
@@ -97,6 +99,7 @@ impl Desk<'_> {
             repository: repository(name)?,
             definition,
             platform: checkout.catalogue.platform,
+            commit: order.commit,
             unchanged,
         })
     }

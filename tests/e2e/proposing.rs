@@ -176,6 +176,47 @@ fn a_new_app_and_other_routes_make_the_proxy_local_too() {
 }
 
 #[test]
+fn what_ran_from_a_proposal_ends_with_down_and_can_be_abandoned() {
+    let (_company, developer, _) = begun();
+    developer
+        .run(&["edit", "--new", "audit", "--like", "billing", "--print"])
+        .ok();
+    let up = ["up", "billing", "audit", "--local", "--no-proxy"];
+    developer.run(&up).ok();
+    developer
+        .run(&["abandon", "audit", "--yes"])
+        .code(2)
+        .says("`devenv down audit --instance");
+    developer
+        .run(&["up", "audit", "--release"])
+        .code(2)
+        .says("reference 1 has no audit to go back to")
+        .says("`devenv down audit`");
+    developer.run(&["down", "audit"]).ok();
+    developer.run(&["abandon", "audit", "--yes"]).ok();
+    let state = || developer.run(&["proposals", "--json"]).ok().json()[0]["state"].clone();
+    assert_eq!(state(), "running LOCAL");
+    developer.run(&["down"]).ok();
+    assert_eq!(state(), "built");
+    developer.run(&["abandon", "billing", "--yes"]).ok();
+    let up = developer.run(&["up", "billing", "--no-proxy"]).ok();
+    assert!(!up.stderr.contains("LOCAL"), "{}", up.stderr);
+}
+
+#[test]
+fn a_base_is_edited_and_built_but_does_not_run() {
+    let (_company, developer, _) = begun();
+    let edited = developer.run(&["edit", "base", "--print"]).ok();
+    edited.says("`devenv build base`");
+    developer
+        .run(&["up", "base", "--local"])
+        .code(2)
+        .says("`base` is a base");
+    let difference = developer.run(&["diff", "base", "--json"]).ok().json();
+    assert_eq!(difference[0]["run"], serde_json::json!([]), "{difference}");
+}
+
+#[test]
 fn what_does_not_hold_together_is_refused_with_its_place() {
     let (_company, developer, folder) = begun();
     fs::write(folder.join("container.yaml"), "port: 8080\nrouts: []\n").unwrap();

@@ -127,6 +127,20 @@ fn each_failure_has_its_own_words_and_leaves_nothing() {
 }
 
 #[test]
+fn what_was_never_taken_outlives_the_merge_of_what_was() {
+    let desk = Desk::begun(Vendor::GitLab);
+    desk.propose().ok();
+    desk.change("TRACE: \"2\"");
+    desk.forge().mood(Mood::Refusing("No ticket".to_owned()));
+    desk.propose().code(6);
+    desk.forge().mood(Mood::Honest);
+    desk.forge().merge(1);
+    desk.run(&["sync"]).ok();
+    let kept = fs::read_to_string(desk.folder.join("container.yaml")).unwrap();
+    assert!(kept.contains("TRACE: \"2\""), "{kept}");
+}
+
+#[test]
 fn who_may_only_read_is_told_so() {
     let company = Company::on(Server::start(Vendor::GitLab));
     let url = company.url_as(READER);

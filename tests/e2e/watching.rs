@@ -207,4 +207,16 @@ fn an_artifact_that_is_built_again_is_built_in() {
     fs::rename(target.join("app.war.tmp"), &war).unwrap();
     watch.next("replaced");
     assert!(inside().contains("second"));
+    // Another file, named by a command beside this one.
+    let other = target.join("other.war");
+    fs::write(&other, "third").unwrap();
+    watch.next("watching");
+    let build = ["build", "shop", "--artifact", other.to_str().unwrap()];
+    developer.run(&build).ok();
+    assert_eq!(watch.next("changed")["paths"][0], other.to_str().unwrap());
+    watch.next("replaced");
+    assert!(inside().contains("third"));
+    fs::write(&other, "fourth").unwrap();
+    watch.next("replaced");
+    assert!(inside().contains("fourth"));
 }

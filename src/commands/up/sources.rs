@@ -1,7 +1,8 @@
 //! Whether the named containers run from their proposals: as the flags say, else asked once.
 
 use crate::context::{Context, OpenPlatform};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::model::container::Kind;
 use crate::model::name::ContainerName;
 use crate::prepare::Wish;
 use crate::proposals::Proposal;
@@ -21,6 +22,9 @@ pub(super) fn decide(
         .filter_map(|name| ContainerName::new(name.as_str()).ok());
     let named: Vec<ContainerName> = named.collect();
     if local {
+        for name in &named {
+            refuse_base(open, name)?;
+        }
         wish.local.extend(named);
         return Ok(());
     }
@@ -52,6 +56,17 @@ pub(super) fn decide(
         }
     }
     Ok(())
+}
+
+/// A base is built upon; it does nothing by itself.
+fn refuse_base(open: &OpenPlatform, name: &ContainerName) -> Result<()> {
+    if open.kind(name) != Some(Kind::Base) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "`{name}` is a base: others are built upon it, it does not run"
+    ))
+    .hint(format!("`devenv build {name}` builds it")))
 }
 
 fn ask(context: &Context, name: &ContainerName) -> Result<bool> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -16,6 +16,8 @@ use crate::prepare::Wish;
 use crate::proposals::{Change, Proposal, Sources, Watching};
 use crate::state::InstanceRecord;
 
+/// Between two looks at which files count.
+const BETWEEN: Duration = Duration::from_secs(1);
 /// Paths of a change that are told.
 const TOLD: usize = 5;
 
@@ -36,9 +38,13 @@ pub(super) async fn run(context: &Context, open: &OpenPlatform, mut wish: Wish) 
     }
     loop {
         let local = locals(context, open, &wish)?;
-        watching.follow(sources(context, open, &local)?);
+        let watched = sources(context, open, &local)?;
+        watching.follow(watched.clone());
         tell_watching(context, &local);
-        let change = watching.changed().await;
+        let change = tokio::select! {
+            change = watching.changed() => change,
+            added = others(context, open, &wish, &watched) => added?,
+        };
         tell(context, open, &change);
         if !change.missing.is_empty() {
             continue;
@@ -74,6 +80,27 @@ fn locals(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<BTreeSe
     let mut local = record.map(|record| record.local).unwrap_or_default();
     local.extend(wish.local.iter().cloned());
     Ok(local)
+}
+
+/// Waits until other files count: `devenv build NAME --artifact FILE` beside this command.
+async fn others(
+    context: &Context,
+    open: &OpenPlatform,
+    wish: &Wish,
+    watched: &Sources,
+) -> Result<Change> {
+    loop {
+        tokio::time::sleep(BETWEEN).await;
+        let now = sources(context, open, &locals(context, open, wish)?)?;
+        if now != *watched {
+            let trees = now.trees.difference(&watched.trees);
+            let added = now.artifacts.difference(&watched.artifacts).chain(trees);
+            return Ok(Change {
+                paths: added.cloned().collect(),
+                missing: Vec::new(),
+            });
+        }
+    }
 }
 
 fn sources(
