@@ -67,7 +67,7 @@ const NARROW: [(&str, &[&str]); 11] = [
     ("system", &[]),
     ("engine", &["error", "model", "tls", "system"]),
     ("definitions", &["error", "model", "system"]),
-    ("forge", &["error", "model"]),
+    ("forge", &["error", "model", "tls"]),
     ("apply", &["error", "model", "desired", "plan", "engine"]),
 ];
 
