@@ -148,3 +148,27 @@ fn held(taken: Result<(), TryLockError>, path: &Path) -> Result<bool> {
         Err(TryLockError::Error(error)) => Err(error).at(Kind::Usage, "lock", path),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_version_serves_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files {
+            folder: folder.path().to_owned(),
+            name: "x".to_owned(),
+        };
+        assert_eq!(files.serving().unwrap(), None);
+        let lock = files.lock().unwrap().unwrap();
+        let wanted = r#"{"ports":[80],"to":"127.0.0.2","through":null,"more":1}"#;
+        let text =
+            format!(r#"{{"pid":7,"version":"99.0.0","wanted":{wanted},"failed":{{}},"since":0}}"#);
+        std::fs::write(files.path("serving.json"), text).unwrap();
+        let serving = files.serving().unwrap().unwrap();
+        assert_eq!((serving.pid, serving.version.as_str()), (7, "99.0.0"));
+        drop(lock);
+        assert_eq!(files.serving().unwrap(), None);
+    }
+}

@@ -1,6 +1,7 @@
 //! A developer's own changes to definitions: edited in a work tree, built and run on this machine,
 //! marked as local everywhere; sent to those who merge.
 
+mod branch;
 mod comparison;
 mod deliver;
 mod description;

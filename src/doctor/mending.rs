@@ -161,6 +161,10 @@ mod tests {
         let lock = Lock::take_now(&paths, &platform, &instance).unwrap();
         assert!(lock.is_some() && !end().await.unwrap(), "`up` is at work");
         assert!(wanted.exists());
+        assert!(
+            paths.lock(&platform, &instance).exists(),
+            "it is held still"
+        );
         drop(lock);
         assert!(end().await.unwrap() && !wanted.exists());
     }

@@ -149,6 +149,17 @@ mod tests {
     }
 
     #[test]
+    fn of_what_is_secret_the_place_alone_is_told() {
+        for text in ["a: hunter2: x\n", "a: [hunter2]\n"] {
+            let read =
+                read_secret::<BTreeMap<String, String>>(Kind::Usage, "s.yaml", text.as_bytes());
+            let said = format!("{:?}", read.unwrap_err());
+            assert!(said.contains("s.yaml:1:"), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+
+    #[test]
     fn a_key_that_is_not_known_is_likened_to_those_that_are() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::Proposal;
+use super::branch::branch;
 use super::deliver::{Delivered, Parcel};
 use super::description::{Tried, description};
 use super::effect::Effect;
@@ -347,34 +348,6 @@ impl There<'_> {
                 .definitions
                 .same_folder(commit, fresh.merged, &folder)?)
     }
-}
-
-/// `devenv/<user>/<container>-h<digits>`: always the same for one proposal. Not from a digit and
-/// not to the end of digits only: GitLab takes such for the number of an issue.
-fn branch(context: &Context, definitions: &Definitions, proposal: &Proposal) -> Result<String> {
-    let author = definitions.author(context.now())?;
-    let user = author
-        .email
-        .split('@')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let user: String = user
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-        .take(40)
-        .collect();
-    let user = match user.trim_matches('-') {
-        "" => "someone",
-        user => user,
-    };
-    let name = &proposal.container;
-    let what = format!(
-        "{} {} {name} {}",
-        author.email, proposal.base, proposal.begun
-    );
-    let digest = crate::model::digest::Digest::of(what.as_bytes());
-    Ok(format!("devenv/{user}/{name}-h{}", &digest.hex()[..7]))
 }
 
 /// The branch on the server is as it was left, or not there.
