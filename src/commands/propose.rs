@@ -166,6 +166,10 @@ fn result(outcome: &Outcome) -> String {
     let url = outcome.request.as_ref().map(|it| it.url.as_str());
     let place = url.map_or_else(|| format!("branch {}", outcome.branch), ToOwned::to_owned);
     match outcome.outcome {
+        Word::WouldCreate if outcome.forge == ForgeKind::Plain => format!(
+            "would push the branch {} and write the request's text",
+            outcome.branch
+        ),
         Word::WouldCreate => format!("would make a {what} for {}", outcome.target),
         Word::WouldUpdate => format!("would update {place}"),
         Word::Created => format!("proposed: {place}"),
