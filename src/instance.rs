@@ -294,15 +294,10 @@ impl Bringing<'_> {
         }
         let names = &self.goal.selection.order;
         mirror::make_folders(&record, self.goal.reference, names)?;
-        let (first, begun, idle) = (
-            planned.ports.clone(),
-            self.context.now(),
-            planned.plan.is_empty(),
-        );
+        let (first, begun) = (planned.ports.clone(), self.context.now());
         let done = self.converge(planned).await?;
         let took = self.context.now().duration_since(begun);
-        let took = (!idle).then_some(took);
-        note(self.context, self.open, &record, self.locals, &done.1, took)?;
+        note(self.context, self.open, &record, self.locals, &done, took)?;
         if done.0.ports != first {
             gather::say_what_moved(self.context, &done.0);
             record.remember(&done.0.ports);

@@ -219,7 +219,8 @@ impl<E: Engine> Waiting<'_, E> {
     }
 }
 
-fn touched(planned: &Planned) -> BTreeSet<ContainerName> {
+/// The containers that the plan starts.
+pub fn touched(planned: &Planned) -> BTreeSet<ContainerName> {
     planned
         .plan
         .nodes

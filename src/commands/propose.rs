@@ -43,6 +43,8 @@ pub struct Arguments {
 
 /// The longest title, in characters, that all forges take.
 const LONGEST_TITLE: usize = 255;
+/// What forges put before a draft's title, in characters, at most: `Draft: `.
+const DRAFT_MARK: usize = 7;
 
 /// Sends.
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<Exit> {
@@ -115,9 +117,6 @@ fn typed(
 }
 
 /// What all forges take as a title.
-/// What forges put before a draft's title at most: `Draft: `.
-const DRAFT_MARK: usize = 7;
-
 fn fits(title: &str, draft: bool) -> Result<()> {
     let longest = LONGEST_TITLE - if draft { DRAFT_MARK } else { 0 };
     let plain = !title.chars().any(char::is_control);

@@ -1,25 +1,24 @@
 //! What proposals remember of being run, for those who will read them.
 
-use std::collections::BTreeMap;
-
 use jiff::SignedDuration;
 
+use super::Done;
 use crate::context::{Context, OpenPlatform};
 use crate::error::Result;
-use crate::model::name::ContainerName;
 use crate::proposals::{Locals, Proposal, Ran};
-use crate::ready::Ready;
+use crate::ready::touched;
 use crate::state::InstanceRecord;
 
-/// Notes how they ran; without `took` they run as they did before.
+/// Notes how they ran. `took` is how long those took that were started now.
 pub(super) fn note(
     context: &Context,
     open: &OpenPlatform,
     record: &InstanceRecord,
     locals: &Locals,
-    ready: &BTreeMap<ContainerName, Ready>,
-    took: Option<SignedDuration>,
+    (planned, ready): &Done,
+    took: SignedDuration,
 ) -> Result<()> {
+    let started = touched(planned);
     for name in &record.local {
         let (Some(ready), Some(image)) = (ready.get(name), locals.images.get(name)) else {
             continue;
@@ -27,23 +26,58 @@ pub(super) fn note(
         let Some(proposal) = Proposal::find(context, open, name)? else {
             continue;
         };
-        let (version, commit) = (&image.image.version, locals.commits.get(name).copied());
-        let ran = match (took, proposal.ran) {
-            (Some(took), _) => Ran {
-                reference: record.reference.number,
-                environment: record.environment.clone(),
-                version: version.clone(),
-                ready: ready.as_str().to_owned(),
-                milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
-                at: context.now(),
-                commit,
-            },
-            (None, Some(before)) if before.version == *version && before.commit != commit => {
-                Ran { commit, ..before }
-            }
-            (None, _) => continue,
+        let now = Ran {
+            reference: record.reference.number,
+            environment: record.environment.clone(),
+            version: image.image.version.clone(),
+            ready: ready.as_str().to_owned(),
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
+            at: context.now(),
+            commit: locals.commits.get(name).copied(),
         };
-        Proposal::change(context, open, name, |proposal| proposal.ran = Some(ran))?;
+        if let Some(ran) = noted(proposal.ran, now, started.contains(name)) {
+            Proposal::change(context, open, name, |proposal| proposal.ran = Some(ran))?;
+        }
     }
     Ok(())
+}
+
+/// What is remembered from now on, where that is something else: what was not started runs as it did
+/// before, and may be what another state of the proposal says as well.
+fn noted(before: Option<Ran>, now: Ran, started: bool) -> Option<Ran> {
+    match before {
+        Some(before) if !started && before.version == now.version => {
+            let commit = now.commit;
+            (before.commit != commit).then_some(Ran { commit, ..before })
+        }
+        _ => Some(now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(version: &str, milliseconds: u64, commit: Option<char>) -> Ran {
+        Ran {
+            reference: 1,
+            environment: "production".parse().unwrap(),
+            version: version.to_owned(),
+            ready: "healthy".to_owned(),
+            milliseconds,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            commit: commit.map(|it| it.to_string().repeat(40).parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn how_long_it_took_is_that_of_its_start() {
+        let (first, again) = (ran("a", 2500, Some('1')), ran("a", 3, Some('1')));
+        assert_eq!(noted(None, first.clone(), true), Some(first.clone()));
+        assert_eq!(noted(Some(first.clone()), again, false), None);
+        let edited = noted(Some(first.clone()), ran("a", 3, Some('2')), false);
+        assert_eq!(edited, Some(ran("a", 2500, Some('2'))));
+        // An `up` that was interrupted had started it.
+        assert_eq!(noted(None, first.clone(), false), Some(first));
+    }
 }

@@ -24,7 +24,7 @@ pub struct Ran {
     pub milliseconds: u64,
     /// When.
     pub at: Timestamp,
-    /// The proposal then, as a commit; `None` where what ran was built of an earlier one.
+    /// The proposal then, as a commit; `None`: an earlier devenv did not keep it.
     #[serde(default)]
     pub commit: Option<CommitId>,
 }

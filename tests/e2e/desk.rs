@@ -8,6 +8,26 @@ use crate::support::company::Company;
 use crate::support::forge::{DEVELOPER, Forge, Server, Vendor, token};
 use crate::support::workstation::{Ran, Workstation, finished};
 
+/// As Anna, whatever the environment of the tests has of forges.
+pub(crate) fn as_anna(command: &mut Command) {
+    for role in ["AUTHOR", "COMMITTER"] {
+        command
+            .env(format!("GIT_{role}_NAME"), "Anna")
+            .env(format!("GIT_{role}_EMAIL"), "anna@acme.example");
+    }
+    for token in [
+        "GITLAB_TOKEN",
+        "GITEA_TOKEN",
+        "FORGEJO_TOKEN",
+        "GITHUB_TOKEN",
+        "GH_TOKEN",
+        "GH_ENTERPRISE_TOKEN",
+        "GITHUB_ENTERPRISE_TOKEN",
+    ] {
+        command.env_remove(token);
+    }
+}
+
 /// A company with its forge, and a developer who has changed how billing runs.
 pub(crate) struct Desk {
     pub(crate) company: Company,
@@ -71,22 +91,7 @@ impl Desk {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.developer.command();
         command.args(arguments);
-        for role in ["AUTHOR", "COMMITTER"] {
-            command
-                .env(format!("GIT_{role}_NAME"), "Anna")
-                .env(format!("GIT_{role}_EMAIL"), "anna@acme.example");
-        }
-        for token in [
-            "GITLAB_TOKEN",
-            "GITEA_TOKEN",
-            "FORGEJO_TOKEN",
-            "GITHUB_TOKEN",
-            "GH_TOKEN",
-            "GH_ENTERPRISE_TOKEN",
-            "GITHUB_ENTERPRISE_TOKEN",
-        ] {
-            command.env_remove(token);
-        }
+        as_anna(&mut command);
         command.env_remove("SSH_AUTH_SOCK");
         command.envs(self.environment.iter().cloned());
         command

@@ -1,7 +1,7 @@
 //! A developer's own change: edited, built and run among production's containers, marked as local.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::company::Company;
@@ -31,6 +31,17 @@ fn begun_at(company: Company) -> (Company, Workstation, PathBuf) {
     (company, developer, folder)
 }
 
+/// Another variable for billing.
+pub(crate) fn trace(folder: &Path) {
+    let definition = folder.join("container.yaml");
+    let text = fs::read_to_string(&definition).unwrap();
+    fs::write(
+        &definition,
+        format!("{text}environment: {{ TRACE: \"1\" }}\n"),
+    )
+    .unwrap();
+}
+
 /// The engine's name of billing.
 pub(crate) fn object(company: &Company, developer: &Workstation) -> String {
     format!("devenv-{}-{}-billing", company.platform, developer.instance)
@@ -48,13 +59,7 @@ fn a_proposal_runs_among_productions_containers_marked_as_local() {
     let released = image_of(&company, &developer);
     developer.run(&["diff", "billing"]).ok();
 
-    let definition = folder.join("container.yaml");
-    let text = fs::read_to_string(&definition).unwrap();
-    fs::write(
-        &definition,
-        format!("{text}environment: {{ TRACE: \"1\" }}\n"),
-    )
-    .unwrap();
+    trace(&folder);
     fs::write(
         folder.join("configuration/recette/application.properties"),
         "name=changed\n",

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::desk::as_anna;
 use crate::support::company::Company;
 use crate::support::forge::{DEVELOPER, Mood, OPERATOR, Server, Vendor, token};
 use crate::support::workstation::{Ran, Workstation, finished};
@@ -40,22 +41,7 @@ impl Sending {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.developer.command();
         command.args(arguments);
-        for role in ["AUTHOR", "COMMITTER"] {
-            command
-                .env(format!("GIT_{role}_NAME"), "Anna")
-                .env(format!("GIT_{role}_EMAIL"), "anna@acme.example");
-        }
-        for name in [
-            "GITLAB_TOKEN",
-            "GITEA_TOKEN",
-            "FORGEJO_TOKEN",
-            "GITHUB_TOKEN",
-            "GH_TOKEN",
-            "GH_ENTERPRISE_TOKEN",
-            "GITHUB_ENTERPRISE_TOKEN",
-        ] {
-            command.env_remove(name);
-        }
+        as_anna(&mut command);
         command
     }
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use crate::proposing::{begun, image_of, object};
+use crate::proposing::{begun, image_of, object, trace};
 use crate::support::workstation::{Workstation, docker};
 
 /// `up --watch --json` of a developer's, ended when it is dropped.
@@ -99,13 +99,7 @@ fn what_fails_replaces_nothing(
 fn only_how_it_runs(watch: &Watch, folder: &Path, object: &str) {
     let image = || docker(&["inspect", "--format", "{{.Image}}", object]);
     let before = image();
-    let definition = folder.join("container.yaml");
-    let text = fs::read_to_string(&definition).unwrap();
-    fs::write(
-        &definition,
-        format!("{text}environment: {{ TRACE: \"1\" }}\n"),
-    )
-    .unwrap();
+    trace(folder);
     watch.next("replaced");
     assert_eq!(image(), before);
     let variables = docker(&["inspect", "--format", "{{.Config.Env}}", object]);
