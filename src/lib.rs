@@ -2,63 +2,45 @@
 //!
 //! # The map
 //!
-//! What the files say is in [`model`], pure like [`select`] (which containers), [`desired`] (what
-//! should be on the engine) and [`plan`] (what to do, as data). [`apply`] walks a plan on an
-//! [`engine`], [`converge`] observes, plans and applies until both agree, [`ready`] waits.
+//! Rooms, from the ground up; each may name those before it only, and no file is in a circle with
+//! another: `tests/pure/layout` holds both.
 //!
-//! Nothing runs without [`evidence`]: documents from [`cache`] or [`registry`], judged by [`trust`],
-//! which takes bytes and gives verdicts. [`definitions`] is all of git. [`prepare`] goes from what
-//! the user asked for to one verified reference, [`instance`] from there to a page; [`examine`]
-//! explains what was verified. [`hosts`] knows which kind of host an engine is on.
+//! - [`error`]: one error type, one table of exit codes. [`system`]: what differs by operating system.
+//! - [`model`]: every file format as types; pure. [`network`]: TLS, certificates, probes.
+//! - [`engine`]: the trait, Docker behind it, and the way to an engine. [`registry`]: manifests, blobs,
+//!   referrers, logins. [`definitions`]: all of git, behind one runner.
+//! - [`converge`]: `select` → `desired` → `observe` → `plan` → `apply` → `ready`; the middle is pure.
+//! - [`home`]: paths, settings, state, locks; a [`home::session::Session`] is one command's home with
+//!   its connections and its [`home::reporter::Reporter`].
+//! - [`verify`]: `trust` (bytes in, verdict out; pure), `evidence`, `choose` (one reference), `examine`.
+//! - [`release`]: production's side; what may be released (`check`, `norms`), images as folders
+//!   (`layout`). [`proposals`]: a developer's changes, and the forges.
+//! - [`instance`]: one running copy. [`server`]: an environment's reference on a server. [`doctor`]: checks and clean-up. [`cli`]: one file a command.
 //!
-//! [`proposals`] are a developer's own changes, built and run here and sent to a [`forge`].
-//! [`release`] is production's side, on [`build`]. [`forward`] brings ports to this machine,
-//! [`doctor`] checks what all of it stands on. [`commands`] is the command line, one file a
-//! command; only [`ui`] prints. [`context`] carries [`settings`], [`paths`] and the clock. [`system`] is
-//! what differs between Linux, macOS and Windows.
-//! `tests/layout.rs` holds the direction of imports.
+//! # `devenv up billing`
+//!
+//! 1. `main` → `cli::commands::Cli::run` → `cli::commands::up::run`: flags become an
+//!    [`instance::intent::Intent`].
+//! 2. [`instance::Instance::up`]: the reference is chosen and verified, proposals are laid over it
+//!    ([`proposals::Overlay`]), containers are selected, their evidence is read.
+//! 3. `converge::goal::Goal::plan`: what should be there, what is there, the steps between.
+//! 4. `converge::goal::Goal::converge` → `converge::apply::apply` → `engine::Engine`: each step is one
+//!    call; a step that finds the engine changed ends the round, and 3 begins again.
+//! 5. `converge::ready::Waiting`: healthy, and every route answers through the proxy.
 
-pub mod apply;
-pub mod browser;
-pub mod build;
-pub mod cache;
-pub mod changes;
-pub mod clean;
-pub mod commands;
-pub mod complete;
-pub mod context;
+pub mod cli;
 pub mod converge;
 pub mod definitions;
-pub mod desired;
 pub mod doctor;
 pub mod engine;
 pub mod error;
-pub mod evidence;
-pub mod examine;
-pub mod exit;
-pub mod forge;
-pub mod forward;
-pub mod hosts;
+pub mod home;
 pub mod instance;
-pub mod lifecycle;
-pub mod listing;
-pub mod logs;
 pub mod model;
-pub mod paths;
-pub mod plan;
-pub mod prepare;
-pub mod probe;
+pub mod network;
 pub mod proposals;
-pub mod ready;
 pub mod registry;
 pub mod release;
-pub mod running;
-pub mod secrets;
-pub mod select;
-pub mod settings;
-pub mod state;
-pub mod status;
+pub mod server;
 pub mod system;
-pub mod tls;
-pub mod trust;
-pub mod ui;
+pub mod verify;

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::try_join3;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::desired::Desired;
+use crate::converge::desired::{Desired, secret_files};
+use crate::converge::plan::Observed;
+use crate::converge::plan::drift::Drift;
 use crate::engine::{Engine, Fault, FaultKind};
 use crate::error::Result;
 use crate::model::digest::Digest;
 use crate::model::identity::{self, Identity};
-use crate::model::observed::ObservedContainer;
-use crate::plan::Observed;
-use crate::plan::drift::Drift;
+use crate::model::observed::{ContainerState, ObservedContainer};
 
 /// Questions under way at the same time.
 const AT_ONCE: usize = 16;
@@ -44,6 +44,25 @@ impl Observation {
             everything,
             is_whole: false,
         })
+    }
+
+    /// The same, once the engine has done what a killed command told it. It answers for a container
+    /// that it is starting only when that is done; until then lists show it as created.
+    pub async fn settled<E: Engine>(engine: &E, identity: &Identity) -> Result<Self> {
+        let seen = Self::take(engine, identity).await?;
+        let all = seen.observed.containers.values().flatten();
+        let idle: Vec<(String, ContainerState)> = all
+            .filter(|it| it.state != ContainerState::Running)
+            .map(|it| (it.id.clone(), it.state))
+            .collect();
+        let changed = stream::iter(idle)
+            .map(|(id, state)| has_changed(engine, id, state))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<bool>>();
+        if changed.await?.contains(&true) {
+            return Self::take(engine, identity).await;
+        }
+        Ok(seen)
     }
 
     /// Looks up where volumes are mounted, of containers whose row in the list does not say although
@@ -105,10 +124,27 @@ impl Observation {
             .map(|container| aliases(engine, container, desired))
             .buffer_unordered(AT_ONCE)
             .try_collect::<Vec<_>>();
-        let (images, aliases) = try_join(images, aliases).await?;
+        let bare = stream::iter(observed.containers.values().flatten())
+            .map(|container| is_bare(engine, container))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>();
+        let (images, aliases, bare) = try_join3(images, aliases, bare).await?;
         self.observed.images = images.into_iter().flatten().collect();
         self.observed.aliases = aliases.into_iter().flatten().collect();
+        self.observed.without_secrets = bare.into_iter().flatten().collect();
         Ok(())
+    }
+}
+
+async fn has_changed<E: Engine>(
+    engine: &E,
+    id: String,
+    before: ContainerState,
+) -> Result<bool, Fault> {
+    match engine.inspect(&id).await {
+        Ok(details) => Ok(details.state != before),
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(true),
+        Err(fault) => Err(fault),
     }
 }
 
@@ -120,6 +156,26 @@ pub async fn images<E: Engine>(engine: &E, desired: &Desired) -> Result<BTreeSet
         .try_collect::<Vec<_>>()
         .await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// The Id of a container that is up without one of the secrets that it should have as files.
+async fn is_bare<E: Engine>(
+    engine: &E,
+    container: &ObservedContainer,
+) -> Result<Option<String>, Fault> {
+    if !matches!(
+        container.state,
+        ContainerState::Running | ContainerState::Paused
+    ) {
+        return Ok(None);
+    }
+    let label = container.labels.get(identity::SECRET_FILES);
+    for path in secret_files::places(label.map(String::as_str)).values() {
+        if !engine.has_file(&container.id, path).await? {
+            return Ok(Some(container.id.clone()));
+        }
+    }
+    Ok(None)
 }
 
 async fn first_present<E: Engine>(

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use git2::Delta;
 use serde::Serialize;
 
-use super::history::CommitId;
+use super::commit_id::CommitId;
 use super::repository::{Definitions, local};
-use super::text::visible;
 use crate::error::{Error, Result};
 use crate::model::catalogue::{Catalogue, Source};
+use crate::model::visible::visible;
 
 /// A file that is not the same in two commits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,12 +4,12 @@ use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, Signature, Time};
 use jiff::Timestamp;
 
-use super::history::CommitId;
+use super::commit_id::CommitId;
 use super::repository::{Definitions, local};
-use super::text::visible;
 use super::transport::{Expected, Push, SharedReporter, Update};
 use super::tree::plain_component;
 use crate::error::{Error, Result};
+use crate::model::visible::visible;
 
 /// Who writes a commit or a reservation, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Definitions {
         for change in changes {
             let path = change.path();
             if !path.split('/').all(plain_component) {
-                let text = format!("`{}` is no path for a definition", path.escape_default());
+                let text = format!("`{}` is no path for a definition", visible(path));
                 return Err(Error::definitions(text));
             }
             // Refuses links, submodules and folders in the way.
@@ -145,23 +145,14 @@ impl Definitions {
         message: &str,
         author: &Author,
     ) -> Result<CommitId> {
+        if self.signs_commits()? {
+            return self.commit_signed(parent, tree, message, author);
+        }
         let who = author.signature()?;
-        let content = self
+        let made = self
             .repository
-            .commit_create_buffer(&who, &who, message, tree, &[parent])
-            .map_err(local("commit"))?;
-        let content = String::from_utf8_lossy(&content).into_owned();
-        let signature = self.sign_commit(&content)?;
-        let stored = match &signature {
-            Some(signature) => self.repository.commit_signed(&content, signature, None),
-            None => self.store_commit(&content),
-        };
-        stored.map(CommitId::from).map_err(local("commit"))
-    }
-
-    fn store_commit(&self, content: &str) -> std::result::Result<git2::Oid, git2::Error> {
-        let objects = self.repository.odb()?;
-        objects.write(git2::ObjectType::Commit, content.as_bytes())
+            .commit(None, &who, &who, message, tree, &[parent]);
+        made.map(CommitId::from).map_err(local("commit"))
     }
 
     /// Pushes `commit` to `branch`, never by force. Fails with [`crate::error::Kind::Git`] when
@@ -191,7 +182,7 @@ impl Definitions {
 
     /// Notes what the server has now, as the next fetch would.
     fn accept(&mut self, branch: &str, commit: CommitId) -> Result<()> {
-        let name = format!("{}{branch}", super::repository::ORIGIN);
+        let name = format!("{}{branch}", super::remote::ORIGIN);
         self.repository
             .reference(&name, commit.oid(), true, "devenv: pushed")
             .map_err(local(format!("note the branch {}", visible(branch))))?;

@@ -1,17 +1,23 @@
 //! Which git is used, in which environment, with whose configuration.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use git2::{Config, ConfigLevel};
 use tokio::sync::OnceCell;
 
-use super::transport::{Transport, builtin::BuiltIn, program::GitProgram};
+use super::environment::Environment;
+use super::transport::{Limits, Tell, Transport, builtin::BuiltIn, program::GitProgram};
 use crate::error::{Error, Result};
-use crate::system::{Here, System as _};
+
+/// How long a helper that may be asking the user is waited for, where somebody is at a terminal.
+const FOR_PEOPLE: Duration = Duration::from_secs(300);
+/// The same where nobody is.
+const FOR_HELPERS: Duration = Duration::from_secs(15);
+/// After this long it is said that somebody is waited for.
+const ALOUD: Duration = Duration::from_secs(3);
 
 /// How the network is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,34 +31,57 @@ pub enum GitChoice {
     BuiltIn,
 }
 
+/// How git is to work.
+#[derive(Clone)]
+pub struct Options {
+    /// How the network is reached.
+    pub choice: GitChoice,
+    /// How long a server may show no sign of life.
+    pub patience: Duration,
+    /// Who may sign commits, where only signed ones are taken: a file as git's
+    /// `gpg.ssh.allowedSignersFile`.
+    pub signers: Option<PathBuf>,
+    /// Names of variables that git's helpers need beside those that git needs.
+    pub passed: Vec<String>,
+    /// Bytes that a clone may hold at most.
+    pub largest: u64,
+    /// Told whom git waits for; with it, helpers that ask the user are waited for.
+    pub waiting: Option<Tell>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            choice: GitChoice::default(),
+            patience: Duration::from_secs(60),
+            signers: None,
+            passed: Vec::new(),
+            largest: 1 << 30,
+            waiting: None,
+        }
+    }
+}
+
 /// git as the user's environment sets it up. Cheap to clone; nothing runs before it is needed.
 #[derive(Clone)]
 pub struct Git(Arc<Inner>);
 
 struct Inner {
-    choice: GitChoice,
+    options: Options,
     environment: Environment,
-    patience: Duration,
     transport: OnceCell<Arc<dyn Transport>>,
-    signers: Option<PathBuf>,
 }
 
 impl Git {
-    /// `environment` is the whole environment that git and its helpers get (variables that would
-    /// lead git into another repository are taken out); `patience` is how long a server may show
-    /// no sign of life; `signers` lists who may sign commits, where only signed ones are taken.
+    /// `environment` is the whole environment; of it, git and its helpers get what they need.
     pub fn new(
-        choice: GitChoice,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-        patience: Duration,
-        signers: Option<PathBuf>,
+        options: Options,
     ) -> Self {
         Self(Arc::new(Inner {
-            choice,
-            environment: Environment(environment.into_iter().collect()),
-            patience,
+            environment: Environment::new(environment, options.passed.clone()),
+            options,
             transport: OnceCell::new(),
-            signers,
         }))
     }
 
@@ -64,19 +93,25 @@ impl Git {
     }
 
     async fn choose(&self) -> Result<Arc<dyn Transport>> {
-        let Inner {
+        let Options {
             choice,
-            environment,
             patience,
+            largest,
+            waiting,
             ..
-        } = &*self.0;
-        let built_in = || Arc::new(BuiltIn::new(environment.clone(), *patience));
+        } = &self.0.options;
+        let limits = Limits {
+            silence: *patience,
+            largest: *largest,
+            people: waiting.clone().map(|tell| (FOR_PEOPLE, tell)),
+        };
+        let environment = self.environment().clone();
         if *choice == GitChoice::BuiltIn {
-            return Ok(built_in());
+            return Ok(Arc::new(BuiltIn::new(environment, limits)));
         }
-        match GitProgram::find(environment.clone(), *patience).await {
+        match GitProgram::find(environment.clone(), limits.clone()).await {
             Ok(program) => Ok(Arc::new(program)),
-            Err(_) if *choice == GitChoice::Auto => Ok(built_in()),
+            Err(_) if *choice == GitChoice::Auto => Ok(Arc::new(BuiltIn::new(environment, limits))),
             Err(why) => Err(Error::git(why)
                 .hint("install git 2.30 or newer, or let devenv use the git that is built in")),
         }
@@ -84,74 +119,41 @@ impl Git {
 
     /// The list of those who may sign commits, where only signed ones are taken.
     pub(super) fn signers(&self) -> Option<&Path> {
-        self.0.signers.as_deref()
+        self.0.options.signers.as_deref()
     }
 
     pub(super) fn environment(&self) -> &Environment {
         &self.0.environment
     }
-}
 
-/// The environment as it was given.
-#[derive(Clone)]
-pub(super) struct Environment(BTreeMap<OsString, OsString>);
-
-impl Environment {
-    /// A variable that is set and not empty.
-    pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0
-            .iter()
-            .find(|(key, _)| Here::is_variable(key, name))
-            .map(|(_, value)| value.as_os_str())
-            .filter(|value| !value.is_empty())
+    /// Whether somebody is at a terminal, whom helpers may ask.
+    pub(super) fn is_watched(&self) -> bool {
+        self.0.options.waiting.is_some()
     }
 
-    /// The same as text.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.get(name).map(|value| value.to_string_lossy().into())
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
-        self.0.iter()
-    }
-
-    pub(super) fn home(&self) -> Option<PathBuf> {
-        self.get("HOME")
-            .or_else(|| self.get("USERPROFILE"))
-            .map(PathBuf::from)
-    }
-
-    /// The user's git configuration, found from this environment (not the process's), with that
-    /// of the repository at `repository` above it.
-    pub(super) fn configuration(
-        &self,
-        repository: Option<&Path>,
-    ) -> std::result::Result<Config, git2::Error> {
-        let mut config = Config::new()?;
-        let mut add = |path: PathBuf, level| {
-            if path.is_file() {
-                config.add_file(&path, level, false)
-            } else {
-                Ok(())
-            }
-        };
-        if self.get("GIT_CONFIG_NOSYSTEM").is_none() {
-            let system = self
-                .get("GIT_CONFIG_SYSTEM")
-                .unwrap_or("/etc/gitconfig".as_ref());
-            add(system.into(), ConfigLevel::System)?;
+    /// How long a helper may take.
+    pub(super) fn helper_patience(&self) -> Duration {
+        if self.is_watched() {
+            FOR_PEOPLE
+        } else {
+            FOR_HELPERS
         }
-        if let Some(global) = self.get("GIT_CONFIG_GLOBAL") {
-            add(global.into(), ConfigLevel::Global)?;
-        } else if let Some(home) = self.home() {
-            let xdg = self.get("XDG_CONFIG_HOME").map(PathBuf::from);
-            let xdg = xdg.unwrap_or_else(|| home.join(".config"));
-            add(xdg.join("git/config"), ConfigLevel::XDG)?;
-            add(home.join(".gitconfig"), ConfigLevel::Global)?;
+    }
+
+    /// Says whom git waits for.
+    pub(super) fn tell(&self, text: &str) {
+        if let Some(tell) = &self.0.options.waiting {
+            tell(text);
         }
-        if let Some(repository) = repository {
-            add(repository.join("config"), ConfigLevel::Local)?;
+    }
+
+    /// Waits, and says for what once that has taken a while.
+    pub(super) async fn waiting_for<T>(&self, whom: &str, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        if let Ok(done) = tokio::time::timeout(ALOUD, &mut work).await {
+            return done;
         }
-        Ok(config)
+        self.tell(&format!("waiting for {whom}"));
+        work.await
     }
 }

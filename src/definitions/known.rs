@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::commit_id::CommitId;
 use super::git::Git;
-use super::history::CommitId;
 use super::repository::{BASE, Definitions};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::container::Kind;

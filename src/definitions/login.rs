@@ -1,86 +1,97 @@
-//! Logins that git's own helpers keep: a credential store, the system's keyring.
+//! The login that an address carried, kept beside the clone: git gets it as a credential, and no
+//! address, argument or message has it.
 
-use std::process::Stdio;
-use std::time::Duration;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-use super::git::Git;
-use super::transport::hardened::Hardened;
+use super::remote_url::{RemoteUrl, UrlLogin};
+use crate::error::{Kind, PathContext, Result};
 use crate::model::secret::Secret;
 
-/// How long a helper may take: a keyring may have to be opened by the user.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The file in the clone's folder: lines as git-credential(1) has them. Mode 0600.
+const FILE: &str = "devenv-login";
 
-/// Bytes that are read of an answer.
-const LONGEST: u64 = 64 * 1024;
-
-/// A login for a web server.
-#[derive(Debug, Clone)]
-pub struct Login {
-    /// Whose.
-    pub user: String,
-    /// The password or token.
-    pub secret: Secret,
+/// A login that is kept in a clone.
+pub(super) struct KeptLogin {
+    /// The server that gets it, and no other: `https://host:port`.
+    server: String,
+    pub(super) login: UrlLogin,
+    file: PathBuf,
 }
 
-impl Git {
-    /// What `git credential fill` knows for an `https://` address, without asking anybody; none
-    /// where there is no `git` program or no helper knows it.
-    pub async fn stored_login(&self, url: &str) -> Option<Login> {
-        if url.contains(['\n', '\0']) {
-            return None;
-        }
-        let git = Hardened::find(self.environment().clone(), PATIENCE).ok()?;
-        let mut command = git.command(None);
-        command
-            .args(["-c", "core.askPass=", "credential", "fill"])
-            .env("GIT_ASKPASS", "")
-            .env("SSH_ASKPASS", "")
-            .env("GCM_INTERACTIVE", "never")
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut child = command.spawn().ok()?;
-        let mut stdin = child.stdin.take()?;
-        let asked = format!("url={url}\n\n");
-        stdin.write_all(asked.as_bytes()).await.ok()?;
-        drop(stdin);
-        let mut output = Vec::new();
-        let mut stdout = child.stdout.take()?.take(LONGEST);
-        let ended = async {
-            stdout.read_to_end(&mut output).await?;
-            // One that has more to say ends when nobody reads.
-            drop(stdout);
-            child.wait().await
-        };
-        let status = tokio::time::timeout(PATIENCE, ended).await.ok()?.ok()?;
-        status.success().then(|| parse(&output))?
-    }
-}
-
-/// The `key=value` lines of git-credential(1).
-fn parse(output: &[u8]) -> Option<Login> {
-    let text = String::from_utf8_lossy(output);
-    let find = |key: &str| {
+/// What is kept in the clone at `repository`, if anything.
+pub(super) fn kept_login(repository: &Path) -> Option<KeptLogin> {
+    let file = repository.join(FILE);
+    let text = std::fs::read_to_string(&file).ok()?;
+    let value = |key: &str| {
         let mut lines = text.lines();
         lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
     };
-    Some(Login {
-        user: find("username")?.to_owned(),
-        secret: Secret::new(find("password").filter(|it| !it.is_empty())?),
+    Some(KeptLogin {
+        server: format!("{}://{}", value("protocol")?, value("host")?),
+        login: UrlLogin {
+            user: value("username")?.to_owned(),
+            password: value("password").map(Secret::new),
+        },
+        file,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Keeps the login of `url`, where it has one, in the clone at `repository`.
+pub(super) fn keep_login(repository: &Path, url: &RemoteUrl) -> Result<()> {
+    let (Some(login), Some(host)) = (url.login(), url.host()) else {
+        return Ok(());
+    };
+    let file = repository.join(FILE);
+    let write = || {
+        let mut made = tempfile::NamedTempFile::new_in(repository)?;
+        let scheme = url.scheme();
+        write!(
+            made,
+            "protocol={scheme}\nhost={host}\nusername={}\n",
+            login.user
+        )?;
+        if let Some(password) = &login.password {
+            writeln!(made, "password={}", password.expose())?;
+        }
+        made.persist(&file)?;
+        Ok(())
+    };
+    write().at(Kind::Git, "write", &file)
+}
 
-    #[test]
-    fn lines_of_a_helper() {
-        let found = parse(b"protocol=https\nhost=h\nusername=anna\npassword=a=b\n").unwrap();
-        assert_eq!(found.user, "anna");
-        assert_eq!(found.secret.expose(), "a=b");
-        assert!(parse(b"username=anna\n").is_none());
-        assert!(parse(b"username=anna\npassword=\n").is_none());
+/// Keeps no login any more.
+pub(super) fn forget_login(repository: &Path) -> Result<()> {
+    let file = repository.join(FILE);
+    match std::fs::remove_file(&file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).at(Kind::Git, "remove", &file)
+        }
+        _ => Ok(()),
+    }
+}
+
+impl KeptLogin {
+    /// Whether an address is on the server that the login is for.
+    pub(super) fn is_for(&self, url: &str) -> bool {
+        let rest = url.strip_prefix(self.server.as_str());
+        rest.is_some_and(|it| it.is_empty() || it.starts_with('/'))
+    }
+
+    /// How git is told: its user by name, its password by a helper of one line that other helpers do
+    /// not come before, and which keeps what it has when a server refuses it.
+    pub(super) fn settings(&self) -> Vec<String> {
+        let of = |key: &str| format!("credential.{}.{key}", self.server);
+        let mut settings = vec![format!("{}={}", of("username"), self.login.user)];
+        if self.login.password.is_some() {
+            let file = self.file.to_string_lossy().replace('\\', "/");
+            let file = file.replace('\'', r"'\''");
+            settings.push(format!("{}=", of("helper")));
+            settings.push(format!(
+                "{}=!f() {{ test \"$1\" = get && cat '{file}'; }}; f",
+                of("helper")
+            ));
+        }
+        settings
     }
 }

@@ -6,10 +6,10 @@ use git2::build::CheckoutBuilder;
 use git2::{Oid, Repository, Tree};
 
 use super::catalogue::Changed;
-use super::history::CommitId;
+use super::commit_id::CommitId;
 use super::repository::{Definitions, local};
-use super::text::visible;
 use crate::error::{Error, Result};
+use crate::model::visible::visible;
 
 /// What the two sides of a conflict are called where they are marked.
 const SIDES: [&str; 2] = ["newest", "proposal"];
@@ -32,6 +32,7 @@ impl Definitions {
     ) -> Result<(CommitId, Vec<String>)> {
         self.folder(snapshot, folder)?;
         let newest = self.head_id()?;
+        self.check_for_work_tree(newest)?;
         self.refuse_in_the_way(path, base, snapshot, newest)?;
         let update = || {
             let only = self.with_folder(base, snapshot, folder)?;

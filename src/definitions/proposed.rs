@@ -6,11 +6,11 @@ use git2::{EmailCreateOptions, ErrorCode, FileMode, Oid, Signature, Time, Tree};
 use jiff::SignedDuration;
 
 use super::commit::Author;
-use super::history::CommitId;
+use super::commit_id::CommitId;
 use super::repository::{Definitions, local};
-use super::text::visible;
 use super::transport::{Expected, Push, SharedReporter, Update};
 use crate::error::{Error, Result};
+use crate::model::visible::visible;
 
 /// What a folder is on top of another base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,11 @@ impl Definitions {
         self.nameless(&self.repository.find_tree(tree)?, base.oid())
     }
 
-    fn nameless(&self, tree: &Tree<'_>, parent: Oid) -> std::result::Result<Oid, git2::Error> {
+    pub(super) fn nameless(
+        &self,
+        tree: &Tree<'_>,
+        parent: Oid,
+    ) -> std::result::Result<Oid, git2::Error> {
         let parent = self.repository.find_commit(parent)?;
         let who = Signature::new("devenv", "devenv@localhost", &Time::new(0, 0))?;
         self.repository
@@ -208,7 +212,7 @@ impl Definitions {
 
     /// Notes what the server has, as the next fetch would.
     fn note(&self, branch: &str, commit: Option<CommitId>) -> Result<()> {
-        let name = format!("{}{branch}", super::repository::ORIGIN);
+        let name = format!("{}{branch}", super::remote::ORIGIN);
         let write = || match commit {
             Some(commit) => {
                 let text = "devenv: proposed";

@@ -9,13 +9,15 @@ use std::time::{Duration, SystemTime};
 
 use git2::{ErrorCode, Repository, RepositoryInitOptions};
 
+use super::commit_id::{Commit, CommitId};
 use super::git::Git;
-use super::history::{Commit, CommitId};
-use super::remote::Remote;
+use super::login::{forget_login, keep_login, kept_login};
+use super::made_folders::MadeFolders;
+use super::remote::{HEADS, ORIGIN, Remote};
 use super::remote_url::RemoteUrl;
-use super::text::visible;
-use super::transport::SharedReporter;
-use crate::error::{Error, Kind, PathContext, Result};
+use super::transport::{SharedReporter, silent};
+use crate::error::{Error, Kind, PathContext, Result, disk_hint};
+use crate::model::visible::visible;
 use crate::system::{Here, System as _};
 
 /// Where the accepted commit of the base branch is kept.
@@ -62,14 +64,22 @@ impl std::fmt::Debug for Definitions {
 /// A library error in local work, with what was tried.
 pub(super) fn local(action: impl std::fmt::Display) -> impl FnOnce(git2::Error) -> Error {
     let action = format!("cannot {action}");
-    move |error| Error::git(action).because(Error::git(visible(error.message())))
+    move |error| {
+        let failed = Error::git(action).because(Error::git(visible(error.message())));
+        match disk_hint(error.message()) {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
 }
 
 impl Definitions {
-    /// Clones `url` into `path`, which must not exist. The clone is made beside it and renamed at
-    /// the end, so that an interrupted one leaves nothing at `path`. Fails with [`Kind::Git`].
+    /// Clones `url` into `path`, which must not exist, and follows `branch`, or else the server's
+    /// default one. The clone is made beside it and renamed at the end, so that an interrupted one
+    /// leaves nothing, no empty folder either. Fails with [`Kind::Git`].
     pub async fn init_clone(
         url: &RemoteUrl,
+        branch: Option<&str>,
         path: &Path,
         git: &Git,
         reporter: SharedReporter,
@@ -79,20 +89,22 @@ impl Definitions {
             return Err(Error::git(text));
         }
         let parent = path.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(parent).at(Kind::Git, "create", parent)?;
+        // Dropped last: by then the unfinished clone is gone.
+        let made = MadeFolders::make(parent)?;
         remove_remains(parent);
         let unfinished = tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempdir_in(parent)
             .at(Kind::Git, "create a folder in", parent)?;
         let mut clone = Self::create(url, unfinished.path(), git)?;
-        let filled = clone.fill(reporter).await;
+        let filled = clone.fill(branch, reporter).await;
         filled.map_err(|error| error.within(format!("cannot clone {url}")))?;
         drop(clone);
         let finished = unfinished.keep();
         std::fs::rename(&finished, path)
             .inspect_err(|_| drop(std::fs::remove_dir_all(&finished)))
             .at(Kind::Git, "create", path)?;
+        made.keep();
         Self::open(path, git)
     }
 
@@ -104,15 +116,13 @@ impl Definitions {
                 .external_template(false)
                 .initial_head("devenv-has-no-head");
             let repository = Repository::init_opts(path, &options)?;
-            repository.remote("origin", url.secret())?;
+            repository.remote("origin", url.address())?;
             let mut config = repository.config()?.open_level(git2::ConfigLevel::Local)?;
             config.set_str("remote.origin.fetch", HEADS)?;
             Ok(repository)
         };
         let repository = create().map_err(local(format!("create {}", path.display())))?;
-        // The address in it may carry a password.
-        let config = path.join("config");
-        Here::set_mode(&config, 0o600).at(Kind::Git, "protect", &config)?;
+        keep_login(path, url)?;
         Ok(Self {
             repository,
             path: path.to_owned(),
@@ -120,15 +130,19 @@ impl Definitions {
         })
     }
 
-    async fn fill(&mut self, reporter: SharedReporter) -> Result<()> {
+    async fn fill(&mut self, branch: Option<&str>, reporter: SharedReporter) -> Result<()> {
         let remote = self.remote()?;
-        let branch = remote.default_branch().await?;
+        let branch = match branch {
+            Some(branch) => branch.to_owned(),
+            None => remote.default_branch().await?,
+        };
         remote.fetch_all(reporter).await?;
         self.use_branch(&branch)
     }
 
     /// Opens the clone at `path`. Fails with [`Kind::Git`], also where there is none.
     pub fn open(path: &Path, git: &Git) -> Result<Self> {
+        refuse_another_owner(path)?;
         let repository = Repository::open_bare(path)
             .map_err(local(format!("open the definitions in {}", path.display())))?;
         Ok(Self {
@@ -143,6 +157,43 @@ impl Definitions {
         let remote = self.repository.find_remote("origin");
         let remote = remote.map_err(local("read the definitions' address"))?;
         RemoteUrl::parse(remote.url().unwrap_or_default())
+    }
+
+    /// Fetches from `url` from now on, and follows `branch` there. Where that fails, the address is
+    /// what it was.
+    pub async fn move_to(&mut self, url: &RemoteUrl, branch: &str, history: History) -> Result<()> {
+        let before = self.url()?;
+        let kept = kept_login(&self.path);
+        self.set_url(url)?;
+        let moved = self.arrive(branch, history).await;
+        if moved.is_err() {
+            self.set_url(&before.with_login(kept.map(|it| it.login)))?;
+        }
+        moved
+    }
+
+    async fn arrive(&mut self, branch: &str, history: History) -> Result<()> {
+        self.remote()?.fetch_all(silent()).await?;
+        let (before, after) = (self.head_id()?, self.existing(branch)?);
+        if history == History::Forward && !self.is_ancestor(before, after)? {
+            return Err(rewritten(branch, before, after));
+        }
+        self.use_branch(branch)
+    }
+
+    fn set_url(&mut self, url: &RemoteUrl) -> Result<()> {
+        let set = self.repository.remote_set_url("origin", url.address());
+        set.map_err(local(format!("note the address {url}")))?;
+        forget_login(&self.path)?;
+        keep_login(&self.path, url)
+    }
+
+    /// Whether the newest accepted commit is, or contains, this one.
+    pub fn contains(&self, commit: CommitId) -> Result<bool> {
+        if self.repository.find_commit(commit.oid()).is_err() {
+            return Ok(false);
+        }
+        self.is_ancestor(commit, self.head_id()?)
     }
 
     /// Asks the server which branch it shows first.
@@ -229,25 +280,42 @@ impl Definitions {
     }
 
     pub(super) fn remote(&self) -> Result<Remote> {
-        Ok(Remote::new(&self.git, &self.path, self.url()?))
+        let url = self.url()?;
+        if url.login().is_some() {
+            // An older devenv kept it in the address.
+            let set = self.repository.remote_set_url("origin", url.address());
+            set.map_err(local("keep the login out of the address"))?;
+            keep_login(&self.path, &url)?;
+        }
+        Ok(Remote::new(&self.git, &self.path, url))
     }
 
     fn existing(&self, branch: &str) -> Result<CommitId> {
         self.branch_commit(branch)?.ok_or_else(|| {
             let url = self.url().map(|url| url.to_string()).unwrap_or_default();
             Error::git(format!("{url} has no branch `{}`", visible(branch)))
+                .hint(format!("`git ls-remote --heads {url}` lists its branches"))
         })
     }
 }
 
-/// Where the branches of the server are kept.
-pub(super) const ORIGIN: &str = "refs/remotes/origin/";
-/// How they get there.
-pub(super) const HEADS: &str = "+refs/heads/*:refs/remotes/origin/*";
-/// How its tags do.
-pub(super) const TAGS: &str = "+refs/tags/*:refs/tags/*";
 /// How the folder of a clone that is going on begins.
 const UNFINISHED: &str = ".unfinished-clone-";
+
+/// git would refuse the folder of another user, whose hooks and settings might be theirs.
+fn refuse_another_owner(path: &Path) -> Result<()> {
+    if path.metadata().is_ok_and(|data| !Here::is_own(&data)) {
+        return Err(Error::git(format!(
+            "cannot use the definitions in {}: the folder belongs to another user",
+            path.display()
+        ))
+        .hint(format!(
+            "`sudo chown -R $(id -u) {}` makes it yours again: was devenv run with sudo?",
+            path.display()
+        )));
+    }
+    Ok(())
+}
 
 fn rewritten(branch: &str, before: CommitId, after: CommitId) -> Error {
     Error::git(format!(

@@ -7,12 +7,12 @@
 use git2::{ErrorCode, ObjectType, Oid};
 
 use super::commit::{Author, with_text};
-use super::history::CommitId;
+use super::commit_id::CommitId;
 use super::repository::{Definitions, local};
 use super::tag::{Held, Holder, Reservation, Tag, describe};
-use super::text::visible;
 use super::transport::{Expected, Fetch, Push, RemoteReference, Update, silent};
 use crate::error::{Error, Result};
+use crate::model::visible::visible;
 
 /// How an attempt to reserve ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,6 +199,19 @@ impl Definitions {
             prune: false,
         };
         self.remote()?.fetch(&fetch, silent()).await?;
+        self.fetched(name)
+    }
+
+    /// Who reserved something, as of the last fetch; `None` where nobody did.
+    pub fn reserved(&self, tag: &Tag) -> Result<Option<Holder>> {
+        let name = tag.full_name()?;
+        match self.repository.refname_to_id(&name) {
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            _ => self.fetched(&name).map(Some),
+        }
+    }
+
+    fn fetched(&self, name: &str) -> Result<Holder> {
         let read = || {
             let id = self.repository.refname_to_id(name)?;
             let object = self.repository.find_object(id, None)?;

@@ -1,26 +1,22 @@
-//! Signatures of commits: checked against a list of allowed ssh keys, and made as git is set up to.
-//! Both by the programs that git itself uses: `ssh-keygen` and `gpg`.
+//! Signatures of commits: checked against a list of allowed ssh keys by `ssh-keygen`, and made by
+//! git itself, in whatever way it is set up to.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::Command;
 
-use git2::Config;
-
-use super::git::Environment;
-use super::history::CommitId;
+use super::commit::Author;
+use super::commit_id::CommitId;
 use super::repository::{Definitions, local};
-use super::text::visible;
+use super::runner::{self, Runner};
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::visible::visible;
 
 /// What git signs for, in ssh's words.
 const NAMESPACE: &str = "git";
 
-/// How this user's git signs commits.
-enum Signer {
-    Ssh(String),
-    OpenPgp { program: String, key: String },
-}
+/// How long the check of a signature may take.
+const CHECK: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Definitions {
     /// Fails with [`Kind::Trust`] unless `commit` is signed by a key in `allowed`, a file as git's
@@ -41,10 +37,13 @@ impl Definitions {
         file.write_all(&signature)
             .at(Kind::Git, "write", file.path())?;
         let keygen = |arguments: &[&str], principal: &[&str]| {
-            let mut command = self.command("ssh-keygen");
+            let mut command = Command::new("ssh-keygen");
+            let environment = self.git.environment();
+            command.env_clear().envs(environment.of_programs());
             command.args(["-Y"]).args(arguments).arg("-f").arg(allowed);
             command.arg("-s").arg(file.path()).args(principal);
-            fed(command, &signed)
+            runner::run(command, &signed, CHECK)
+                .map_err(|error| runner::not_run("ssh-keygen", error).hint("it is part of OpenSSH"))
         };
         let found = keygen(&["find-principals"], &[])?;
         let principal = String::from_utf8_lossy(&found.stdout);
@@ -52,7 +51,7 @@ impl Definitions {
             return Err(refuse("is signed by a key that is not allowed to"));
         };
         let verified = keygen(&["verify", "-n", NAMESPACE], &["-I", principal])?;
-        if verified.status.success() {
+        if verified.success {
             Ok(())
         } else {
             Err(refuse("has a signature that does not verify")
@@ -60,85 +59,60 @@ impl Definitions {
         }
     }
 
-    /// The signature of a commit that is about to be made; `None` where this user's git does not
-    /// sign. Fails with [`Kind::Git`].
-    pub(super) fn sign_commit(&self, content: &str) -> Result<Option<String>> {
+    /// Whether this user's git signs commits (`commit.gpgSign`), as git itself reads its settings.
+    pub(super) fn signs_commits(&self) -> Result<bool> {
         let config = self.git.environment().configuration(Some(&self.path));
         let config = config.map_err(local("read the git configuration"))?;
-        let Some(signer) = signer(&config, self.git.environment())? else {
-            return Ok(None);
+        let asked = Runner::find(self.git.environment().clone(), self.git.helper_patience());
+        let Ok(git) = asked else {
+            return Ok(config.get_bool("commit.gpgsign").unwrap_or(false));
         };
-        let output = match &signer {
-            Signer::OpenPgp { program, key } => {
-                let mut command = self.command(program);
-                command.args(["--detach-sign", "--armor", "--local-user", key]);
-                fed(command, content.as_bytes())?
-            }
-            Signer::Ssh(key) => {
-                let mut command = self.command("ssh-keygen");
-                command.args(["-Y", "sign", "-n", NAMESPACE, "-f", key]);
-                fed(command, content.as_bytes())?
-            }
-        };
-        if output.status.success() {
-            return Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()));
+        let question = ["config", "--type=bool", "--get", "commit.gpgSign"];
+        let answer = git.ask(Some(&self.path), &question);
+        let answer = answer.map_err(|error| runner::not_run("git", error))?;
+        Ok(answer.line().as_deref() == Some("true"))
+    }
+
+    /// A commit that git itself makes and signs: with `OpenPGP`, ssh or X.509, by whichever program and
+    /// key the user has set up. Fails with [`Kind::Git`].
+    pub(super) fn commit_signed(
+        &self,
+        parent: &git2::Commit<'_>,
+        tree: &git2::Tree<'_>,
+        message: &str,
+        author: &Author,
+    ) -> Result<CommitId> {
+        let patience = self.git.helper_patience();
+        let git = Runner::find(self.git.environment().clone(), patience).map_err(|why| {
+            Error::git(format!("the commit cannot be signed: {why}"))
+                .hint("git is set up to sign commits (commit.gpgSign), and only git itself does so")
+        })?;
+        let mut command = git.command(Some(&self.path));
+        let at = format!("@{} +0000", author.at.as_second());
+        for role in ["AUTHOR", "COMMITTER"] {
+            command
+                .env(format!("GIT_{role}_NAME"), &author.name)
+                .env(format!("GIT_{role}_EMAIL"), &author.email)
+                .env(format!("GIT_{role}_DATE"), &at);
+        }
+        command.args([
+            "-c",
+            "i18n.commitEncoding=UTF-8",
+            "commit-tree",
+            "-S",
+            "-F",
+            "-",
+        ]);
+        command.args(["-p", &parent.id().to_string(), &tree.id().to_string()]);
+        self.git
+            .tell("git signs the commit, and may ask you for a passphrase or a touch");
+        let signed = runner::run(command, message.as_bytes(), patience)
+            .map_err(|error| runner::not_run("git", error))?;
+        if let (true, Some(id)) = (signed.success, signed.line()) {
+            return id.parse().map_err(|why: String| Error::git(why));
         }
         Err(Error::git("the commit cannot be signed")
-            .detail(visible(&String::from_utf8_lossy(&output.stderr)))
-            .hint("git is set up to sign commits (commit.gpgsign): does `git commit` work?"))
+            .detail(super::text::block(&signed.stderr))
+            .hint("git is set up to sign commits (commit.gpgSign): does `git commit -S` work?"))
     }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().envs(self.git.environment().iter());
-        command
-    }
-}
-
-/// `commit.gpgsign`, `gpg.format`, `user.signingkey`.
-fn signer(config: &Config, environment: &Environment) -> Result<Option<Signer>> {
-    if !config.get_bool("commit.gpgsign").unwrap_or(false) {
-        return Ok(None);
-    }
-    let key = config.get_string("user.signingkey").map_err(|_| {
-        Error::git("git is set up to sign commits, but names no key")
-            .hint("git config --global user.signingkey KEY")
-    })?;
-    let text = |name: &str| config.get_string(name).ok();
-    Ok(Some(match text("gpg.format").as_deref() {
-        Some("ssh") => Signer::Ssh(expand(&key, environment)),
-        _ => Signer::OpenPgp {
-            program: text("gpg.program").unwrap_or_else(|| "gpg".to_owned()),
-            key,
-        },
-    }))
-}
-
-/// A path that may begin with `~/`.
-fn expand(path: &str, environment: &Environment) -> String {
-    let home = environment.home().unwrap_or_else(|| PathBuf::from("/"));
-    match path.strip_prefix("~/") {
-        Some(rest) => home.join(rest).display().to_string(),
-        None => path.to_owned(),
-    }
-}
-
-/// Runs a program on this input.
-fn fed(mut command: Command, input: &[u8]) -> Result<Output> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let failed = |error: std::io::Error| {
-        Error::git(format!("cannot run {program}"))
-            .because(error)
-            .hint("it is part of OpenSSH (ssh-keygen) or GnuPG (gpg)")
-    };
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(failed)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // It may end without having read it.
-        let _ = stdin.write_all(input);
-    }
-    child.wait_with_output().map_err(failed)
 }

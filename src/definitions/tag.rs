@@ -7,10 +7,11 @@ use git2::Oid;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::history::{CommitId, timestamp};
-use super::text::visible;
+use super::commit_id::CommitId;
+use super::history::timestamp;
 use crate::error::{Error, Result};
 use crate::model::name::{ContainerName, EnvironmentName, Version};
+use crate::model::visible::visible;
 
 /// What can be reserved.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

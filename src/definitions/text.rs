@@ -1,18 +1,13 @@
 //! What git and its servers say, made fit to show.
 
+use crate::model::visible::printable;
+
 /// The longest line that is kept, in characters.
 const LONGEST_LINE: usize = 1000;
 
-/// One line with control characters and marks that turn the direction of text made visible.
-pub(super) fn visible(text: &str) -> String {
-    let hidden = |c: char| {
-        (c.is_control() && c != '\t')
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .take(LONGEST_LINE)
-        .map(|c| if hidden(c) { '\u{fffd}' } else { c })
-        .collect()
+/// All that a program said, its lines fit to show.
+pub(super) fn block(text: &[u8]) -> String {
+    printable(&String::from_utf8_lossy(text).replace("\r\n", "\n"))
 }
 
 /// Cuts a stream of arbitrary chunks into lines, which end at `\n` or `\r`.
@@ -37,7 +32,9 @@ impl Lines {
 
     /// What is left at the end of the stream.
     pub(super) fn finish(&mut self) -> Option<String> {
-        let line = visible(String::from_utf8_lossy(&self.rest).trim_end());
+        let text = String::from_utf8_lossy(&self.rest);
+        let line: String = text.trim_end().chars().take(LONGEST_LINE).collect();
+        let line = printable(&line);
         self.rest.clear();
         (!line.trim().is_empty()).then_some(line)
     }
@@ -51,9 +48,9 @@ mod tests {
     fn chunks_become_lines_and_controls_become_visible() {
         let mut lines = Lines::default();
         assert_eq!(lines.push(b"a\rb\n\nc\x1b[3"), ["a", "b"]);
-        assert_eq!(lines.push(b"1m\x07\n"), ["c\u{fffd}[31m\u{fffd}"]);
+        assert_eq!(lines.push(b"1m\x07\n"), ["c\\u{1b}[31m\\u{7}"]);
         lines.push("caf\u{e9} \u{202e}".as_bytes());
-        assert_eq!(lines.finish().unwrap(), "caf\u{e9} \u{fffd}");
+        assert_eq!(lines.finish().unwrap(), "caf\u{e9} \\u{202e}");
     }
 
     #[test]

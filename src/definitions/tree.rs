@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 
-use super::history::CommitId;
+use super::commit_id::CommitId;
 use super::repository::{Definitions, local};
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::model::name::ContainerName;
+use crate::model::visible::visible;
 
 /// The most bytes in one folder, all files together.
 pub const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -78,19 +79,31 @@ impl Definitions {
     /// The containers that have a folder under `containers/`, by name. Plain files beside them
     /// (a README) are passed over.
     pub fn containers(&self, commit: CommitId) -> Result<Vec<ContainerName>> {
+        let mut names: Vec<ContainerName> = self
+            .each_container(commit)?
+            .into_iter()
+            .collect::<Result<_>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    /// The same in git's order, each with what is wrong with it alone.
+    pub fn each_container(&self, commit: CommitId) -> Result<Vec<Result<ContainerName>>> {
         let Some(tree) = self.walk(commit, "containers")? else {
             return Ok(Vec::new());
         };
-        let mut names = Vec::new();
-        for entry in &tree {
+        let container = |entry: TreeEntry<'_>| {
             let path = join("containers", &name(&entry));
-            if let Entry::Folder = accept(&entry, &path)? {
-                let name = ContainerName::new(name(&entry));
-                names.push(name.map_err(|why| refuse(&path, &why))?);
+            match accept(&entry, &path) {
+                Ok(Entry::File { .. }) => None,
+                Ok(Entry::Folder) => {
+                    let name = ContainerName::new(name(&entry));
+                    Some(name.map_err(|why| refuse(&path, &why)))
+                }
+                Err(refused) => Some(Err(refused)),
             }
-        }
-        names.sort();
-        Ok(names)
+        };
+        Ok(tree.iter().filter_map(container).collect())
     }
 
     /// The tree at `path`, each step checked. `None` when a step is missing.
@@ -235,7 +248,8 @@ fn join(folder: &str, name: &str) -> String {
 }
 
 fn refuse(path: &str, why: &str) -> Error {
-    Error::definitions(format!("`{}` {why}", path.escape_default()))
+    Error::definitions(format!("`{}` {why}", visible(path)))
+        .about(Place::file(visible(path)))
         .hint("definitions are plain files with plain names")
 }
 
@@ -246,6 +260,6 @@ fn unreadable(path: &str, error: &git2::Error) -> Error {
     } else {
         "cannot be read"
     };
-    let text = format!("`{}` {why}", path.escape_default());
-    Error::definitions(text).because(Error::git(super::text::visible(error.message())))
+    let text = format!("`{}` {why}", visible(path));
+    Error::definitions(text).because(Error::git(visible(error.message())))
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use git2::{BranchType, ErrorCode, IndexAddOption, Repository, StatusOptions, WorktreeAddOptions};
 
-use super::history::CommitId;
+use super::commit_id::CommitId;
 use super::repository::{Definitions, local};
-use super::text::visible;
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::visible::visible;
+use crate::system::{Here, System as _};
 
 /// What editors and file managers leave beside the files that are edited, as git ignores it.
 const EDITORS_OWN: &str = "*~\n.*.sw?\n.#*\n\\#*#\n4913\n.DS_Store\n*___jb_*\n";
@@ -33,10 +34,11 @@ impl Definitions {
     /// Makes a work tree at `path`, which must not exist, on the branch `proposal/<name>` at the
     /// newest accepted commit; gives that commit.
     pub fn add_worktree(&self, name: &str, path: &Path) -> Result<CommitId> {
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).at(Kind::Git, "create", parent)?;
-        }
         let base = self.head_id()?;
+        self.check_for_work_tree(base)?;
+        if let Some(parent) = path.parent() {
+            Here::create_private(parent).at(Kind::Git, "create", parent)?;
+        }
         let add = || {
             let commit = self.repository.find_commit(base.oid())?;
             let branch = self.repository.branch(&branch_of(name), &commit, true)?;

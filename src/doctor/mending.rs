@@ -4,20 +4,21 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::clean::{self, Leftover};
-use crate::context::Context;
+use crate::doctor::clean::{self, Leftover};
 use crate::error::{Error, Result};
-use crate::forward::{Files, Forwarder};
+use crate::home::lock::{self, Lock};
+use crate::home::paths::Paths;
+use crate::home::session::Session;
+use crate::home::state::InstanceRecord;
 use crate::instance;
+use crate::instance::forward::{Files, Forwarder};
 use crate::model::name::{InstanceName, PlatformName};
-use crate::paths::Paths;
-use crate::state::{self, InstanceRecord, Lock};
 
 /// One thing that can be mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mending {
     /// A container or network that nobody needs.
-    Object(Leftover),
+    Object(Box<Leftover>),
     /// The lock file of an instance that nothing remembers.
     Lock {
         /// Its platform.
@@ -79,7 +80,7 @@ pub(super) fn is_idle(
 
 /// Ends it, unless a command is at work on the instance or it runs something by now.
 async fn end_idle(paths: &Paths, platform: &PlatformName, instance: &InstanceName) -> Result<bool> {
-    let Some(_lock) = Lock::take_now(paths, platform, instance)? else {
+    let Some(_lock) = Lock::take_now(&paths.lock(platform, instance))? else {
         return Ok(false);
     };
     if !is_idle(paths, platform, instance)? {
@@ -92,21 +93,21 @@ async fn end_idle(paths: &Paths, platform: &PlatformName, instance: &InstanceNam
 }
 
 /// Mends; what is in use by now stays.
-pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
+pub async fn mend(session: &Session, mendings: Vec<Mending>) -> Result<Mended> {
     let mut mended = Mended::default();
     let mut objects = Vec::new();
     for mending in mendings {
         let text = mending.to_string();
         let is_done = match mending {
             Mending::Object(leftover) => {
-                objects.push(leftover);
+                objects.push(*leftover);
                 continue;
             }
             Mending::IdleForwarder { platform, instance } => {
-                end_idle(&context.paths, &platform, &instance).await?
+                end_idle(&session.home.paths, &platform, &instance).await?
             }
             Mending::EndedForwarder { platform, instance } => {
-                match instance::revive(context, &platform, &instance).await {
+                match instance::revive(session, &platform, &instance).await {
                     Ok(is_done) => is_done,
                     Err(error) => {
                         let why = error.chain().join(": ");
@@ -117,7 +118,7 @@ pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
             }
             Mending::Lock {
                 platform, instance, ..
-            } => state::remove_dead_lock(&context.paths, &platform, &instance)?,
+            } => lock::remove_dead(&session.home.paths, &platform, &instance)?,
         };
         if is_done {
             mended.done.push(text);
@@ -131,9 +132,9 @@ pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
     if objects.iter().any(|it| it.kind() == "volume") {
         return Err(Error::bug("doctor never removes volumes"));
     }
-    let (engine, _) = context.engine()?;
+    let (engine, _) = session.engine()?;
     let removed = clean::remove(&engine, objects).await?;
-    let words = |leftover: Leftover| Mending::Object(leftover).to_string();
+    let words = |leftover: Leftover| Mending::Object(Box::new(leftover)).to_string();
     mended.done.extend(removed.done.into_iter().map(words));
     let used = removed.used.into_iter();
     mended
@@ -145,7 +146,8 @@ pub async fn mend(context: &Context, mendings: Vec<Mending>) -> Result<Mended> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Environment;
+    use crate::home::environment::Environment;
+    use crate::home::file;
 
     #[tokio::test]
     async fn a_forwarder_in_use_by_now_is_left() {
@@ -155,10 +157,10 @@ mod tests {
         let platform = PlatformName::new("acme").unwrap();
         let instance = InstanceName::new("default").unwrap();
         let wanted = paths.forwarders(&platform).join("default.json");
-        state::create_parent(&wanted).unwrap();
+        file::create_parent(&wanted).unwrap();
         std::fs::write(&wanted, "{}").unwrap();
         let end = || end_idle(&paths, &platform, &instance);
-        let lock = Lock::take_now(&paths, &platform, &instance).unwrap();
+        let lock = Lock::take_now(&paths.lock(&platform, &instance)).unwrap();
         assert!(lock.is_some() && !end().await.unwrap(), "`up` is at work");
         assert!(wanted.exists());
         assert!(

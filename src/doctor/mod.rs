@@ -1,34 +1,28 @@
 //! Checks of everything that devenv stands on: all at once, each bounded in time, none stops
 //! another. Probes are apart from judgement, which takes facts and gives observations.
 
-mod architecture;
-mod authority;
-mod clock;
-mod engine;
+mod checks;
+pub mod clean;
 mod finding;
-mod forwarders;
-mod host;
-mod leftovers;
+pub mod forget;
 mod mending;
-mod names;
-mod ports;
-mod proxies;
-mod registry;
-mod resources;
-mod trust;
 mod world;
 
 use std::cell::RefCell;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all, ready};
 
-use crate::context::Context;
 use crate::error::Kind;
+use crate::home::session::Session;
 
+use checks::{
+    architecture, authority, clock, engine, forwarders, host, leftovers, names, ports, proxies,
+    registry, resources, trust,
+};
 pub use finding::{Finding, Observation, Verdict};
 pub use mending::{Mended, Mending, mend};
+pub use world::Options;
 use world::World;
 
 type Look = for<'w, 'c> fn(&'w World<'c>) -> LocalBoxFuture<'w, Vec<Observation>>;
@@ -161,20 +155,13 @@ const CHECKS: [Check; 19] = [
     },
 ];
 
-/// How to look.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// How long one check may take.
-    pub limit: Duration,
-}
-
 /// Runs all checks; `pending` hears the names of those that are still at it.
 pub async fn examine(
-    context: &Context,
+    session: &Session,
     options: Options,
     pending: &dyn Fn(&[&'static str]),
 ) -> Vec<Finding> {
-    let world = World::new(context, options);
+    let world = World::new(session, options);
     let left = RefCell::new(CHECKS.iter().map(|it| it.name).collect::<Vec<_>>());
     pending(&left.borrow());
     let checks = CHECKS.iter().map(|check| {

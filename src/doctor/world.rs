@@ -5,23 +5,29 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::Options;
 use super::finding::Observation;
-use crate::context::{Context, OpenPlatform};
+use crate::converge::select::{self, Request, Selection};
+use crate::engine::connect::choice::Choice;
 use crate::engine::docker::{Docker, EngineInfo};
-use crate::engine::host::Choice;
 use crate::error::{Error, Result};
-use crate::evidence::ledger::Look;
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::InstanceRecord;
 use crate::instance;
+use crate::instance::running;
 use crate::model::image::Repository;
 use crate::model::name::EnvironmentName;
 use crate::model::overrides::Overrides;
 use crate::model::reference::Reference;
-use crate::prepare::Preparation;
 use crate::registry::{Fault, Greeting, Registry};
-use crate::running;
-use crate::select::{self, Request, Selection};
-use crate::state::InstanceRecord;
+use crate::verify::choose::Preparation;
+use crate::verify::evidence::ledger::Look;
+
+/// How to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// How long one check may take.
+    pub limit: Duration,
+}
 
 /// Another clock, and how far it is from this machine's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +71,7 @@ pub(super) struct Demand {
 
 /// Everything that checks share.
 pub(super) struct World<'a> {
-    pub(super) context: &'a Context,
+    pub(super) session: &'a Session,
     /// The engine that is meant.
     pub(super) engine: Result<(Docker, Choice)>,
     /// The platform; `None` where none is initialised here.
@@ -80,19 +86,19 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(context: &'a Context, options: Options) -> Self {
-        let platform = match context.platforms() {
+    pub(super) fn new(session: &'a Session, options: Options) -> Self {
+        let platform = match session.home.platforms() {
             Ok(known) if known.is_empty() => None,
-            _ => Some(context.open()),
+            _ => Some(session.open()),
         };
         let patience = options.limit * 3 / 4;
         Self {
-            context,
-            engine: context
+            session,
+            engine: session
                 .engine()
                 .map(|(engine, choice)| (engine.with_limit(patience), choice)),
             platform,
-            registry: context.registry(),
+            registry: session.registry(),
             options,
             info: OnceCell::new(),
             greeting: OnceCell::new(),
@@ -166,7 +172,8 @@ impl<'a> World<'a> {
             let started = Instant::now();
             let limit = self.patience();
             let greeting = tokio::time::timeout(limit, registry.greet(&repository)).await;
-            let greeting = greeting.unwrap_or_else(|_| Err(Fault::timed_out(&repository)))?;
+            let greeting =
+                greeting.unwrap_or_else(|_| Err(registry.timed_out(&repository, String::new())))?;
             let after = Timestamp::now();
             let spent = jiff::SignedDuration::try_from(started.elapsed()).unwrap_or_default();
             let shows = greeting.date;
@@ -178,7 +185,8 @@ impl<'a> World<'a> {
 
     /// The environment whose versions the instance runs.
     pub(super) fn environment(&self, open: &OpenPlatform) -> EnvironmentName {
-        let record = InstanceRecord::load(&self.context.paths, &open.name, &self.context.instance);
+        let record =
+            InstanceRecord::load(&self.session.home.paths, &open.name, &self.session.instance);
         record.ok().flatten().map_or_else(
             || open.platform.workstation.environment.clone(),
             |record| record.environment,
@@ -189,7 +197,7 @@ impl<'a> World<'a> {
     pub(super) async fn ledger(&self) -> Result<Result<Option<&Look>, &Error>, Observation> {
         let open = self.open()?;
         let ask = async || {
-            let preparation = Preparation::new(self.context, open, self.registry.as_ref());
+            let preparation = Preparation::new(self.session, open, self.registry.as_ref());
             preparation.ledger_if_any(&self.environment(open)).await
         };
         let look = self.ledger.get_or_init(ask).await.as_ref();
@@ -199,24 +207,24 @@ impl<'a> World<'a> {
     /// What the instance is to run, as far as it is in the cache.
     pub(super) async fn demand(&self) -> Result<&Demand, Observation> {
         let open = self.open()?;
-        let demand = self.demand.get_or_init(|| demand(self.context, open)).await;
+        let demand = self.demand.get_or_init(|| demand(self.session, open)).await;
         match demand {
             Ok(Some(demand)) => Ok(demand),
             Ok(None) => Err(Observation::skipped(format!(
                 "the instance {} runs nothing, or its reference is not in the cache",
-                self.context.instance
+                self.session.instance
             ))),
             Err(error) => Err(Observation::error(error)),
         }
     }
 }
 
-async fn demand(context: &Context, open: &OpenPlatform) -> Result<Option<Demand>> {
-    let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
+async fn demand(session: &Session, open: &OpenPlatform) -> Result<Option<Demand>> {
+    let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
     let Some(record) = record.filter(InstanceRecord::asks_for_something) else {
         return Ok(None);
     };
-    let Some(reference) = running::cached_reference(context, open, &record).await else {
+    let Some(reference) = running::cached_reference(session, open, &record).await else {
         return Ok(None);
     };
     let request = Request {
@@ -225,7 +233,7 @@ async fn demand(context: &Context, open: &OpenPlatform) -> Result<Option<Demand>
         without: record.without.clone(),
         proxy: record.proxy,
     };
-    let overrides = instance::own_overrides(context, open)?;
+    let overrides = instance::own_overrides(session, open)?;
     Ok(Some(Demand {
         selection: select::select(&reference, &request)?,
         record,

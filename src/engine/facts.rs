@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::connect::endpoint::Endpoint;
 use super::docker::EngineInfo;
-use super::endpoint::Endpoint;
 use crate::model::host_profile::{EndpointKind, HostFacts};
 
 impl Endpoint {
@@ -62,8 +62,8 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::engine::connect::endpoint::parse_host;
     use crate::engine::docker::described;
-    use crate::engine::endpoint::parse_host;
     use crate::model::host_profile::{HostProfile, recognise};
 
     /// What an engine answered, and where that was read.

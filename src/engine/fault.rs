@@ -28,6 +28,10 @@ pub enum FaultKind {
     PortTaken,
     /// The engine's disk is full.
     NoSpace,
+    /// The registry that it asked has too much to do (429).
+    Busy,
+    /// Its networks use all addresses that it gives to networks.
+    NoAddresses,
     /// No answer: not running, wrong address, connection lost.
     Unreachable,
     /// It took the request and did not answer in time.
@@ -58,6 +62,11 @@ impl Fault {
         matches!(self.kind, FaultKind::Hung | FaultKind::Internal)
     }
 
+    /// Whether it may still be at what it was told: no answer came.
+    pub fn is_silence(&self) -> bool {
+        matches!(self.kind, FaultKind::Unreachable | FaultKind::Hung)
+    }
+
     /// Whether observing and planning again may help.
     pub fn is_stale(&self) -> bool {
         matches!(
@@ -79,6 +88,10 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// What helps where a registry counts how much is asked of it.
+pub const BUSY: &str = "the registry limits how much is asked of it: wait, log in with `docker login`, or \
+     name a mirror in `registry_mirrors` of the settings";
+
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let error = Error::engine(fault.to_string());
@@ -99,6 +112,10 @@ impl From<Fault> for Error {
             FaultKind::NoSpace => {
                 error.hint("`devenv clean` removes what no environment refers to; `docker system df` shows the rest")
             }
+            FaultKind::Busy => error.hint(BUSY),
+            FaultKind::NoAddresses => error.hint(
+                "an instance that runs takes two networks: `devenv down` ends one that nobody needs, `docker network prune` removes networks without containers; `default-address-pools` in the engine's daemon.json gives more",
+            ),
             _ => error,
         }
     }

@@ -1,18 +1,16 @@
 //! The Docker engine: one trait for what converging needs, implemented on bollard and by a fake.
 
-mod context;
+mod busy;
+pub mod connect;
 pub mod docker;
-pub mod endpoint;
 mod facts;
 pub mod fault;
-pub mod find;
-pub mod host;
-pub mod ssh;
 pub mod terminal;
 
 use std::future::Future;
 
 use futures_util::stream::BoxStream;
+use ipnet::Ipv4Net;
 
 use crate::model::create_body::CreateBody;
 use crate::model::credentials::Credentials;
@@ -24,11 +22,12 @@ use crate::model::observed::{
 };
 use crate::model::secret::Secret;
 
+pub use busy::while_busy;
+pub use connect::choice::{Choice, ChosenBy, EngineEnvironment, choose};
+pub use connect::endpoint::{Endpoint, TlsMaterial};
 pub use docker::Docker;
-pub use endpoint::{Endpoint, TlsMaterial};
 pub use facts::facts;
-pub use fault::{Fault, FaultKind};
-pub use host::{Choice, ChosenBy, EngineEnvironment, choose};
+pub use fault::{BUSY, Fault, FaultKind};
 
 /// Labels to put on an object.
 pub type Labels = std::collections::BTreeMap<String, String>;
@@ -69,6 +68,34 @@ impl RegistryLogin {
             host: host.to_owned(),
         }
     }
+}
+
+/// A file that a container has in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    /// Where, in a volume of memory.
+    pub path: String,
+    /// Its content.
+    pub value: Secret,
+}
+
+impl SecretFile {
+    /// The folder that it is in.
+    pub fn folder(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+}
+
+/// What a bridge network is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkKind {
+    /// With a way out, its addresses of the engine's choice.
+    Open,
+    /// Without a way out.
+    Internal,
+    /// With a way out, its addresses of these: the engine gives those of the lower half, the upper
+    /// half is for containers that ask for one.
+    Of(Ipv4Net),
 }
 
 /// What converging asks of an engine. Every call is one request.
@@ -124,7 +151,7 @@ pub trait Engine: Send + Sync {
         &self,
         name: &str,
         labels: &Labels,
-        internal: bool,
+        kind: NetworkKind,
     ) -> impl Future<Output = Result<String, Fault>> + Send;
     /// Removes a network by Id.
     fn remove_network(&self, id: &str) -> impl Future<Output = Result<(), Fault>> + Send;
@@ -170,6 +197,32 @@ pub trait Engine: Send + Sync {
     ) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Starts; starting a running one is no error.
     fn start(&self, container: &str) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Starts one that does not run, with these files there from its first moment on, of its user and
+    /// readable for it alone. Several requests.
+    fn start_with(
+        &self,
+        container: &str,
+        files: &[SecretFile],
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Copies what a folder of one container holds into the same folder of another; neither runs.
+    fn carry(
+        &self,
+        from: &str,
+        to: &str,
+        path: &str,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Whether a folder of a container has anything in it.
+    fn has_entries(
+        &self,
+        container: &str,
+        folder: &str,
+    ) -> impl Future<Output = Result<bool, Fault>> + Send;
+    /// Whether a container, running or not, has something at a path.
+    fn has_file(
+        &self,
+        container: &str,
+        path: &str,
+    ) -> impl Future<Output = Result<bool, Fault>> + Send;
     /// Stops with the container's own signal and grace (`None`) or within `grace` seconds.
     fn stop(
         &self,
@@ -180,6 +233,20 @@ pub trait Engine: Send + Sync {
     fn remove(&self, container: &str) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Freezes.
     fn pause(&self, container: &str) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Whether the engine starts it again when it ends by itself, and when the engine is started.
+    fn restart_by_itself(
+        &self,
+        container: &str,
+        restarts: bool,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Unpacks a tar archive into a folder of a container, whether it runs or not. What is there and
+    /// is of another kind (a file, a folder) is replaced.
+    fn unpack(
+        &self,
+        container: &str,
+        folder: &str,
+        archive: Vec<u8>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Thaws.
     fn unpause(&self, container: &str) -> impl Future<Output = Result<(), Fault>> + Send;
     /// Container events from now on (or from `since`, seconds), of objects that carry `label`.

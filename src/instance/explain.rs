@@ -6,11 +6,11 @@ use futures_util::StreamExt;
 use futures_util::future::join;
 use jiff::Timestamp;
 
-use crate::apply::{Failure, Stopped};
+use crate::converge::apply::{Failure, Stopped};
 use crate::engine::Engine;
 use crate::engine::docker::{Docker, LogOptions};
 use crate::error::Error;
-use crate::logs::{self, Line, Place, Volume};
+use crate::instance::logs::{self, Line, Place, Volume};
 use crate::model::name::ContainerName;
 use crate::model::observed::{ContainerDetails, ContainerState, Probe};
 use crate::model::quantity::ByteSize;

@@ -3,25 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::gather;
-use crate::apply::{self, Failure, Options, Watch};
-use crate::context::{Context, OpenPlatform};
+use super::intent::Intent;
+use super::meanwhile::Meanwhile;
+use super::walk::Walk;
+use super::{defaults, gather};
+use crate::converge::apply::{Failure, Options};
+use crate::converge::desired::ports::Ports;
+use crate::converge::desired::{self, Inputs, Placement, Secrets};
 use crate::converge::observe;
-use crate::desired::ports::Ports;
-use crate::desired::{self, Inputs, Secrets};
+use crate::converge::plan::{Observed, Plan, Step, images};
+use crate::converge::select::{self, Request, Selection};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
-use crate::evidence::VerifiedImage;
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::{InstanceRecord, Owner};
 use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
-use crate::model::name::ContainerName;
-use crate::plan::{Observed, Plan, Step, images};
-use crate::prepare::{self, Chosen, Preparation, Wish};
-use crate::proposals::Locals;
+use crate::model::name::{ConfigurationName, ContainerName};
 use crate::registry::Registry;
-use crate::select::{self, Request, Selection};
-use crate::state::{InstanceRecord, Owner};
-use crate::ui::progress::Progress;
+use crate::verify::choose::{self, Chosen, Preparation, Versions};
+use crate::verify::evidence::VerifiedImage;
 
 /// What is here now.
 #[derive(Debug)]
@@ -34,27 +35,80 @@ pub struct Fetched {
     pub pulled: BTreeSet<ContainerName>,
 }
 
-/// Fetches and verifies what `wish` names, or what the instance runs: ledger, reference, evidence
-/// and images.
-pub async fn fetch(context: &Context, open: &OpenPlatform, wish: &Wish) -> Result<Fetched> {
-    let registry = context.registry();
-    let preparation = Preparation::new(context, open, registry.as_ref());
-    let record = InstanceRecord::load(&context.paths, &open.name, &context.instance)?;
-    let (_, choice) = prepare::choice(open, record.as_ref(), wish);
+/// Which containers of which reference; none named: what the instance was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Which {
+    /// Containers and bundles.
+    pub names: Vec<String>,
+    /// Everything but one-shots that nobody needs.
+    pub all: bool,
+    /// Whose versions.
+    pub versions: Versions,
+}
+
+impl Which {
+    /// What an intent is about to start.
+    pub(super) fn of(intent: &Intent) -> Self {
+        match intent {
+            Intent::Add(addition) => Self {
+                names: addition.names.clone(),
+                all: addition.all,
+                versions: addition.versions.clone(),
+            },
+            Intent::Remove(_) | Intent::Refresh => Self::default(),
+        }
+    }
+
+    fn request(&self, record: Option<&InstanceRecord>) -> Result<Request> {
+        if self.all || !self.names.is_empty() {
+            return Ok(Request {
+                names: self.names.clone(),
+                all: self.all,
+                without: Vec::new(),
+                proxy: true,
+            });
+        }
+        match record.filter(|it| it.asks_for_something()) {
+            Some(record) => Ok(Request::from(record)),
+            None => Err(Error::usage(
+                "nothing to fetch: no container was ever asked for in this instance",
+            )
+            .hint("`devenv pull NAME` fetches a container with what it needs, `--all` everything")),
+        }
+    }
+}
+
+/// Fetches and verifies ledger, reference, evidence and images.
+///
+/// # Errors
+/// What does not verify, or cannot be fetched.
+pub async fn fetch(session: &Session, open: &OpenPlatform, which: &Which) -> Result<Fetched> {
+    let registry = session.registry();
+    let preparation = Preparation::new(session, open, registry.as_ref());
+    let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
+    let workstation = defaults::pinned(session, open)?;
+    let (environment, choice) = choose::choice(&workstation, record.as_ref(), &which.versions);
     let chosen = preparation.choose(&choice).await?;
     for warning in &chosen.warnings {
-        context.ui.warn(warning);
+        session.reporter.warn(warning);
     }
-    let selection = select::select(&chosen.verified.reference, &request(wish, record.as_ref())?)?;
-    let images = gather::images(&preparation, &chosen, &Locals::default(), &selection).await?;
-    let (engine, _) = context.engine()?;
+    let looking = Meanwhile::look(&preparation, None, (&choice, &environment), &chosen);
+    if let Some(doubt) = looking.await.doubt() {
+        let text = format!("{doubt}: `devenv up` asks before it runs");
+        session.reporter.warn(&text);
+    }
+    let request = which.request(record.as_ref())?;
+    let selection = select::select(&chosen.verified.reference, &request)?;
+    let images = gather::released(&preparation, &chosen, &selection).await?;
+    let (engine, _) = session.engine()?;
     let fetching = Fetching {
-        context,
+        session,
         open,
         engine: &engine,
         registry: registry.as_ref(),
         chosen: &chosen,
         selection: &selection,
+        configuration: &workstation.configuration,
     };
     let plan = fetching.pull(&images).await?;
     let pulled = plan.nodes.into_iter().filter_map(|node| match node.step {
@@ -68,84 +122,53 @@ pub async fn fetch(context: &Context, open: &OpenPlatform, wish: &Wish) -> Resul
     })
 }
 
-/// The names that were given, else what the instance was asked for.
-fn request(wish: &Wish, record: Option<&InstanceRecord>) -> Result<Request> {
-    if wish.all || !wish.names.is_empty() {
-        return Ok(Request {
-            names: wish.names.clone(),
-            all: wish.all,
-            without: Vec::new(),
-            proxy: true,
-        });
-    }
-    match record.filter(|it| it.all || !it.asked.is_empty()) {
-        Some(record) => Ok(Request {
-            names: record.asked.clone(),
-            all: record.all,
-            without: record.without.clone(),
-            proxy: record.proxy,
-        }),
-        None => Err(Error::usage(
-            "nothing to fetch: no container was ever asked for in this instance",
-        )
-        .hint("`devenv pull NAME` fetches a container with what it needs, `--all` everything")),
-    }
-}
-
 struct Fetching<'a> {
-    context: &'a Context,
+    session: &'a Session,
     open: &'a OpenPlatform,
     engine: &'a Docker,
     registry: Option<&'a Registry>,
     chosen: &'a Chosen,
     selection: &'a Selection,
+    configuration: &'a ConfigurationName,
 }
 
 impl Fetching<'_> {
     /// Walks a plan of nothing but pulls and binds, and gives it.
     async fn pull(&self, verified: &BTreeMap<ContainerName, VerifiedImage>) -> Result<Plan> {
-        let owner = Owner::load(&self.context.paths)?;
+        let owner = Owner::load(&self.session.home.paths)?;
         let identity = Identity {
             owner: owner.id,
             platform: self.open.name.clone(),
-            instance: self.context.instance.clone(),
+            instance: self.session.instance.clone(),
         };
-        let for_engine = gather::for_engine(verified);
+        let image = |(name, it): (&ContainerName, &VerifiedImage)| (name.clone(), it.image.clone());
+        let for_engine = verified.iter().map(image).collect();
         // Neither ports nor secrets are of any concern to an image.
         let desired = desired::desired(&Inputs {
             reference: &self.chosen.verified.reference,
             selection: self.selection,
             images: &for_engine,
             identity: &identity,
-            configuration: &self.open.platform.workstation.configuration,
+            configuration: self.configuration,
             host: &Host::unknown()?,
-            overrides: &gather::own_overrides(self.context, self.open)?,
+            overrides: &gather::own_overrides(self.session, self.open)?,
             ports: &Ports::default(),
             secrets: &Secrets {
                 values: BTreeMap::new(),
                 key: owner.key,
             },
+            placement: &Placement::Published,
         });
         let present = observe::images(self.engine, &desired).await?;
         let plan = images::images(&desired, &present);
-        let mirrors = &self.context.settings.registry_mirrors.value;
+        let mirrors = &self.session.home.settings.registry_mirrors.value;
+        let walk = Walk::new(self.session, self.engine, &identity);
         let options = Options {
-            concurrency: self.context.settings.concurrency.value,
-            wait: Duration::ZERO,
             login: gather::login(self.registry, mirrors, &for_engine, &plan).await?,
             mirrors: mirrors.clone(),
+            ..walk.options(Duration::ZERO)
         };
-        let progress = Progress::new(&self.context.ui);
-        let apply_context = apply::Context {
-            engine: self.engine,
-            reporter: &progress,
-            identity: &identity,
-            desired: &desired,
-            observed: &Observed::default(),
-            options: &options,
-            watch: &Watch::default(),
-        };
-        apply::apply(&apply_context, &plan)
+        walk.plan(&plan, &desired, &Observed::default(), &options)
             .await
             .map_err(Failure::into_error)?;
         Ok(plan)

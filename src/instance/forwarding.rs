@@ -5,20 +5,21 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::context::{Context, OpenPlatform};
-use crate::converge::Planned;
-use crate::desired::ports::Ports;
-use crate::engine::ssh::SshHost;
+use crate::converge::desired::ports::Ports;
+use crate::converge::goal::Planned;
+use crate::engine::connect::ssh::SshHost;
 use crate::engine::{Choice, Endpoint};
 use crate::error::{Error, Result};
-use crate::forward::{Ensured, Files, Forwarder, Through, Wanted};
+use crate::home::lock::Lock;
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::settings::Origin;
+use crate::home::state::InstanceRecord;
+use crate::instance::forward::{Ensured, Files, Forwarder, Through, Wanted};
 use crate::model::container::Publish;
 use crate::model::host_profile::{Host, Reached};
 use crate::model::name::{ContainerName, InstanceName, PlatformName};
 use crate::model::reference::Reference;
-use crate::probe;
-use crate::settings::Origin;
-use crate::state::{InstanceRecord, Lock};
+use crate::network::probe;
 
 /// How long ports that were just published may take to be there.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,7 +29,7 @@ const BETWEEN: Duration = Duration::from_millis(50);
 
 /// The way of an instance's ports.
 pub(super) struct Forwarding<'a> {
-    context: &'a Context,
+    session: &'a Session,
     host: &'a Host,
     endpoint: &'a Endpoint,
     forwarder: Forwarder,
@@ -37,14 +38,14 @@ pub(super) struct Forwarding<'a> {
 
 impl<'a> Forwarding<'a> {
     pub(super) fn new(
-        context: &'a Context,
+        session: &'a Session,
         open: &OpenPlatform,
         host: &'a Host,
         choice: &'a Choice,
     ) -> Self {
-        let files = Files::new(&context.paths, &open.name, &context.instance);
+        let files = Files::new(&session.home.paths, &open.name, &session.instance);
         Self {
-            context,
+            session,
             host,
             endpoint: &choice.endpoint,
             forwarder: Forwarder::new(files),
@@ -73,7 +74,7 @@ impl<'a> Forwarding<'a> {
         let Some(wanted) = wanted.filter(|it| !it.ports.is_empty()) else {
             return self.forwarder.stop().await.map(|()| false);
         };
-        let arguments = arguments(self.context, &self.platform, &self.context.instance);
+        let arguments = arguments(self.session, &self.platform, &self.session.instance);
         judge(self.forwarder.ensure(&wanted, &arguments).await?, ports)
     }
 
@@ -111,7 +112,7 @@ impl<'a> Forwarding<'a> {
     ) -> Result<()> {
         let Some(address) = self.host.address() else {
             if let Some((text, advice)) = self.host.unreached() {
-                self.context.ui.warn(&format!("{text}: {advice}"));
+                self.session.reporter.warn(&format!("{text}: {advice}"));
             }
             return Ok(());
         };
@@ -124,7 +125,7 @@ impl<'a> Forwarding<'a> {
             if *container == reference.proxy {
                 return Err(error);
             }
-            self.context.ui.warn(&error.to_string());
+            self.session.reporter.warn(&error.to_string());
         }
         Ok(())
     }
@@ -184,32 +185,32 @@ impl<'a> Forwarding<'a> {
 /// # Errors
 /// A port that it could not have; a forwarder that does not start.
 pub async fn revive(
-    context: &Context,
+    session: &Session,
     platform: &PlatformName,
     instance: &InstanceName,
 ) -> Result<bool> {
-    let Some(_lock) = Lock::take_now(&context.paths, platform, instance)? else {
+    let Some(_lock) = Lock::take_now(&session.home.paths.lock(platform, instance))? else {
         return Ok(false);
     };
-    let forwarder = Forwarder::new(Files::new(&context.paths, platform, instance));
-    let record = InstanceRecord::load(&context.paths, platform, instance)?;
+    let forwarder = Forwarder::new(Files::new(&session.home.paths, platform, instance));
+    let record = InstanceRecord::load(&session.home.paths, platform, instance)?;
     let (Some(wanted), Some(record)) = (forwarder.files().wanted()?, record) else {
         return Ok(false);
     };
-    let arguments = arguments(context, platform, instance);
+    let arguments = arguments(session, platform, instance);
     let ensured = forwarder.ensure(&wanted, &arguments).await?;
     judge(ensured, &record.remembered())
 }
 
 /// What makes this program the forwarder of an instance.
-fn arguments(context: &Context, platform: &PlatformName, instance: &InstanceName) -> Vec<OsString> {
+fn arguments(session: &Session, platform: &PlatformName, instance: &InstanceName) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec![
         "--platform".into(),
         platform.as_str().into(),
         "--instance".into(),
         instance.to_string().into(),
     ];
-    let host = &context.settings.host;
+    let host = &session.home.settings.host;
     if let (Origin::Flag, Some(host)) = (&host.origin, &host.value) {
         arguments.extend(["--host".into(), host.into()]);
     }

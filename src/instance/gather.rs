@@ -4,25 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use crate::context::{Context, OpenPlatform};
-use crate::converge::{Goal, Planned};
-use crate::desired::budget::Budget;
-use crate::desired::{Image, Secrets};
+use super::Instance;
+use super::intent::Manner;
+use crate::converge::desired::budget::Budget;
+use crate::converge::desired::{Image, Secrets};
+use crate::converge::goal::{Goal, Planned};
+use crate::converge::plan::{Plan, Step};
+use crate::converge::select::Selection;
 use crate::engine::RegistryLogin;
-use crate::error::{Error, Kind, PathContext, Result};
-use crate::evidence::{VerifiedImage, Wanted};
-use crate::hosts;
+use crate::error::{Error, Kind, Result};
+use crate::home::file;
+use crate::home::hosts;
+use crate::home::secrets::{self, Missing};
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::InstanceRecord;
+use crate::model::catalogue::WORKSTATION;
+use crate::model::host_profile::Host;
 use crate::model::mirrors::Mirrors;
 use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName};
-use crate::model::overrides::Overrides;
-use crate::model::secret::Secret;
-use crate::plan::{Plan, Step};
-use crate::prepare::{Chosen, Preparation};
-use crate::proposals::Locals;
+use crate::model::nearest::nearest;
+use crate::model::overrides::{Override, Overrides};
+use crate::model::reference::Reference;
+use crate::proposals::{Overlay, RunImage};
 use crate::registry::Registry;
-use crate::secrets;
-use crate::select::Selection;
-use crate::state::InstanceRecord;
+use crate::verify::choose::{Chosen, Preparation};
+use crate::verify::evidence::VerifiedImage;
 
 /// Images that are verified at the same time.
 const AT_ONCE: usize = 16;
@@ -31,91 +37,122 @@ const AT_ONCE: usize = 16;
 pub(super) async fn images(
     preparation: &Preparation<'_>,
     chosen: &Chosen,
-    locals: &Locals,
+    overlay: &Overlay,
+    selection: &Selection,
+) -> Result<BTreeMap<ContainerName, RunImage>> {
+    let image = async |name: &ContainerName| match overlay.locals.get(name) {
+        Some(local) => Ok(RunImage::Local(local.clone())),
+        None => one(preparation, chosen, name).await.map(RunImage::Released),
+    };
+    at_once(selection, image).await
+}
+
+/// Verifies the images of the selected containers as production released them.
+pub(super) async fn released(
+    preparation: &Preparation<'_>,
+    chosen: &Chosen,
     selection: &Selection,
 ) -> Result<BTreeMap<ContainerName, VerifiedImage>> {
-    let verifier = preparation.verifier();
-    let reference = &chosen.verified.reference;
-    let verify = |name: &ContainerName| {
-        let name = name.clone();
-        async move {
-            if let Some(image) = locals.images.get(&name) {
-                return Ok((name, image.clone()));
-            }
-            let entry = &reference.containers[&name];
-            let (Some(version), Some(digest)) = (&entry.version, entry.digest) else {
-                return Ok((name, chosen.verified.proxy.clone()));
-            };
-            let wanted = Wanted {
-                container: &name,
-                version,
-                repository: &entry.repository,
-                digest,
-            };
-            let image = verifier.image(&wanted).await?;
-            Ok::<_, Error>((name, image))
-        }
-    };
-    stream::iter(selection.order.iter().map(verify))
+    at_once(selection, async |name| one(preparation, chosen, name).await).await
+}
+
+async fn at_once<T>(
+    selection: &Selection,
+    image: impl AsyncFn(&ContainerName) -> Result<T>,
+) -> Result<BTreeMap<ContainerName, T>> {
+    let named = async |name: &ContainerName| Ok((name.clone(), image(name).await?));
+    stream::iter(selection.order.iter().map(named))
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await
 }
 
+async fn one(
+    preparation: &Preparation<'_>,
+    chosen: &Chosen,
+    name: &ContainerName,
+) -> Result<VerifiedImage> {
+    preparation
+        .verifier()
+        .image_of(&chosen.verified, name)
+        .await
+}
+
 /// The images as the engine's side needs them.
 pub(super) fn for_engine(
-    images: &BTreeMap<ContainerName, VerifiedImage>,
+    images: &BTreeMap<ContainerName, RunImage>,
 ) -> BTreeMap<ContainerName, Image> {
     images
         .iter()
-        .map(|(name, verified)| (name.clone(), verified.image.clone()))
+        .map(|(name, image)| (name.clone(), image.image().clone()))
         .collect()
 }
 
 /// Values of the secrets that the selected containers name.
 pub(super) async fn secrets(
-    context: &Context,
-    open: &OpenPlatform,
-    chosen: &Chosen,
+    instance: &Instance<'_>,
+    overlay: &Overlay,
     selection: &Selection,
     record: &InstanceRecord,
-    key: Secret,
+    manner: Manner,
 ) -> Result<Secrets> {
-    let containers = &chosen.verified.reference.containers;
+    let containers = &overlay.reference.containers;
     let wanted: BTreeSet<_> = selection
         .order
         .iter()
-        .flat_map(|name| containers[name].run.secrets.iter().cloned())
+        .flat_map(|name| containers[name].run.secret_names().cloned())
         .collect();
-    let values = secrets::values(context, &open.name, &record.configuration, &wanted).await?;
-    Ok(Secrets { values, key })
+    let Instance { session, open, .. } = *instance;
+    let missing = if manner.is_plan() {
+        Missing::Told
+    } else {
+        Missing::Asked
+    };
+    let configuration = &record.configuration;
+    let values = secrets::values(session, &open.name, configuration, &wanted, missing).await?;
+    Ok(Secrets {
+        values,
+        key: instance.owner.key.clone(),
+    })
 }
 
-/// The user's own changes, if there are any.
+/// The user's own changes, if there are any, with folders as the engine sees them.
 pub(super) fn overrides(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     record: &InstanceRecord,
+    host: &Host,
+    selection: &[ContainerName],
 ) -> Result<Overrides> {
-    let mut overrides = own_overrides(context, open)?;
+    let mut overrides = own_overrides(session, open)?;
+    let source = session
+        .home
+        .paths
+        .overrides(&open.name)
+        .display()
+        .to_string();
+    let home = session.home.folder().display().to_string();
+    if let Some(fault) = overrides.missing_folder(&source, &home, |name| selection.contains(name)) {
+        return Err(fault);
+    }
+    overrides.share(&source, &host.profile, &home)?;
     let mirror = record.logs_to.as_ref();
     overrides.logs_to = mirror.and_then(|it| it.engine.clone());
     Ok(overrides)
 }
 
 /// What the user's file says.
-pub(crate) fn own_overrides(context: &Context, open: &OpenPlatform) -> Result<Overrides> {
-    let path = context.paths.overrides(&open.name);
-    match std::fs::read(&path) {
-        Ok(text) => Overrides::parse(&path.display().to_string(), &text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Overrides::default()),
-        Err(error) => Err(error).at(Kind::Usage, "read", &path),
+pub(crate) fn own_overrides(session: &Session, open: &OpenPlatform) -> Result<Overrides> {
+    let path = session.home.paths.overrides(&open.name);
+    match file::read_trusted(Kind::Usage, &session.home.paths, &path)? {
+        Some(text) => Overrides::parse(&path.display().to_string(), &text),
+        None => Ok(Overrides::default()),
     }
 }
 
 /// The login for pulls, only where the plan has any. Without a network a pull is refused: what is
 /// verified is not lost with the engine's copy, but it cannot run.
-pub(super) async fn login(
+pub(crate) async fn login(
     registry: Option<&Registry>,
     mirrors: &Mirrors,
     images: &BTreeMap<ContainerName, Image>,
@@ -146,60 +183,144 @@ pub(super) async fn login(
     Ok(stored.map(|credentials| RegistryLogin::new(host, credentials)))
 }
 
-/// Running with the last environment's settings may reach what customers use.
-pub(super) fn confirm_configuration(
-    context: &Context,
+/// A configuration that nothing is known of is refused: images begin with it and fail. Known are the
+/// environments, the workstation's own, and the folders `configuration/<name>` of the definitions.
+pub(super) fn refuse_unknown_configuration(
+    session: &Session,
     open: &OpenPlatform,
-    configuration: &ConfigurationName,
+    reference: &Reference,
+    name: &ConfigurationName,
 ) -> Result<()> {
-    let last = open
-        .platform
-        .environments
-        .last()
-        .map(EnvironmentName::as_str);
+    let (name, platform) = (name.as_str(), &open.platform);
+    let environments = reference.environments.iter().chain(&platform.environments);
+    let own = [WORKSTATION, platform.workstation.configuration.as_str()];
+    let of_run = reference.containers.values();
+    let of_run = of_run.flat_map(|it| it.run.configurations.keys());
+    let known: BTreeSet<&str> = environments
+        .map(EnvironmentName::as_str)
+        .chain(own)
+        .chain(of_run.map(ConfigurationName::as_str))
+        .collect();
+    if known.contains(name) || has_folder(session, open, name)? {
+        return Ok(());
+    }
+    let text = format!("no container has a configuration called `{name}`");
+    let near = nearest(name, known.iter().copied());
+    let near = near.map(|near| format!("did you mean `{near}`?"));
+    let all = || format!("there are: {}", Vec::from_iter(known.clone()).join(", "));
+    Err(Error::usage(text).hint(near.unwrap_or_else(all)))
+}
+
+fn has_folder(session: &Session, open: &OpenPlatform, configuration: &str) -> Result<bool> {
+    let definitions = session.definitions(&open.name)?;
+    for container in &open.containers {
+        let folder = format!(
+            "containers/{}/configuration/{configuration}",
+            container.name
+        );
+        if !definitions.folder(open.commit, &folder)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Running with the last environment's settings may reach what customers use. Which one that is
+/// comes from the signed reference, never from git.
+pub(super) fn confirm_configuration(
+    session: &Session,
+    reference: &Reference,
+    configuration: &ConfigurationName,
+    manner: Manner,
+) -> Result<()> {
+    let last = reference.environments.last().map(EnvironmentName::as_str);
     if last != Some(configuration.as_str()) {
+        return Ok(());
+    }
+    if manner.is_plan() {
+        session.reporter.warn(&format!(
+            "`up` asks before it runs with the configuration `{configuration}`"
+        ));
         return Ok(());
     }
     let question = format!(
         "run with the configuration `{configuration}`, which may reach what customers use?"
     );
-    if context.ui.confirm(&question, "--yes")? {
+    if session.reporter.confirm(&question, "--yes")? {
         return Ok(());
     }
     Err(Error::usage("nothing was started").hint("`--configuration NAME` chooses other settings"))
 }
 
-pub(super) fn say_what_is_missing(context: &Context, selection: &Selection) {
+pub(super) fn say_what_is_missing(session: &Session, selection: &Selection) {
     for name in &selection.missing {
-        context
-            .ui
+        session
+            .reporter
             .warn(&format!("{name} is needed, but left out as you asked"));
     }
 }
 
-pub(super) fn say_what_moved(context: &Context, planned: &Planned) {
+/// Ports that are not where they are wanted: taken by somebody now, or when the instance began.
+pub(super) fn say_what_moved(session: &Session, planned: &Planned, chosen: &BTreeMap<u16, u16>) {
+    let moved = |wanted| planned.moved.iter().any(|it| it.wanted == wanted);
+    for (container, publish, given) in planned.ports.iter() {
+        let wanted = publish.host;
+        if given != wanted && !moved(wanted) && !chosen.contains_key(&wanted) {
+            session.reporter.note(&format!(
+                "{container} is published on {given} as before, not on {wanted} (`--port {wanted}={wanted}` changes it)"
+            ));
+        }
+    }
     for moved in &planned.moved {
-        context.ui.warn(&format!(
+        session.reporter.warn(&format!(
             "port {} is {}; {} is published on {} instead (`--port {}=PORT` chooses another)",
             moved.wanted, moved.why, moved.container, moved.given, moved.wanted
         ));
     }
 }
 
+/// The user's own changes to what runs are never silent.
+pub(super) fn say_what_is_overridden(session: &Session, open: &OpenPlatform, goal: &Goal<'_>) {
+    let known = &goal.reference.containers;
+    for name in goal
+        .overrides
+        .containers
+        .keys()
+        .filter(|it| !known.contains_key(*it))
+    {
+        let near = nearest(name.as_str(), known.keys().map(ContainerName::as_str));
+        let near = near.map_or(String::new(), |it| format!("; did you mean `{it}`?"));
+        let path = session.home.paths.overrides(&open.name);
+        session.reporter.warn(&format!(
+            "{}: reference {} has no container `{name}`{near}",
+            path.display(),
+            goal.reference.number
+        ));
+    }
+    for name in &goal.selection.order {
+        let keys = goal.overrides.of(name).map(Override::keys);
+        if let Some(keys) = keys.filter(|it| !it.is_empty()) {
+            let keys = keys.join(", ");
+            let text = format!("{name} runs with your overrides: {keys}");
+            session.reporter.warn(&text);
+        }
+    }
+}
+
 /// Warns where more memory is declared than there is; only when something is about to be created.
-pub(super) fn say_what_it_takes(context: &Context, goal: &Goal<'_>, planned: &Planned) {
+pub(super) fn say_what_it_takes(session: &Session, goal: &Goal<'_>, planned: &Planned) {
     let creates = |step: &Step| matches!(step, Step::Create(_));
     if !planned.plan.nodes.iter().any(|node| creates(&node.step)) {
         return;
     }
-    let Ok((_, choice)) = context.engine() else {
+    let Ok((_, choice)) = session.engine() else {
         return;
     };
     // Asked within a day, with what kind of host it is.
-    let memory = hosts::remembered(&context.paths, &choice.endpoint).map_or(0, |it| it.memory);
+    let memory = hosts::remembered(&session.home.paths, &choice.endpoint).map_or(0, |it| it.memory);
     let budget = Budget::of(goal.reference, &goal.selection.order, goal.overrides);
     if let Some(text) = budget.exceeds(memory) {
-        context.ui.warn(&format!(
+        session.reporter.warn(&format!(
             "{text}: the kernel will kill what does not fit (exit code 137)"
         ));
     }

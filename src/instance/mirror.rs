@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use super::fetch;
-use crate::context::{Context, OpenPlatform};
+use super::intent::{Intent, LogsTo, Manner};
+use super::{Instance, Which, fetch};
 use crate::converge::observe::Observation;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Kind, PathContext, Result};
-use crate::logs;
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::{self, InstanceRecord, LogMirror};
+use crate::instance::logs;
 use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
-use crate::prepare::{LogsTo, Wish};
-use crate::state::{self, InstanceRecord, LogMirror};
 use crate::system::{Here, System as _};
 
 /// Settles where log files go from now on.
@@ -21,14 +21,13 @@ use crate::system::{Here, System as _};
 /// # Errors
 /// A folder that cannot be had, or that is another instance's.
 pub(super) async fn settle(
-    context: &Context,
-    open: &OpenPlatform,
-    (engine, host): (&Docker, &Host),
-    identity: &Identity,
-    wish: &Wish,
+    instance: &Instance<'_>,
+    host: &Host,
+    intent: &Intent,
+    manner: Manner,
     record: &mut InstanceRecord,
 ) -> Result<()> {
-    let folder = match &wish.logs_to {
+    let folder = match intent.logs_to() {
         LogsTo::Volumes => None,
         LogsTo::Kept => record.logs_to.as_ref().map(|it| it.folder.clone()),
         LogsTo::Folder(folder) => {
@@ -39,10 +38,10 @@ pub(super) async fn settle(
         record.logs_to = None;
         return Ok(());
     };
-    refuse_shared(context, open, &folder)?;
-    if let LogsTo::Folder(_) = wish.logs_to {
+    refuse_shared(instance.session, instance.open, &folder)?;
+    if let LogsTo::Folder(_) = intent.logs_to() {
         logs::check_folder(&folder)?;
-        let engine = seen(context, open, (engine, host), identity, wish, &folder).await?;
+        let engine = seen(instance, host, intent, manner, &folder).await?;
         record.logs_to = Some(LogMirror { folder, engine });
     }
     Ok(())
@@ -51,42 +50,48 @@ pub(super) async fn settle(
 /// The folder's path on the engine's side, where the engine sees it: tried out, except for a plan,
 /// which changes nothing. There the profile is believed.
 async fn seen(
-    context: &Context,
-    open: &OpenPlatform,
-    (engine, host): (&Docker, &Host),
-    identity: &Identity,
-    wish: &Wish,
+    instance: &Instance<'_>,
+    host: &Host,
+    intent: &Intent,
+    manner: Manner,
     folder: &Path,
 ) -> Result<Option<String>> {
-    let home = context.home().display().to_string();
+    let Instance {
+        session,
+        open,
+        ref engine,
+        ref identity,
+        ..
+    } = *instance;
+    let home = session.home.folder().display().to_string();
     let there = host.profile.translate(&folder.display().to_string(), &home);
     let Some(there) = there else {
         return Ok(None);
     };
-    if wish.dry_run {
+    if manner.is_plan() {
         return Ok(Some(there));
     }
     make_private(folder)?;
     if engine.images().await?.is_empty() {
         // Nothing can be tried out without an image.
-        fetch(context, open, wish).await?;
+        fetch(session, open, &Which::of(intent)).await?;
     }
     let shared = logs::is_shared(engine, identity, folder, &there).await?;
     Ok(shared.then_some(there))
 }
 
 /// Containers of one name would write into the same files.
-fn refuse_shared(context: &Context, open: &OpenPlatform, folder: &Path) -> Result<()> {
-    for platform in context.platforms()? {
-        for instance in state::instances(&context.paths, &platform)? {
-            if (&platform, &instance) == (&open.name, &context.instance) {
+fn refuse_shared(session: &Session, open: &OpenPlatform, folder: &Path) -> Result<()> {
+    for platform in session.home.platforms()? {
+        for instance in state::instances(&session.home.paths, &platform)? {
+            if (&platform, &instance) == (&open.name, &session.instance) {
                 continue;
             }
-            let other = InstanceRecord::load(&context.paths, &platform, &instance)?;
+            let other = InstanceRecord::load(&session.home.paths, &platform, &instance)?;
             let other = other.filter(InstanceRecord::asks_for_something);
             let other = other.and_then(|it| it.logs_to);
             if other.is_some_and(|it| is_same(&it.folder, folder)) {
-                let (shown, own) = (folder.display(), &context.instance);
+                let (shown, own) = (folder.display(), &session.instance);
                 return Err(Error::usage(format!(
                     "{shown} has the log files of the instance {instance} of {platform}"
                 ))

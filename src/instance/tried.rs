@@ -1,29 +1,32 @@
 //! What proposals remember of being run, for those who will read them.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
-use super::Done;
-use crate::context::{Context, OpenPlatform};
+use crate::converge::goal::Planned;
+use crate::converge::ready::{Ready, touched};
 use crate::error::Result;
-use crate::proposals::{Locals, Proposal, Ran};
-use crate::ready::touched;
-use crate::state::InstanceRecord;
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::InstanceRecord;
+use crate::model::name::ContainerName;
+use crate::proposals::{Overlay, Proposal, Ran};
 
 /// Notes how they ran. `took` is how long those took that were started now.
 pub(super) fn note(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     record: &InstanceRecord,
-    locals: &Locals,
-    (planned, ready): &Done,
+    overlay: &Overlay,
+    (planned, ready): &(Planned, BTreeMap<ContainerName, Ready>),
     took: SignedDuration,
 ) -> Result<()> {
-    let started = touched(planned);
+    let started = touched(&planned.plan);
     for name in &record.local {
-        let (Some(ready), Some(image)) = (ready.get(name), locals.images.get(name)) else {
+        let (Some(ready), Some(image)) = (ready.get(name), overlay.locals.get(name)) else {
             continue;
         };
-        let Some(proposal) = Proposal::find(context, open, name)? else {
+        let Some(proposal) = Proposal::find(session, open, name)? else {
             continue;
         };
         let now = Ran {
@@ -32,11 +35,11 @@ pub(super) fn note(
             version: image.image.version.clone(),
             ready: ready.as_str().to_owned(),
             milliseconds: u64::try_from(took.as_millis()).unwrap_or_default(),
-            at: context.now(),
-            commit: locals.commits.get(name).copied(),
+            at: session.home.now(),
+            commit: image.commit,
         };
         if let Some(ran) = noted(proposal.ran, now, started.contains(name)) {
-            Proposal::change(context, open, name, |proposal| proposal.ran = Some(ran))?;
+            Proposal::change(session, open, name, |proposal| proposal.ran = Some(ran))?;
         }
     }
     Ok(())

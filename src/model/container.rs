@@ -7,7 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::name::{ConfigurationName, ContainerName, FileName, VariableName, VolumeName};
 use super::quantity::{ByteSize, Cpus, Span};
+use super::secret_use::SecretUse;
 use super::text::{AbsolutePath, HostName, RoutePath, Word};
+
+pub use super::route::Route;
 
 /// What a container is to the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -63,8 +66,8 @@ pub struct Definition {
     pub environment: BTreeMap<VariableName, String>,
     /// What differs per configuration.
     pub configurations: BTreeMap<ConfigurationName, ConfigurationSettings>,
-    /// Names of environment variables whose values are secret.
-    pub secrets: Vec<VariableName>,
+    /// Environment variables and files whose values are secret.
+    pub secrets: Vec<SecretUse>,
     /// How to know that it works.
     pub health: Option<Health>,
     /// Limit.
@@ -130,38 +133,6 @@ impl Until {
             Self::Started => "started",
             Self::Healthy => "healthy",
             Self::Completed => "completed",
-        }
-    }
-}
-
-/// One place where the proxy shows a container.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Route {
-    /// Virtual host; `None` is every host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<HostName>,
-    /// Path prefix; `None` is `/`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<RoutePath>,
-}
-
-impl Route {
-    /// The path prefix.
-    pub fn prefix(&self) -> &str {
-        self.path.as_ref().map_or("/", RoutePath::as_str)
-    }
-}
-
-impl std::fmt::Display for Route {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.host {
-            Some(host) => write!(
-                f,
-                "{host}{}",
-                self.path.as_ref().map_or("", RoutePath::as_str)
-            ),
-            None => f.write_str(self.prefix()),
         }
     }
 }

@@ -73,6 +73,14 @@ pub struct HealthcheckBody {
 }
 
 impl HealthcheckBody {
+    /// No check, not even the image's own.
+    pub fn none() -> Self {
+        Self {
+            test: vec!["NONE".to_owned()],
+            ..Self::default()
+        }
+    }
+
     /// The check as a command; none where there is nothing to run.
     pub fn command(&self) -> Option<Vec<String>> {
         match self.test.split_first()? {
@@ -122,6 +130,9 @@ pub const BIND: &str = "bind";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct MountBody {
+    /// Whether the container cannot change it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
     /// The volume's name on the engine, or the folder's path.
     pub source: String,
     /// Absolute path inside.
@@ -129,6 +140,64 @@ pub struct MountBody {
     /// [`VOLUME`] or [`BIND`].
     #[serde(rename = "Type")]
     pub kind: String,
+    /// How the volume is made where `source` is empty: it goes with the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_options: Option<VolumeOptionsBody>,
+}
+
+impl MountBody {
+    /// Of a volume or folder that is there, which the container may change.
+    pub fn new(kind: &str, source: String, target: String) -> Self {
+        Self {
+            read_only: false,
+            source,
+            target,
+            kind: kind.to_owned(),
+            volume_options: None,
+        }
+    }
+
+    /// Of a volume in memory that begins empty and goes with the container; its folder is
+    /// root's.
+    pub fn of_memory(target: String) -> Self {
+        let options = [
+            ("device", "tmpfs"),
+            ("o", "size=1m,mode=0755,nosuid,nodev,noexec"),
+            ("type", "tmpfs"),
+        ];
+        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self {
+            // Engines refuse read-only ones without a name.
+            volume_options: Some(VolumeOptionsBody {
+                driver_config: DriverBody {
+                    name: "local".to_owned(),
+                    options: options.into(),
+                },
+                no_copy: true,
+            }),
+            ..Self::new(VOLUME, String::new(), target)
+        }
+    }
+}
+
+/// How a volume is made with its container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct VolumeOptionsBody {
+    /// Who keeps it.
+    pub driver_config: DriverBody,
+    /// Whether what the image has at the path is left out.
+    pub no_copy: bool,
+}
+
+/// A volume driver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct DriverBody {
+    /// `local` is the engine's own.
+    pub name: String,
+    /// What `mount` is told.
+    pub options: BTreeMap<String, String>,
 }
 
 /// One address of a published port.
@@ -167,6 +236,22 @@ pub struct NetworkingBody {
 pub struct EndpointBody {
     /// Names it answers to there.
     pub aliases: Vec<String>,
+    /// The address that it asks for; `None` leaves the choice to the engine.
+    #[serde(
+        rename = "IPAMConfig",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub address: Option<AddressBody>,
+}
+
+/// A fixed address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddressBody {
+    /// Of the network's own.
+    #[serde(rename = "IPv4Address")]
+    pub v4: std::net::Ipv4Addr,
 }
 
 impl CreateBody {
@@ -215,11 +300,7 @@ mod tests {
             user: Some("u".into()),
             host_config: HostConfigBody {
                 extra_hosts: vec!["a:1".into()],
-                mounts: vec![MountBody {
-                    source: "s".into(),
-                    target: "/t".into(),
-                    kind: "volume".into(),
-                }],
+                mounts: vec![MountBody::of_memory("/t".into())],
                 tmpfs: BTreeMap::from([("/tmp".into(), String::new())]),
                 ulimits: vec![UlimitBody {
                     hard: 1,
@@ -234,6 +315,17 @@ mod tests {
                     }],
                 )]),
                 ..HostConfigBody::default()
+            },
+            networking_config: NetworkingBody {
+                endpoints_config: BTreeMap::from([(
+                    "n".into(),
+                    EndpointBody {
+                        aliases: vec!["a".into()],
+                        address: Some(AddressBody {
+                            v4: [10, 0, 0, 1].into(),
+                        }),
+                    },
+                )]),
             },
             ..CreateBody::default()
         };

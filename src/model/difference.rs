@@ -1,5 +1,6 @@
 //! What differs between two documents, field by field. Pure.
 
+use super::visible::printable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -90,7 +91,7 @@ impl fmt::Display for Difference {
 /// A value on one line: words without quotes, objects as the files write them.
 fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) => text.escape_debug().to_string(),
+        Value::String(text) => printable(text).replace('\n', "\\n"),
         Value::Array(items) => {
             let items: Vec<_> = items.iter().map(plain).collect();
             format!("[{}]", items.join(", "))

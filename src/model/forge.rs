@@ -1,5 +1,6 @@
 //! The kinds of forges: servers that take proposals beside git.
 
+use crate::model::visible::visible;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,7 @@ impl std::str::FromStr for ForgeKind {
         let mut all = Self::ALL.into_iter();
         all.find(|kind| kind.as_str() == text).ok_or_else(|| {
             let known = Self::ALL.map(Self::as_str).join(", ");
-            format!("`{}` is none of: {known}", text.escape_default())
+            format!("`{}` is none of: {known}", visible(text))
         })
     }
 }

@@ -22,6 +22,10 @@ pub const SPEC: &str = "devenv.spec";
 pub const VERSION: &str = "devenv.version";
 /// The signed digest that runs.
 pub const DIGEST: &str = "devenv.digest";
+/// Which of the user's own changes a container was made with: `environment,memory`.
+pub const OVERRIDES: &str = "devenv.overrides";
+/// Which secrets a container has as files, and where: JSON, without any value.
+pub const SECRET_FILES: &str = "devenv.secret-files";
 /// On a container that never runs: a volume or an image is read through it, and it goes at once.
 pub const READER: &str = "devenv.reader";
 

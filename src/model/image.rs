@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::visible::without_login;
 
 /// A repository with its registry's host: `registry.acme.example:5000/platform/billing`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ impl FromStr for Repository {
         let wrong = || {
             format!(
                 "`{}` is not a repository (host[:port]/path in lower case)",
-                text.escape_default()
+                without_login(text)
             )
         };
         let (host, path) = text.split_once('/').ok_or_else(wrong)?;
@@ -135,5 +136,11 @@ mod tests {
         ] {
             assert!(bad.parse::<Repository>().is_err(), "{bad}");
         }
+        let error = "https://anna:s<e'cret@r.example/acme".parse::<Repository>();
+        let error = error.unwrap_err();
+        assert!(
+            !error.contains("cret") && error.contains("r.example"),
+            "{error}"
+        );
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::image::Repository;
+use super::visible::without_login;
 
 /// `registry.acme.example:5000` → `mirror.site.example`; the longest prefix of whole parts counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +17,7 @@ impl Mirrors {
         for side in table.iter().flat_map(|(from, to)| [from, to]) {
             let probe: Result<Repository, String> = format!("{side}/x").parse();
             probe.map_err(|_| {
-                let side = side.escape_default();
+                let side = without_login(side);
                 format!("`{side}` is not host[:port], or that and the beginning of a path")
             })?;
         }

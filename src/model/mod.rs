@@ -1,6 +1,5 @@
 //! What the files and statements say, as types. Pure: no clock, no network, no file system.
 
-pub mod by_name;
 pub mod catalogue;
 pub mod circle;
 pub mod commit;
@@ -13,10 +12,14 @@ pub mod forge;
 pub mod host_profile;
 pub mod identity;
 pub mod image;
+pub mod image_configuration;
+pub mod insecure_registries;
 pub mod ledger;
+pub mod lfs;
 pub mod mirrors;
 pub mod name;
 pub mod nearest;
+pub mod norms;
 pub mod observed;
 pub mod overrides;
 pub mod platform;
@@ -27,9 +30,14 @@ pub mod quantity;
 pub mod reference;
 pub mod released;
 pub mod risk;
+pub mod route;
 pub mod run_specification;
+pub mod sbom;
 pub mod secret;
+pub mod secret_use;
+pub mod server;
 pub mod statement;
+pub mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
@@ -37,4 +45,5 @@ pub mod trust_file;
 pub mod urls;
 pub mod version_change;
 pub mod visible;
+pub mod window;
 pub mod yaml;

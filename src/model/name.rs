@@ -1,5 +1,6 @@
 //! Names, each with its grammar, parsed once at the border.
 
+use crate::model::visible::visible;
 /// Makes a newtype over shared text whose value satisfies `$valid`; clones cost nothing.
 macro_rules! name {
     ($(#[$docs:meta])* $type:ident, $what:literal, $rule:literal, $valid:expr) => {
@@ -16,7 +17,7 @@ macro_rules! name {
                 if valid(&text) {
                     Ok(Self(text.into()))
                 } else {
-                    Err(format!("`{}` is not {} ({})", text.escape_default(), $what, $rule))
+                    Err(format!("`{}` is not {} ({})", visible(&text), $what, $rule))
                 }
             }
 

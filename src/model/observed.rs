@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::create_body::HealthcheckBody;
 use super::digest::Digest;
+use super::image_configuration::ImageDefaults;
 
 /// A container as a list call shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,21 @@ pub enum ContainerState {
     Dead,
 }
 
+impl ContainerState {
+    /// The word that `status` shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited(_) => "exited",
+            Self::Dead => "dead",
+        }
+    }
+}
+
 /// Result of a health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
@@ -61,6 +77,17 @@ pub enum Health {
     Healthy,
     /// Failing.
     Unhealthy,
+}
+
+impl Health {
+    /// The word that `status` shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
 }
 
 /// One published port.
@@ -132,6 +159,19 @@ pub struct ContainerDetails {
     pub networks: BTreeMap<String, Endpoint>,
     /// RFC 3339, empty when it never ran.
     pub started: String,
+    /// Its first process, as the engine's host counts; `None` where it does not run.
+    pub process: Option<u32>,
+    /// How often the engine has started it again by itself.
+    pub restarts: u64,
+}
+
+impl ContainerDetails {
+    /// A pause leaves `unhealthy` behind, whatever the last probe found, and nothing says otherwise until
+    /// the engine's next one. Source: moby `container/health.go`, `CloseMonitorChannel`.
+    pub fn is_left_by_a_pause(&self) -> bool {
+        let last = self.probes.last();
+        self.health == Some(Health::Unhealthy) && last.is_none_or(|it| it.exit_code == 0)
+    }
 }
 
 /// One run of a health check.
@@ -162,6 +202,8 @@ pub struct ObservedImage {
     pub layers: Vec<Digest>,
     /// Labels of its configuration.
     pub labels: BTreeMap<String, String>,
+    /// What it says about running it; the engine's word.
+    pub defaults: ImageDefaults,
 }
 
 /// A change that the engine reported.

@@ -12,7 +12,8 @@ use super::name::{
 };
 use super::quantity::{ByteSize, Span};
 use super::text::AbsolutePath;
-use super::yaml;
+use super::visible::visible;
+use super::yaml::{self, Step};
 use crate::error::{Error, Kind, Result};
 
 /// The format that this devenv reads.
@@ -29,6 +30,9 @@ pub struct Platform {
     /// The oldest devenv that understands it.
     #[serde(default)]
     pub minimum_devenv: Option<String>,
+    /// The page where newer ones are; only shown.
+    #[serde(default)]
+    pub devenv_download: Option<String>,
     /// Where its images are published.
     pub registry: Repository,
     /// Which container embeds the reference.
@@ -54,7 +58,7 @@ pub struct Platform {
 }
 
 /// What a workstation runs where nothing else is said.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workstation {
     /// Whose versions.
@@ -92,10 +96,28 @@ pub struct Forge {
 impl Platform {
     /// Reads `platform.yaml`; a file for a newer devenv is told apart from a wrong one.
     pub fn parse(source: &str, text: &[u8]) -> Result<Self> {
-        Self::check_version(source, text)?;
-        let platform: Self = yaml::read(Kind::Definitions, source, text)?;
-        platform.check(source, &String::from_utf8_lossy(text))?;
-        Ok(platform)
+        match Self::examine(source, text) {
+            (Some(platform), faults) => faults.into_iter().next().map_or(Ok(platform), Err),
+            (None, faults) => {
+                let unread = || Error::bug("a platform without a fault was not read");
+                Err(faults.into_iter().next().unwrap_or_else(unread))
+            }
+        }
+    }
+
+    /// The same with every fault.
+    pub fn examine(source: &str, text: &[u8]) -> (Option<Self>, Vec<Error>) {
+        let read = || {
+            Self::check_version(source, text)?;
+            yaml::read::<Self>(Kind::Definitions, source, text)
+        };
+        match read() {
+            Ok(platform) => {
+                let faults = platform.faults(source, &String::from_utf8_lossy(text));
+                (Some(platform), faults)
+            }
+            Err(fault) => (None, vec![fault]),
+        }
     }
 
     fn check_version(source: &str, text: &[u8]) -> Result<()> {
@@ -103,6 +125,7 @@ impl Platform {
         struct Header {
             schema: Option<u32>,
             minimum_devenv: Option<String>,
+            devenv_download: Option<String>,
         }
         let header: Header = yaml::read(Kind::Definitions, source, text)?;
         let wanted = header.minimum_devenv.unwrap_or_default();
@@ -112,50 +135,53 @@ impl Platform {
             let wanted = if wanted.is_empty() {
                 "newer".to_owned()
             } else {
-                super::visible::visible(&wanted)
+                visible(&wanted)
             };
+            let place = header.devenv_download.map_or_else(String::new, |url| {
+                format!(" (the definitions say: from {})", visible(&url))
+            });
             return Err(Error::definitions(format!(
                 "{source}: this platform needs devenv {wanted}, this is devenv {current}"
             ))
-            .hint("install the newer devenv, then run the same command again"));
+            .hint(format!(
+                "install the newer devenv{place}, then run the same command again"
+            )));
         }
         Ok(())
     }
 
-    fn check(&self, source: &str, text: &str) -> Result<()> {
-        let refuse = |needle: &str, message: String| Err(yaml::at(source, text, needle, &message));
+    fn faults(&self, source: &str, text: &str) -> Vec<Error> {
+        let mut faults = Vec::new();
+        let mut refuse = |place: &[Step<'_>], message: &str| {
+            faults.push(yaml::at(Kind::Definitions, source, text, place, message));
+        };
         if self.schema != SCHEMA {
-            return refuse(
-                "schema",
-                format!("schema {} is unknown, it is {SCHEMA}", self.schema),
-            );
+            let message = format!("schema {} is unknown, it is {SCHEMA}", self.schema);
+            refuse(&[Step::Value("schema")], &message);
         }
-        let mut seen = Vec::new();
-        for environment in &self.environments {
-            if seen.contains(&environment) {
-                return refuse(
-                    environment.as_str(),
-                    format!("environment `{environment}` is listed twice"),
-                );
+        let download = self.devenv_download.as_deref();
+        let is_page = |text: &str| url::Url::parse(text).is_ok_and(|url| url.scheme() == "https");
+        if download.is_some_and(|text| !is_page(text)) {
+            let message = "`devenv_download` is no https:// address";
+            refuse(&[Step::Value("devenv_download")], message);
+        }
+        for (index, environment) in self.environments.iter().enumerate() {
+            if self.environments[..index].contains(environment) {
+                let message = format!("environment `{environment}` is listed twice");
+                refuse(&[Step::Value("environments"), Step::Item(index)], &message);
             }
-            seen.push(environment);
         }
         let wanted = &self.workstation.environment;
         if !self.environments.contains(wanted) {
-            let known: Vec<_> = self
-                .environments
-                .iter()
-                .map(EnvironmentName::as_str)
-                .collect();
-            return refuse(
-                wanted.as_str(),
-                format!(
-                    "`workstation.environment` is `{wanted}`, which is none of: {}",
-                    known.join(", ")
-                ),
+            let known: Vec<_> = self.environments.iter().map(AsRef::as_ref).collect();
+            let message = format!(
+                "`workstation.environment` is `{wanted}`, which is none of: {}",
+                known.join(", ")
             );
+            let place = [Step::Value("workstation"), Step::Value("environment")];
+            refuse(&place, &message);
         }
-        Ok(())
+        faults
     }
 
     /// The repository that ledgers are published in.
@@ -214,6 +240,26 @@ mod tests {
         let text = PLATFORM.replace("0.1.0", "99.0.0") + "novelty: 1\n";
         let error = Platform::parse("platform.yaml", text.as_bytes()).unwrap_err();
         assert!(error.to_string().contains("needs devenv 99.0.0"), "{error}");
+        let text = format!("{text}devenv_download: \"https://tools.example/\\e[2J\"\n");
+        let error = Platform::parse("platform.yaml", text.as_bytes()).unwrap_err();
+        let hint = error.hints().join("\n");
+        assert!(hint.contains("from https://tools.example/"), "{hint}");
+        assert!(!hint.contains('\u{1b}'), "{hint:?}");
+    }
+
+    #[test]
+    fn where_newer_programs_are_is_a_page() {
+        for (address, is_right) in [
+            ("https://tools.example/devenv", true),
+            ("http://tools.example/devenv", false),
+            ("javascript:alert(1)", false),
+            ("tools.example", false),
+        ] {
+            let text = format!("{PLATFORM}devenv_download: \"{address}\"\n");
+            let text = text.replace("containers:   # none yet\n", "");
+            let read = Platform::parse("platform.yaml", text.as_bytes());
+            assert_eq!(read.is_ok(), is_right, "{address}: {read:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -11,11 +12,14 @@ use super::commit::Commit;
 use super::digest::Digest;
 use super::ledger::{LARGEST_NUMBER, Ledger};
 use super::name::{ContainerName, FileName, PlatformName, Version};
-use super::statement::{Part, Subject};
+use super::subject::{Part, Subject};
 use super::trust_file::TrustFile;
+use super::visible::visible;
 
 /// More artifacts in one image than this are refused.
 pub const MOST_ARTIFACTS: usize = 100;
+/// More findings of a policy about one image than this are refused.
+pub const MOST_FINDINGS: usize = 5000;
 
 /// What can be claimed, each with its own type of predicate.
 pub trait Predicate: Serialize + DeserializeOwned {
@@ -52,6 +56,104 @@ pub struct BuildPredicate {
     /// The platform's own base image beneath it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
+    /// What it was taken over from, where production did not build it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
+    /// The SHA-256 of the list of its packages, which is attached to it ([`super::sbom`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbom: Option<Digest>,
+    /// What the commit's policy said, where it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyVerdict>,
+}
+
+/// An image that others built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imported {
+    /// A repository, or `archive` and the file's name.
+    pub from: String,
+    /// Of the manifest there, or of the archive.
+    pub digest: Digest,
+}
+
+/// What a policy said about an image that it did not refuse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyVerdict {
+    /// The SHA-256 of `policy.yaml`.
+    pub sha256: Digest,
+    /// What the operator was warned of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warned: Vec<String>,
+    /// What somebody let pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waived: Vec<WaivedFinding>,
+}
+
+/// A finding that somebody let pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaivedFinding {
+    /// The rule and what was found.
+    pub finding: String,
+    /// The last day of the waiver.
+    pub until: Date,
+    /// Who answers for it.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl BuildPredicate {
+    /// What it says besides version, commit and time: by name, a line each.
+    pub fn more(&self) -> Vec<(&'static str, String)> {
+        let mut more: Vec<(&str, String)> = Vec::new();
+        let artifacts = self.artifacts.iter();
+        more.extend(artifacts.map(|(name, digest)| ("artifact", format!("{name} {digest}"))));
+        let base = self.base.iter();
+        more.extend(base.map(|it| ("base", format!("{} {}", it.container, it.digest))));
+        let imported = self.imported.iter();
+        more.extend(
+            imported.map(|it| ("imported", format!("{} {}", visible(&it.from), it.digest))),
+        );
+        more.extend(judged(self.sbom.as_ref(), self.policy.as_ref()));
+        more
+    }
+}
+
+impl ReferencePredicate {
+    /// The same of a reference.
+    pub fn more(&self) -> Vec<(&'static str, String)> {
+        judged(self.sbom.as_ref(), self.policy.as_ref())
+    }
+}
+
+fn judged(sbom: Option<&Digest>, policy: Option<&PolicyVerdict>) -> Vec<(&'static str, String)> {
+    let mut more: Vec<(&str, String)> = Vec::new();
+    more.extend(sbom.map(|it| ("sbom", it.to_string())));
+    if let Some(policy) = policy {
+        more.push(("policy", policy.sha256.to_string()));
+        let warned = policy.warned.iter();
+        more.extend(warned.map(|it| ("warned", visible(it))));
+        more.extend(policy.waived.iter().map(|it| {
+            let (finding, name) = (visible(&it.finding), visible(&it.name));
+            let reason = visible(&it.reason);
+            let text = format!("{finding}, until {} by {name}: {reason}", it.until);
+            ("waived", text)
+        }));
+    }
+    more
+}
+
+fn check_findings(policy: Option<&PolicyVerdict>) -> Result<(), String> {
+    let findings = policy.map_or(0, |it| it.warned.len() + it.waived.len());
+    if findings <= MOST_FINDINGS {
+        return Ok(());
+    }
+    Err(format!(
+        "it lists {findings} findings; there may be {MOST_FINDINGS}"
+    ))
 }
 
 /// A base image of the platform.
@@ -78,6 +180,12 @@ pub struct ReferencePredicate {
     pub reference_sha256: Digest,
     /// When it was made.
     pub created: Timestamp,
+    /// The SHA-256 of the list of its packages, which is attached to it ([`super::sbom`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbom: Option<Digest>,
+    /// What the commit's policy said, where it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyVerdict>,
 }
 
 /// This trust file follows the one before it. `urn:devenv:trust:1`
@@ -114,7 +222,7 @@ impl Predicate for BuildPredicate {
                 self.artifacts.len()
             ));
         }
-        Ok(())
+        check_findings(self.policy.as_ref())
     }
 }
 
@@ -131,7 +239,7 @@ impl Predicate for ReferencePredicate {
 
     fn validate(&self, _: &Subject) -> Result<(), String> {
         if (1..=LARGEST_NUMBER).contains(&self.number) {
-            Ok(())
+            check_findings(self.policy.as_ref())
         } else {
             Err(format!("`{}` is not a reference's number", self.number))
         }

@@ -1,5 +1,6 @@
 //! Durations, sizes and processor shares as the files write them.
 
+use crate::model::visible::visible;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -52,7 +53,7 @@ impl std::str::FromStr for Span {
             .ok_or_else(|| {
                 format!(
                     "`{}` is not a time span (500ms, 10s, 2m, 1h; at most 24h)",
-                    text.escape_default()
+                    visible(text)
                 )
             })
     }
@@ -108,7 +109,7 @@ impl std::str::FromStr for ByteSize {
                     .filter(|value| *value <= 1 << 50)
                     .map(Self)
             })
-            .ok_or_else(|| format!("`{}` is not a size (512MiB, 1GiB)", text.escape_default()))
+            .ok_or_else(|| format!("`{}` is not a size (512MiB, 1GiB)", visible(text)))
     }
 }
 

@@ -95,7 +95,11 @@ fn reachable(before: Option<&Side>, after: &Side) -> Vec<Risk> {
         found.push(risk("publish", why));
     }
     let shown = before.map_or(&[][..], |side| &side.routes);
-    for route in after.routes.iter().filter(|it| !shown.contains(it)) {
+    for route in after
+        .routes
+        .iter()
+        .filter(|it| !shown.iter().any(|other| other.is_at(it)))
+    {
         let why = match &route.host {
             Some(host) => format!("the name {host} has to lead to the proxy, with a certificate"),
             None if route.prefix() == "/" => {
@@ -107,15 +111,18 @@ fn reachable(before: Option<&Side>, after: &Side) -> Vec<Risk> {
         };
         found.push(risk("routes", why));
     }
-    for route in shown.iter().filter(|it| !after.routes.contains(it)) {
+    for route in shown
+        .iter()
+        .filter(|it| !after.routes.iter().any(|other| other.is_at(it)))
+    {
         found.push(risk("routes", format!("links to {route} break")));
     }
     found
 }
 
 fn secrets(before: Option<&Side>, after: &Side) -> Vec<Risk> {
-    let had = before.map_or(&[][..], |side| &side.run.secrets);
-    let new = after.run.secrets.iter().filter(|it| !had.contains(it));
+    let had = |name| before.is_some_and(|side| side.run.secret_names().any(|it| it == name));
+    let new = after.run.secret_names().filter(|it| !had(*it));
     new.map(|name| {
         let why = format!("production has to have a value of {name} before it starts");
         risk("secrets", why)

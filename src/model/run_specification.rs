@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::container::{ConfigurationSettings, Definition, Health, Kind, Publish, Until};
+use super::image_configuration::ImageDefaults;
 use super::name::{ConfigurationName, ContainerName, VariableName, VolumeName};
 use super::platform::Defaults;
 use super::quantity::{ByteSize, Cpus, Span};
@@ -37,9 +38,15 @@ pub struct RunSpecification {
     /// Names of secret environment variables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<VariableName>,
+    /// Secrets whose values are in files, and where those are. Only their folders are in memory.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secret_files: BTreeMap<VariableName, AbsolutePath>,
     /// How to know that it works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Whether the image's own `HEALTHCHECK` counts instead; the image's configuration says so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub image_health: bool,
     /// Limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
@@ -93,6 +100,7 @@ impl RunSpecification {
             .map(|shared| shared.volumes.clone())
             .unwrap_or_default();
         volumes.extend(definition.volumes.clone());
+        let secrets = definition.secrets.iter();
         Self {
             kind: definition.kind,
             once: definition.once,
@@ -103,8 +111,16 @@ impl RunSpecification {
             volumes,
             environment: definition.environment.clone(),
             configurations: definition.configurations.clone(),
-            secrets: definition.secrets.clone(),
+            secrets: secrets
+                .clone()
+                .filter(|it| it.file.is_none())
+                .map(|it| it.name.clone())
+                .collect(),
+            secret_files: secrets
+                .filter_map(|it| Some((it.name.clone(), it.file.clone()?)))
+                .collect(),
             health: definition.health.clone(),
+            image_health: false,
             memory: definition
                 .memory
                 .or_else(|| shared.and_then(|shared| shared.memory)),
@@ -123,11 +139,23 @@ impl RunSpecification {
         }
     }
 
+    /// The same, with what the image says where the definition is silent.
+    #[must_use]
+    pub fn of_image(mut self, image: &ImageDefaults) -> Self {
+        self.image_health = self.health.is_none() && image.has_health;
+        self
+    }
+
+    /// Every secret that it takes a value of.
+    pub fn secret_names(&self) -> impl Iterator<Item = &VariableName> {
+        self.secrets.iter().chain(self.secret_files.keys())
+    }
+
     /// How far others that need this container wait where they do not say.
     pub fn default_until(&self) -> Until {
         if self.once {
             Until::Completed
-        } else if self.health.is_some() {
+        } else if self.health.is_some() || self.image_health {
             Until::Healthy
         } else {
             Until::Started

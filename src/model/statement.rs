@@ -1,14 +1,10 @@
 //! in-toto statements: what a signature says about which image.
 //! Source of the format: <https://github.com/in-toto/attestation/tree/main/spec/v1>.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-use super::digest::Digest;
-use super::name::{ContainerName, PlatformName};
 use super::predicate::Predicate;
+pub use super::subject::{Part, Subject, SubjectName};
 use super::visible::visible;
 
 /// The statement type that is written.
@@ -25,36 +21,6 @@ pub struct Statement<P> {
     /// What is claimed.
     pub predicate: P,
 }
-
-/// The image that a statement is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
-    /// Its logical name, which is no host's.
-    pub name: SubjectName,
-    /// The digest of its manifest or index.
-    pub digest: Digest,
-}
-
-/// `<platform>/<container>`, or `<platform>/trust`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubjectName {
-    /// The platform.
-    pub platform: PlatformName,
-    /// What of it.
-    pub part: Part,
-}
-
-/// A part of a platform that statements are about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
-    /// A container's image.
-    Container(ContainerName),
-    /// The trust file. No container can have its name.
-    Trust,
-}
-
-/// How [`Part::Trust`] is written.
-const TRUST: &str = "trust";
 
 /// Why bytes are not the statement that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,56 +116,10 @@ impl<P: Predicate> Statement<P> {
     }
 }
 
-impl fmt::Display for SubjectName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.platform, self.part)
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Container(name) => name.fmt(f),
-            Self::Trust => f.write_str(TRUST),
-        }
-    }
-}
-
-impl SubjectName {
-    /// A container of a platform.
-    pub fn container(platform: &PlatformName, name: &ContainerName) -> Self {
-        Self {
-            platform: platform.clone(),
-            part: Part::Container(name.clone()),
-        }
-    }
-}
-
-impl FromStr for SubjectName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/').and_then(|(platform, part)| {
-            Some(Self {
-                platform: PlatformName::new(platform).ok()?,
-                part: match part {
-                    TRUST => Part::Trust,
-                    name => Part::Container(ContainerName::new(name).ok()?),
-                },
-            })
-        });
-        parts.ok_or_else(|| {
-            format!(
-                "its subject is named `{}`, not `<platform>/<container>`",
-                visible(text)
-            )
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::digest::Digest;
     use crate::model::ledger::Ledger;
     use crate::model::predicate::BuildPredicate;
     use crate::model::testing::{build, ledger, ledger_statement};

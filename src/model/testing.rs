@@ -81,6 +81,9 @@ pub(crate) fn build(name: &str) -> Statement<BuildPredicate> {
         artifacts: [(FileName::new("billing.war").unwrap(), Digest::of(b"war"))].into(),
         built: time(1),
         base: None,
+        imported: None,
+        sbom: None,
+        policy: None,
     };
     about(name, image(name), predicate)
 }
@@ -93,6 +96,8 @@ pub(crate) fn reference(number: u64) -> Statement<ReferencePredicate> {
         commit: "c0ffee".repeat(7)[..40].parse().unwrap(),
         reference_sha256: Digest::of(b"reference.yaml"),
         created: time(number.try_into().unwrap()),
+        sbom: None,
+        policy: None,
     };
     about("front", proxy(number), predicate)
 }

@@ -1,5 +1,6 @@
 //! Short texts with a grammar that end up in engine calls, shell commands and proxy templates.
 
+use crate::model::visible::visible;
 /// Makes a newtype like [`super::name`]'s, for text that is no name.
 macro_rules! text {
     ($(#[$docs:meta])* $type:ident, $what:literal, $valid:expr) => {
@@ -16,7 +17,7 @@ macro_rules! text {
                 if valid(&text) {
                     Ok(Self(text))
                 } else {
-                    Err(format!(concat!("`{}` is not ", $what), text.escape_default()))
+                    Err(format!(concat!("`{}` is not ", $what), visible(&text)))
                 }
             }
 
@@ -60,6 +61,33 @@ text!(
             && text.chars().all(|c| c.is_ascii_graphic() && !":,\"'\\$`;*?".contains(c))
     }
 );
+text!(
+    /// A path of the user's machine: from `/`, from a drive, or from `~/`, the user's folder.
+    HostPath,
+    "a path of this machine (from `/`, `~/` or a drive such as `C:\\`, without `..`)",
+    |text| {
+        let drive = text.as_bytes();
+        let is_drive = drive.len() > 2
+            && drive[0].is_ascii_alphabetic()
+            && drive[1] == b':'
+            && [b'/', b'\\'].contains(&drive[2]);
+        (text.starts_with('/') || text.starts_with("~/") || is_drive)
+            && text.len() <= 4096
+            && !text.split(['/', '\\']).any(|part| part == ".." || part == ".")
+            && !text.chars().any(char::is_control)
+    }
+);
+
+impl HostPath {
+    /// The path with `~` as the folder `home`.
+    pub fn below(&self, home: &str) -> String {
+        match self.0.strip_prefix("~/") {
+            Some(rest) => format!("{}/{rest}", home.trim_end_matches(['/', '\\'])),
+            None => self.0.clone(),
+        }
+    }
+}
+
 text!(
     /// A path in a URL.
     RoutePath,

@@ -1,9 +1,9 @@
 //! What a proposal's branch on the server is called.
 
 use super::Proposal;
-use crate::context::Context;
 use crate::definitions::Definitions;
 use crate::error::Result;
+use crate::home::session::Session;
 use crate::model::digest::Digest;
 
 /// Characters of a user's name that are taken.
@@ -12,11 +12,11 @@ const LONGEST_USER: usize = 40;
 /// `devenv/<user>/<container>-h<digits>`: always the same for one proposal. Not from a digit and
 /// not to the end of digits only: GitLab takes such for the number of an issue.
 pub(super) fn branch(
-    context: &Context,
+    session: &Session,
     definitions: &Definitions,
     proposal: &Proposal,
 ) -> Result<String> {
-    let email = definitions.author(context.now())?.email;
+    let email = definitions.author(session.home.now())?.email;
     let name = &proposal.container;
     let what = format!("{email} {} {name} {}", proposal.base, proposal.begun);
     let digest = Digest::of(what.as_bytes());

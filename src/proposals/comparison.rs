@@ -6,20 +6,20 @@ use serde::Serialize;
 
 use super::Proposal;
 use super::effect::{Effect, bases, proposed, runs};
-use crate::build::packages::Packages;
-use crate::build::probe::Looker;
-use crate::context::{Context, OpenPlatform};
 use crate::definitions::{Definitions, FileChange};
 use crate::engine::docker::EngineImage;
 use crate::error::{Error, Kind, Result};
-use crate::evidence::Wanted;
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state;
 use crate::model::container::Kind as ContainerKind;
 use crate::model::digest::Digest;
 use crate::model::name::ContainerName;
 use crate::model::reference::ReferenceContainer;
 use crate::model::risk::Side;
-use crate::prepare::{Chosen, Preparation};
-use crate::state;
+use crate::release::build::packages::Packages;
+use crate::release::build::probe::Looker;
+use crate::verify::choose::{Chosen, Preparation};
+use crate::verify::evidence::Wanted;
 
 /// What one proposal changes.
 #[derive(Debug, Serialize)]
@@ -65,12 +65,12 @@ pub struct PackageChange {
 impl Comparison {
     /// Compares a proposal with what it began at and with what production runs now. Without an
     /// engine nothing is told of images.
-    pub async fn of(context: &Context, open: &OpenPlatform, proposal: &Proposal) -> Result<Self> {
+    pub async fn of(session: &Session, open: &OpenPlatform, proposal: &Proposal) -> Result<Self> {
         let name = &proposal.container;
-        let definitions = context.definitions(&open.name)?;
-        let now = proposal.snapshot(context, open, &definitions)?;
-        let registry = context.registry();
-        let preparation = Preparation::new(context, open, registry.as_ref());
+        let definitions = session.definitions(&open.name)?;
+        let now = proposal.snapshot(session, open, &definitions)?;
+        let registry = session.registry();
+        let preparation = Preparation::new(session, open, registry.as_ref());
         let environment = &open.platform.workstation.environment;
         let found = found(preparation.current(environment).await)?;
         let released = found.as_ref().ok().and_then(|chosen| {
@@ -84,7 +84,7 @@ impl Comparison {
         let after = proposed(&definitions, now, name)?;
         let image = match (released, proposal.built) {
             (Some(entry), Some(built)) => {
-                images(context, open, &preparation, (name, entry), &built.image).await
+                images(session, open, &preparation, (name, entry), &built.image).await
             }
             _ => None,
         };
@@ -149,7 +149,7 @@ async fn accepted(
 
 /// Compares images that are on the engine; what cannot be read is told, and is no error.
 async fn images(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     preparation: &Preparation<'_>,
     (name, entry): (&ContainerName, &ReferenceContainer),
@@ -157,18 +157,18 @@ async fn images(
 ) -> Option<ImageComparison> {
     let compared = async {
         let released = accepted(preparation, name, entry).await?;
-        let (engine, _) = context.engine()?;
+        let (engine, _) = session.engine()?;
         let looker = Looker {
             docker: &engine,
-            owner: &state::Owner::load(&context.paths)?.id,
+            owner: &state::Owner::load(&session.home.paths)?.id,
             platform: &open.name,
         };
         compare(&looker, &released, local).await
     };
     compared.await.unwrap_or_else(|error: Error| {
         let why = error.chain().join(": ");
-        context
-            .ui
+        session
+            .reporter
             .note(&format!("the images are not compared: {why}"));
         None
     })

@@ -4,20 +4,19 @@
 use std::path::PathBuf;
 
 use super::Proposal;
-use super::propose::expect;
 use super::refusal;
 use super::sent::{Sent, Typed};
-use crate::context::{Context, OpenPlatform};
 use crate::definitions::{Cause, CommitId, Definitions, Shipment, Shipped};
 use crate::error::{Error, Kind, PathContext, Result};
-use crate::forge::{self, Draft, Forge, Request};
+use crate::home::session::{OpenPlatform, Session};
 use crate::model::forge::ForgeKind;
 use crate::model::name::ContainerName;
-use crate::ui::progress::Work;
+use crate::proposals::forge::{self, Draft, Forge, Request};
+use crate::system::{Here, System as _};
 
 /// What is sent, and where.
 pub(super) struct Parcel<'a> {
-    pub(super) context: &'a Context,
+    pub(super) session: &'a Session,
     pub(super) open: &'a OpenPlatform,
     pub(super) container: &'a ContainerName,
     pub(super) forge: &'a dyn Forge,
@@ -55,12 +54,12 @@ impl Parcel<'_> {
         let before = expect(definitions, proposal, &self.draft.source)?;
         // A branch that a try left behind, without ever becoming a request, is nobody's either.
         let first = proposal.sent.as_ref().is_none_or(|it| it.commit.is_none());
-        let author = definitions.author(self.context.now())?;
+        let author = definitions.author(self.session.home.now())?;
         let message = self.message();
         let commit = definitions.commit_as(self.newest, self.merged, &message, &author, before)?;
         let sent = proposal.sent.get_or_insert_with(|| self.sent());
         sent.sending = Some(commit);
-        proposal.save(self.context, self.open)?;
+        proposal.save(self.session, self.open)?;
         let said = self.push(definitions, commit, before).await?;
         let made = self.request(&said).await;
         let made = made.and_then(|answer| Ok((answer, self.write(definitions, commit)?)));
@@ -90,11 +89,11 @@ impl Parcel<'_> {
             description: self.draft.description.clone(),
             request: request.clone(),
             topic: topic.filter(|_| !self.makes_a_branch()),
-            at: Some(self.context.now()),
+            at: Some(self.session.home.now()),
             ..self.sent()
         });
         proposal.typed = None;
-        proposal.save(self.context, self.open)?;
+        proposal.save(self.session, self.open)?;
         Ok(Delivered {
             commit,
             request,
@@ -124,7 +123,7 @@ impl Parcel<'_> {
         let mut words = self.typed.clone();
         let before = proposal.sent.as_ref().and_then(|it| it.typed.clone());
         if updated && self.forge.keeps_words() {
-            self.context.ui.warn(&format!(
+            self.session.reporter.warn(&format!(
                 "only the commit was sent: {} takes title and description of a new {} alone; a token changes them",
                 self.forge.kind(),
                 self.forge.kind().request(),
@@ -137,7 +136,7 @@ impl Parcel<'_> {
             } else {
                 ("no draft", "a draft")
             };
-            self.context.ui.warn(&format!(
+            self.session.reporter.warn(&format!(
                 "the {} is {is}: {} has no way to make it {change} but its own page",
                 self.forge.kind().request(),
                 self.forge.kind(),
@@ -172,9 +171,9 @@ impl Parcel<'_> {
     ) -> Result<Vec<String>> {
         let delivery = self.forge.delivery(self.draft);
         if let Some(lost) = &delivery.lost {
-            self.context.ui.warn(lost);
+            self.session.reporter.warn(lost);
         }
-        let work = Work::begin(&self.context.ui, "proposal");
+        let work = self.session.reporter.work("proposal");
         let creates = delivery.creates;
         let shipment = Shipment {
             commit,
@@ -238,7 +237,7 @@ impl Parcel<'_> {
             return self.heard(said).map(Some);
         };
         let what = kind.request();
-        self.context.ui.note(&match &self.request {
+        self.session.reporter.note(&match &self.request {
             Some(request) => format!(
                 "without a token the words of {} stay as they are",
                 request.url
@@ -252,8 +251,8 @@ impl Parcel<'_> {
     fn heard(&self, said: &[String]) -> Result<Request> {
         let heard = self.forge.heard(said);
         if heard.foreign > 0 {
-            self.context
-                .ui
+            self.session
+                .reporter
                 .warn("the server named addresses on other hosts than its own: they are not shown");
         }
         match &heard.request {
@@ -279,7 +278,7 @@ impl Parcel<'_> {
             Ok(true) => {
                 proposal.sent = None;
                 // The record is of use only for a branch that is there.
-                let _ = proposal.save(self.context, self.open);
+                let _ = proposal.save(self.session, self.open);
                 error.hint(format!(
                     "the branch {branch} was removed from the server again"
                 ))
@@ -297,8 +296,12 @@ impl Parcel<'_> {
             return Ok(Vec::new());
         }
         let name = &self.typed.title;
-        let folder = self.context.paths.requests(&self.open.name, self.container);
-        std::fs::create_dir_all(&folder).at(Kind::Usage, "create", &folder)?;
+        let folder = self
+            .session
+            .home
+            .paths
+            .requests(&self.open.name, self.container);
+        Here::create_private(&folder).at(Kind::Usage, "create", &folder)?;
         let text = format!(
             "{name}\n\n{}\nThe following changes since commit {}\n\nare available in the git repository at\n\n  {} {}\n\nfor you to merge into {} up to {commit}\n",
             self.draft.description,
@@ -318,5 +321,19 @@ impl Parcel<'_> {
             written.push(path);
         }
         Ok(written)
+    }
+}
+
+/// The branch on the server is as it was left, or not there.
+pub(super) fn expect(
+    definitions: &Definitions,
+    proposal: &Proposal,
+    branch: &str,
+) -> Result<Option<CommitId>> {
+    let there = definitions.branch_commit(branch)?;
+    let known = |commit: &CommitId| proposal.sent.as_ref().is_some_and(|it| it.knows(*commit));
+    match there {
+        Some(commit) if !known(&commit) => Err(refusal::overtaken(branch)),
+        there => Ok(there),
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::build::dockerfile::Dockerfile;
 use crate::definitions::{CommitId, Definitions};
 use crate::error::{Error, Result};
 use crate::model::catalogue::Catalogue;
@@ -14,6 +13,7 @@ use crate::model::name::ContainerName;
 use crate::model::reference::ReferenceContainer;
 use crate::model::risk::{Risk, Side, risks};
 use crate::model::run_specification::{ResolvedNeed, RunSpecification};
+use crate::release::build::dockerfile::Dockerfile;
 
 /// The difference between two sides, for one container.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -76,16 +76,25 @@ pub(super) fn proposed(
     commit: CommitId,
     name: &ContainerName,
 ) -> Result<Option<Side>> {
-    let catalogue = definitions.catalogue(commit)?;
+    proposed_in(&definitions.catalogue(commit)?, definitions, commit, name)
+}
+
+/// The same, where the commit's catalogue was read already.
+pub(super) fn proposed_in(
+    catalogue: &Catalogue,
+    definitions: &Definitions,
+    commit: CommitId,
+    name: &ContainerName,
+) -> Result<Option<Side>> {
     let Some(definition) = catalogue.definitions.get(name) else {
         return Ok(None);
     };
     Ok(Some(Side {
         run: RunSpecification::resolve(definition, &catalogue.platform.defaults),
-        needs: needs(&catalogue, definition),
+        needs: needs(catalogue, definition),
         uses: definition.uses.clone(),
         routes: definition.routes.clone(),
-        bases: bases(definitions, commit, name)?,
+        bases: bases_in(catalogue, definitions, commit, name)?,
     }))
 }
 
@@ -111,11 +120,20 @@ pub(super) fn bases(
     commit: CommitId,
     name: &ContainerName,
 ) -> Result<BTreeMap<ContainerName, String>> {
+    bases_in(&definitions.catalogue(commit)?, definitions, commit, name)
+}
+
+fn bases_in(
+    catalogue: &Catalogue,
+    definitions: &Definitions,
+    commit: CommitId,
+    name: &ContainerName,
+) -> Result<BTreeMap<ContainerName, String>> {
     let path = format!("containers/{name}/Dockerfile");
     let Some(text) = definitions.read(commit, &path)? else {
         return Ok(BTreeMap::new());
     };
-    let versions = definitions.catalogue(commit)?.platform.containers;
+    let versions = &catalogue.platform.containers;
     let dockerfile = Dockerfile::parse(&path, &text)?;
     let bases = dockerfile.bases().into_iter().map(|base| {
         let version = versions.get(base);

@@ -11,15 +11,15 @@ use tokio::time::{Instant, timeout_at};
 use super::Proposal;
 use super::reach::reach;
 use super::sent::Sent;
-use crate::context::{Context, OpenPlatform};
 use crate::definitions::{CommitId, Definitions, Upon};
 use crate::error::{Error, Result};
-use crate::forge::{Forge, Request, State};
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::{self, InstanceRecord, Owner};
 use crate::model::forge::ForgeKind;
 use crate::model::identity;
 use crate::model::name::{ContainerName, InstanceName};
+use crate::proposals::forge::{Forge, Request, State};
 use crate::release::local;
-use crate::state::{self, InstanceRecord, Owner};
 
 /// How long the forge is asked in all.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,22 +42,22 @@ pub struct Merged {
 /// What became of the proposals that were sent; merged ones are removed unless somebody needs them.
 /// `definitions` are fetched. What cannot be told of one proposal is a warning.
 pub async fn merged(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     definitions: &Definitions,
 ) -> Result<Vec<Merged>> {
-    let all = Proposal::all(context, open)?;
+    let all = Proposal::all(session, open)?;
     let sent: Vec<&Sent> = all.iter().filter_map(|it| it.sent.as_ref()).collect();
-    let mut requests = ask(context, open, definitions, &sent).await.into_iter();
+    let mut requests = ask(session, open, definitions, &sent).await.into_iter();
     let mut found = Vec::new();
     for proposal in &all {
         let Some(sent) = &proposal.sent else {
             continue;
         };
         let said = requests.next().flatten();
-        match look(context, open, definitions, proposal, sent, said).await {
+        match look(session, open, definitions, proposal, sent, said).await {
             Ok(merged) => found.extend(merged),
-            Err(error) => context.ui.warn(&format!(
+            Err(error) => session.reporter.warn(&format!(
                 "what became of the proposal about {} cannot be told: {}",
                 proposal.container,
                 error.chain().join(": ")
@@ -69,7 +69,7 @@ pub async fn merged(
 
 /// The forge's own word about each, where it can be asked: all at once, with one deadline.
 async fn ask(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     definitions: &Definitions,
     sent: &[&Sent],
@@ -82,13 +82,13 @@ async fn ask(
         if of_kind.is_empty() {
             continue;
         }
-        let forge = timeout_at(deadline, reach(context, open, definitions, Some(kind))).await;
+        let forge = timeout_at(deadline, reach(session, open, definitions, Some(kind))).await;
         let forge = forge.unwrap_or_else(|_| Err(too_slow()));
         let asked = of_kind.iter().map(|(_, sent)| one(&forge, sent, deadline));
         for ((index, sent), answer) in of_kind.iter().zip(join_all(asked).await) {
             match answer {
                 Ok(request) => answers[*index] = request,
-                Err(why) => context.ui.warn(&format!(
+                Err(why) => session.reporter.warn(&format!(
                     "what became of {} could not be asked: {why}",
                     sent.branch
                 )),
@@ -120,7 +120,7 @@ fn too_slow() -> Error {
 
 /// Keeps what is known of a request now, and finishes a merged one.
 async fn look(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     definitions: &Definitions,
     proposal: &Proposal,
@@ -139,7 +139,7 @@ async fn look(
         });
     }
     // Another command may have sent it again meanwhile: that is not what was asked about.
-    let proposal = Proposal::change(context, open, &proposal.container, |it| {
+    let proposal = Proposal::change(session, open, &proposal.container, |it| {
         if let Some(now) = &mut it.sent
             && now.commits() == sent.commits()
         {
@@ -150,7 +150,7 @@ async fn look(
     if state != Some(State::Merged) {
         return Ok(None);
     }
-    finish(context, open, definitions, &proposal)
+    finish(session, open, definitions, &proposal)
         .await
         .map(Some)
 }
@@ -169,18 +169,18 @@ fn arrived(definitions: &Definitions, sent: &Sent) -> Result<bool> {
 }
 
 async fn finish(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     definitions: &Definitions,
     proposal: &Proposal,
 ) -> Result<Merged> {
     let name = &proposal.container;
-    let instances = running(context, open, name)?;
-    let more = has_more(context, open, definitions, proposal)?;
+    let instances = running(session, open, name)?;
+    let more = has_more(session, open, definitions, proposal)?;
     let removed = instances.is_empty() && !more;
     if removed {
-        proposal.remove(context, open)?;
-        remove_images(context, open, proposal).await;
+        proposal.remove(session, open)?;
+        remove_images(session, open, proposal).await;
     }
     let sent = proposal.sent.as_ref();
     let url = sent
@@ -197,17 +197,17 @@ async fn finish(
 
 /// Whether anything stands in the work tree that was neither sent nor is in the target now.
 fn has_more(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     definitions: &Definitions,
     proposal: &Proposal,
 ) -> Result<bool> {
-    let path = context.paths.worktree(&open.name, &proposal.container);
+    let path = session.home.paths.worktree(&open.name, &proposal.container);
     if !path.join(".git").exists() {
         // Removed by hand; a folder that is no work tree any more is nobody's to remove.
         return Ok(path.exists());
     }
-    let snapshot = proposal.snapshot(context, open, definitions)?;
+    let snapshot = proposal.snapshot(session, open, definitions)?;
     if !proposal.outside(definitions, snapshot)?.is_empty()
         || !definitions.ignored_files(&path)?.is_empty()
     {
@@ -247,13 +247,13 @@ fn has_more(
 
 /// Instances that run a container from its proposal.
 pub fn running(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     name: &ContainerName,
 ) -> Result<Vec<InstanceName>> {
     let mut found = Vec::new();
-    for instance in state::instances(&context.paths, &open.name)? {
-        let record = InstanceRecord::load(&context.paths, &open.name, &instance)?;
+    for instance in state::instances(&session.home.paths, &open.name)? {
+        let record = InstanceRecord::load(&session.home.paths, &open.name, &instance)?;
         let runs = |it: InstanceRecord| it.asks_for_something() && it.local.contains(name);
         if record.is_some_and(runs) {
             found.push(instance);
@@ -263,13 +263,13 @@ pub fn running(
 }
 
 /// Removes what was built of a proposal, now and before, as far as nothing runs it.
-pub async fn remove_images(context: &Context, open: &OpenPlatform, proposal: &Proposal) {
-    let Ok((engine, _)) = context.engine() else {
+pub async fn remove_images(session: &Session, open: &OpenPlatform, proposal: &Proposal) {
+    let Ok((engine, _)) = session.engine() else {
         return;
     };
     let mut tags = proposal.tags(&open.platform.proxy);
     let place = format!("{}/{}:", local::REPOSITORY, proposal.container);
-    if let (Ok(owner), Ok(images)) = (Owner::load(&context.paths), engine.images().await) {
+    if let (Ok(owner), Ok(images)) = (Owner::load(&session.home.paths), engine.images().await) {
         let has = |labels: &BTreeMap<String, String>, name: &str, value: &str| {
             labels.get(name).is_some_and(|it| it == value)
         };

@@ -2,133 +2,212 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
-use super::{Bench, Proposal};
-use crate::context::{Context, OpenPlatform};
+use super::Proposal;
+use crate::converge::desired::{Image, Source};
+use crate::converge::select::Selection;
 use crate::definitions::CommitId;
-use crate::desired::{Image, Source};
+use crate::engine::Engine;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
-use crate::evidence::VerifiedImage;
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::InstanceRecord;
 use crate::model::image::Repository;
 use crate::model::name::{ContainerName, Version};
 use crate::model::reference::{Reference, ReferenceContainer};
 use crate::model::run_specification::{ResolvedNeed, RunSpecification};
-use crate::prepare::Chosen;
+use crate::release::Desk;
 use crate::release::local::{Built, Local, repository};
-use crate::select::Selection;
-use crate::state::InstanceRecord;
+use crate::verify::evidence::VerifiedImage;
 
-/// The images of containers that run from proposals.
-#[derive(Debug, Clone, Default)]
-pub struct Locals {
-    /// By container; the proxy among them where routes differ.
-    pub images: BTreeMap<ContainerName, VerifiedImage>,
-    /// The proposals that they were built of just now.
-    pub commits: BTreeMap<ContainerName, CommitId>,
+/// What one container runs.
+#[derive(Debug, Clone)]
+pub enum RunImage {
+    /// Production's, verified.
+    Released(VerifiedImage),
+    /// Built here from a proposal; nobody signed it.
+    Local(LocalImage),
 }
 
-impl Locals {
-    /// Builds what the instance runs from proposals, and lays it over the reference: image and run
-    /// specification both. Where routes differ, the proxy is built for them too. Without `build`,
-    /// what was built last stands for it.
-    pub async fn of(
-        context: &Context,
+/// An image that was built here from a proposal.
+#[derive(Debug, Clone)]
+pub struct LocalImage {
+    /// For the engine.
+    pub image: Image,
+    /// The proposal that it was built from just now; `None`: it was built before.
+    pub commit: Option<CommitId>,
+}
+
+impl RunImage {
+    /// For the engine.
+    pub fn image(&self) -> &Image {
+        match self {
+            Self::Released(verified) => &verified.image,
+            Self::Local(local) => &local.image,
+        }
+    }
+
+    /// Whose keys signed it, and the definitions commit that it was built from; `None`: nobody's.
+    pub fn released(&self) -> Option<&VerifiedImage> {
+        match self {
+            Self::Released(verified) => Some(verified),
+            Self::Local(_) => None,
+        }
+    }
+}
+
+/// Whether proposals are built, or what was built of them last stands for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Building {
+    /// What changed is built.
+    Now,
+    /// For a plan: nothing is built.
+    AsLast,
+}
+
+/// Production's verified reference with proposals laid over it: not a thing that anybody signed.
+#[derive(Debug)]
+pub struct Overlay {
+    /// What runs: run specifications and routes of proposals in place of production's.
+    pub reference: Reference,
+    /// What runs from proposals, by container; the proxy among them where routes differ.
+    pub locals: BTreeMap<ContainerName, LocalImage>,
+}
+
+impl Overlay {
+    /// Lays the proposals that the instance runs over a verified reference. Where routes differ,
+    /// the proxy is built for them too.
+    ///
+    /// # Errors
+    /// A proposal that cannot be built; for a plan, one that was never built.
+    pub async fn new(
+        session: &Session,
         open: &OpenPlatform,
         engine: &Docker,
         record: &InstanceRecord,
-        chosen: &mut Chosen,
-        build: bool,
+        verified: &Reference,
+        building: Building,
     ) -> Result<Self> {
-        let mut locals = Self::default();
-        let reference = &mut chosen.verified.reference;
+        let mut overlay = Self {
+            reference: verified.clone(),
+            locals: BTreeMap::new(),
+        };
         let mut rerouted = None;
         for name in &record.local {
-            let Some(mut proposal) = Proposal::find(context, open, name)? else {
+            let Some(mut proposal) = Proposal::find(session, open, name)? else {
                 let text = format!("there is no proposal about {name} any more: it is not LOCAL");
-                context.ui.warn(&text);
+                session.reporter.warn(&text);
                 continue;
             };
-            let local = if build {
-                proposal.build(context, open, engine, false).await?
-            } else {
-                proposal.as_built(context, open)?
+            let local = match building {
+                Building::Now => proposal.build(session, open, engine, false).await?,
+                Building::AsLast => proposal.as_built(session, open)?,
             };
-            let entry = entry(&local, reference)?;
-            let before = reference.containers.insert(name.clone(), entry);
-            let before = before.map(|it| it.routes).unwrap_or_default();
-            if before != reference.containers[name].routes {
+            let image = local_image(engine, local.built, local.repository.clone()).await?;
+            if overlay.lay(name, &local, image, building)? {
                 rerouted = Some(proposal);
             }
-            if build {
-                locals.commits.insert(name.clone(), local.commit);
-            }
-            locals.insert(name, local.built, &local.repository, context.now());
-            context.ui.warn(&format!(
+            session.reporter.warn(&format!(
                 "{name} is LOCAL ({}): built here from your proposal, signed by nobody",
                 local.built.version()
             ));
         }
         if let Some(proposal) = rerouted.filter(|_| record.proxy) {
-            if !build {
-                let text = "a plan cannot show the proxy for routes that were never built";
-                let built = proposal.proxy.ok_or_else(|| Error::usage(text))?;
-                let proxy = reference.proxy.clone();
-                locals.insert(&proxy, built, &repository(&proxy)?, context.now());
-                return Ok(locals);
-            }
-            let mut bench = Bench::open(context, open)?;
-            let desk = bench.desk(open, context);
-            let before = proposal.proxy;
-            let (built, place) = desk.build_local_proxy(engine, reference, before).await?;
-            Proposal::change(context, open, &proposal.container, |it| {
-                it.proxy = Some(built);
-            })?;
-            let proxy = reference.proxy.clone();
-            locals.insert(&proxy, built, &place, context.now());
-            context.ui.warn(&format!(
-                "{proxy} is LOCAL too ({}): the proposal changes routes",
-                built.version()
-            ));
+            overlay
+                .reroute(session, open, engine, &proposal, building)
+                .await?;
         }
-        Ok(locals)
+        Ok(overlay)
+    }
+
+    /// Gives whether its routes are others than production's.
+    fn lay(
+        &mut self,
+        name: &ContainerName,
+        local: &Local,
+        image: Image,
+        building: Building,
+    ) -> Result<bool> {
+        let entry = entry(local, &image, &self.reference)?;
+        let routes = entry.routes.clone();
+        let before = self.reference.containers.insert(name.clone(), entry);
+        let commit = (building == Building::Now).then_some(local.commit);
+        self.locals
+            .insert(name.clone(), LocalImage { image, commit });
+        let before = before.map(|it| it.routes).unwrap_or_default();
+        let is_same = before.len() == routes.len();
+        Ok(!(is_same && before.iter().zip(&routes).all(|(a, b)| a.is_at(b))))
+    }
+
+    /// The proxy with the routes of the proposals.
+    async fn reroute(
+        &mut self,
+        session: &Session,
+        open: &OpenPlatform,
+        engine: &Docker,
+        proposal: &Proposal,
+        building: Building,
+    ) -> Result<()> {
+        let proxy = self.reference.proxy.clone();
+        if building == Building::AsLast {
+            let text = "a plan cannot show the proxy for routes that were never built";
+            let built = proposal.proxy.ok_or_else(|| Error::usage(text))?;
+            let image = local_image(engine, built, repository(&proxy)?).await?;
+            self.locals.insert(
+                proxy,
+                LocalImage {
+                    image,
+                    commit: None,
+                },
+            );
+            return Ok(());
+        }
+        let desk = Desk::workstation(session, open)?;
+        let (built, place) = desk
+            .build_local_proxy(engine, &self.reference, proposal.proxy)
+            .await?;
+        Proposal::change(session, open, &proposal.container, |it| {
+            it.proxy = Some(built);
+        })?;
+        let image = local_image(engine, built, place).await?;
+        session.reporter.warn(&format!(
+            "{proxy} is LOCAL too ({}): the proposal changes routes",
+            built.version()
+        ));
+        self.locals.insert(
+            proxy,
+            LocalImage {
+                image,
+                commit: None,
+            },
+        );
+        Ok(())
     }
 
     /// Whether a container runs from its proposal: what is not selected is not LOCAL any more.
     pub fn runs(&self, name: &ContainerName, selection: &Selection) -> bool {
-        self.images.contains_key(name) && selection.why.contains_key(name)
-    }
-
-    fn insert(
-        &mut self,
-        name: &ContainerName,
-        built: Built,
-        repository: &Repository,
-        now: Timestamp,
-    ) {
-        let image = Image {
-            repository: repository.clone(),
-            digest: built.image,
-            accepted: vec![built.image],
-            architectures: Vec::new(),
-            version: built.version(),
-            source: Source::Local,
-        };
-        let image = VerifiedImage {
-            image,
-            signers: Vec::new(),
-            commit: String::new(),
-            built: now,
-        };
-        self.images.insert(name.clone(), image);
+        self.locals.contains_key(name) && selection.why.contains_key(name)
     }
 }
 
+/// An image that was built here; one that is not on the engine any more says nothing of itself.
+async fn local_image(engine: &Docker, built: Built, repository: Repository) -> Result<Image> {
+    let found = engine.image(&built.image).await?;
+    Ok(Image {
+        repository,
+        digest: built.image,
+        accepted: vec![built.image],
+        architectures: Vec::new(),
+        version: built.version(),
+        source: Source::Local,
+        defaults: found.map(|it| it.defaults).unwrap_or_default(),
+    })
+}
+
 /// What a reference would say of it.
-fn entry(local: &Local, reference: &Reference) -> Result<ReferenceContainer> {
+fn entry(local: &Local, image: &Image, reference: &Reference) -> Result<ReferenceContainer> {
     let definition = &local.definition;
     let run = RunSpecification::resolve(definition, &local.platform.defaults);
+    let run = run.of_image(&image.defaults);
     let mut needs = Vec::new();
     for need in &definition.needs {
         let there = reference.containers.get(&need.container).ok_or_else(|| {

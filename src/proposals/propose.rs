@@ -9,15 +9,15 @@ use super::deliver::{Delivered, Parcel};
 use super::description::{Tried, description};
 use super::effect::Effect;
 use super::reach::reach;
-use super::refusal;
 use super::sent::{Sent, Typed};
-use crate::context::{Context, OpenPlatform};
 use crate::definitions::{CommitId, Definitions, FileChange, History, Upon};
 use crate::error::{Error, Result};
-use crate::forge::{Draft, Forge, Request, State};
+use crate::home::session::{OpenPlatform, Session};
 use crate::model::forge::ForgeKind;
+use crate::model::lfs;
 use crate::model::name::ContainerName;
-use crate::ui::progress::Work;
+use crate::model::visible::visible;
+use crate::proposals::forge::{Draft, Forge, Request, State};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -90,25 +90,25 @@ struct Fresh {
 
 /// Proposes. The words are kept from the first moment, so that no failure loses them.
 pub async fn propose(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     name: &ContainerName,
     asked: &Asked,
     show: impl Fn(&Outcome),
 ) -> Result<Outcome> {
-    let mut proposal = Proposal::of(context, open, name)?;
+    let mut proposal = Proposal::of(session, open, name)?;
     if !asked.dry_run {
-        proposal.keep_typed(context, open, Some(asked.typed.clone()))?;
+        proposal.keep_typed(session, open, Some(asked.typed.clone()))?;
         if let Some(file) = &asked.file {
             // They are kept better now.
             let _ = std::fs::remove_file(file);
         }
     }
-    let mut definitions = context.definitions(&open.name)?;
-    let fresh = newest(context, open, &proposal, &mut definitions).await?;
-    let forge = reach(context, open, &definitions, asked.forge).await?;
-    let tried = tried(context, open, &definitions, &proposal)?;
-    let draft = draft(context, &definitions, &proposal, asked, (&fresh, tried))?;
+    let mut definitions = session.definitions(&open.name)?;
+    let fresh = newest(session, open, &proposal, &mut definitions).await?;
+    let forge = reach(session, open, &definitions, asked.forge).await?;
+    let tried = tried(session, open, &definitions, &proposal)?;
+    let draft = draft(session, &definitions, &proposal, asked, (&fresh, tried))?;
     let request = look(forge.as_ref(), &draft, proposal.sent.as_ref()).await?;
     let mut outcome = Outcome::planned(&proposal, forge.kind(), &draft, &fresh, request.as_ref());
     let there = There {
@@ -119,7 +119,7 @@ pub async fn propose(
     if there.is_same(&proposal, &fresh, &draft)? {
         outcome.outcome = Word::Unchanged;
         if !asked.dry_run {
-            proposal.keep_typed(context, open, None)?;
+            proposal.keep_typed(session, open, None)?;
         }
         return Ok(outcome);
     }
@@ -128,7 +128,7 @@ pub async fn propose(
         return Ok(outcome);
     }
     let parcel = Parcel {
-        context,
+        session,
         open,
         container: name,
         forge: forge.as_ref(),
@@ -188,21 +188,21 @@ impl Outcome {
 
 /// Checks what stands in the work tree, fetches, and puts it on top of the newest target.
 async fn newest(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     proposal: &Proposal,
     definitions: &mut Definitions,
 ) -> Result<Fresh> {
-    let snapshot = proposal.snapshot(context, open, definitions)?;
-    proposal.refuse_outside(context, open, definitions, snapshot)?;
+    let snapshot = proposal.snapshot(session, open, definitions)?;
+    proposal.refuse_outside(session, open, definitions, snapshot)?;
     proposal.check(definitions, snapshot)?;
-    if context.offline {
+    if session.offline {
         return Err(
             Error::git("a proposal is sent over the network, and `--offline` forbids it")
                 .hint("what you typed is kept: the same command sends it later"),
         );
     }
-    let work = Work::begin(&context.ui, "definitions");
+    let work = session.reporter.work("definitions");
     definitions.fetch(History::Forward, work.clone()).await?;
     work.finish("fetched");
     let settled = open.platform.forge.as_ref();
@@ -215,7 +215,7 @@ async fn newest(
 
 /// How it ran, and whether what is sent is what ran.
 fn tried<'a>(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     definitions: &Definitions,
     proposal: &'a Proposal,
@@ -223,7 +223,7 @@ fn tried<'a>(
     let Some(ran) = &proposal.ran else {
         return Ok(None);
     };
-    let now = proposal.snapshot(context, open, definitions)?;
+    let now = proposal.snapshot(session, open, definitions)?;
     let is_same = |then| definitions.same_folder(then, now, &proposal.folder());
     let files = ran
         .commit
@@ -236,7 +236,7 @@ fn tried<'a>(
 }
 
 fn draft(
-    context: &Context,
+    session: &Session,
     definitions: &Definitions,
     proposal: &Proposal,
     asked: &Asked,
@@ -254,7 +254,7 @@ fn draft(
         ),
         source: match &proposal.sent {
             Some(sent) => sent.branch.clone(),
-            None => branch(context, definitions, proposal)?,
+            None => branch(session, definitions, proposal)?,
         },
         target: fresh.target.clone(),
         draft: typed.draft,
@@ -270,11 +270,8 @@ fn fresh(
 ) -> Result<Fresh> {
     let name = &proposal.container;
     let newest = definitions.branch_commit(&target)?.ok_or_else(|| {
-        Error::git(format!(
-            "the server has no branch `{}`",
-            target.escape_default()
-        ))
-        .hint("`forge.target_branch` of platform.yaml names it")
+        Error::git(format!("the server has no branch `{}`", visible(&target)))
+            .hint("`forge.target_branch` of platform.yaml names it")
     })?;
     let merged = match definitions.upon(proposal.base, snapshot, newest, &proposal.folder())? {
         Upon::Fits(merged) => merged,
@@ -296,6 +293,7 @@ fn fresh(
             "`devenv edit {name}` changes it; `devenv sync` notices what was merged"
         )));
     }
+    refuse_content_over_pointers(definitions, newest, merged, &files)?;
     Ok(Fresh {
         target,
         newest,
@@ -303,6 +301,37 @@ fn fresh(
         files,
         effect: Effect::between(definitions, newest, merged, name)?,
     })
+}
+
+/// With git-LFS set up, a work tree holds real content where git has a pointer. The content itself
+/// would become part of the history of everybody.
+fn refuse_content_over_pointers(
+    definitions: &Definitions,
+    base: CommitId,
+    merged: CommitId,
+    files: &[FileChange],
+) -> Result<()> {
+    // Whoever changes which files git-LFS keeps, means it.
+    if files
+        .iter()
+        .any(|file| file.path.ends_with(".gitattributes"))
+    {
+        return Ok(());
+    }
+    for FileChange { path, .. } in files {
+        let is_pointer = |bytes: Vec<u8>| lfs::is_pointer(&bytes);
+        let before = definitions.read(base, path)?.is_some_and(is_pointer);
+        let after = definitions.read(merged, path)?.is_none_or(is_pointer);
+        if before && !after {
+            let text = format!(
+                "{path} is kept by git-LFS, and its content would be proposed in place of the pointer"
+            );
+            return Err(Error::definitions(text)
+                .hint("put the pointer back: `GIT_LFS_SKIP_SMUDGE=1 git checkout -- FILE` in the work tree")
+                .hint("new content goes there by `git lfs push` and a commit with its pointer"));
+        }
+    }
+    Ok(())
 }
 
 /// The open request, as the forge says, or as it was when it was sent.
@@ -347,19 +376,5 @@ impl There<'_> {
             && self
                 .definitions
                 .same_folder(commit, fresh.merged, &folder)?)
-    }
-}
-
-/// The branch on the server is as it was left, or not there.
-pub(super) fn expect(
-    definitions: &Definitions,
-    proposal: &Proposal,
-    branch: &str,
-) -> Result<Option<CommitId>> {
-    let there = definitions.branch_commit(branch)?;
-    let known = |commit: &CommitId| proposal.sent.as_ref().is_some_and(|it| it.knows(*commit));
-    match there {
-        Some(commit) if !known(&commit) => Err(refusal::overtaken(branch)),
-        there => Ok(there),
     }
 }

@@ -1,8 +1,8 @@
 //! Why a server did not take a proposal, told apart by what the developer can do about it.
 
 use crate::error::Error;
-use crate::forge::{Heard, OWN_WORD};
 use crate::model::visible::printable;
+use crate::proposals::forge::{Heard, OWN_WORD};
 
 /// Lines of a server that are shown.
 const MOST: usize = 40;

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::definitions::CommitId;
-use crate::forge::{Draft, Request, State};
 use crate::model::forge::ForgeKind;
 use crate::model::name::EnvironmentName;
+use crate::proposals::forge::{Draft, Request, State};
 
 /// How the container last ran from the proposal, among production's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

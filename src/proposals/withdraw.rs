@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::Proposal;
 use super::reach::reach;
 use super::refusal;
-use crate::context::{Context, OpenPlatform};
 use crate::definitions::{History, transport};
 use crate::error::{Error, Result};
-use crate::forge::State;
+use crate::home::session::{OpenPlatform, Session};
+use crate::proposals::forge::State;
 
 /// What was done on the server.
 #[derive(Debug, Default, Serialize)]
@@ -23,7 +23,7 @@ pub struct Withdrawn {
 
 /// Closes and removes; nothing where nothing was sent.
 pub async fn withdraw(
-    context: &Context,
+    session: &Session,
     open: &OpenPlatform,
     proposal: &Proposal,
 ) -> Result<Withdrawn> {
@@ -31,14 +31,14 @@ pub async fn withdraw(
     let Some(sent) = &proposal.sent else {
         return Ok(withdrawn);
     };
-    if context.offline {
+    if session.offline {
         return Err(Error::git(format!(
             "the branch {} is on the server, and `--offline` forbids the network",
             sent.branch
         ))
         .hint("`--keep-request` drops the proposal here alone"));
     }
-    let mut definitions = context.definitions(&open.name)?;
+    let mut definitions = session.definitions(&open.name)?;
     definitions
         .fetch(History::Forward, transport::silent())
         .await?;
@@ -47,7 +47,7 @@ pub async fn withdraw(
     if there.is_some_and(|it| !sent.knows(it)) {
         return Err(overtaken(&sent.branch));
     }
-    let forge = reach(context, open, &definitions, Some(sent.kind)).await?;
+    let forge = reach(session, open, &definitions, Some(sent.kind)).await?;
     if let Some(requests) = forge.requests() {
         let found = requests.find(&sent.draft()).await?;
         if let Some(request) = found.filter(|it| it.state == State::Open) {
@@ -62,7 +62,7 @@ pub async fn withdraw(
         withdrawn.request = open_one.map(|it| it.url.clone());
         let nothing_known = sent.commit.is_none() && there.is_none() && open_one.is_none();
         if sent.sending.is_some() && nothing_known {
-            context.ui.warn(&format!(
+            session.reporter.warn(&format!(
                 "a {} may be there of a try that failed: without a token {} cannot be asked",
                 sent.kind.request(),
                 sent.kind

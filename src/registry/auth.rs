@@ -13,17 +13,22 @@ use reqwest::{Method, Request, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::Registry;
+use super::call::{Call, Scope};
 use super::challenge::Challenge;
-use super::exchange::read;
-use super::fault::{Fault, body_text, visible};
-use super::host::may_follow;
+use super::credentials::CredentialStore;
+use super::exchange::{Wire, read};
+use super::fault::{Fault, body_text};
+use super::host::{authority, may_follow};
+use super::patience::busy;
 use crate::model::credentials::Credentials;
+use crate::model::insecure_registries::InsecureRegistries;
 use crate::model::secret::Secret;
+use crate::model::visible::without_login;
 
-/// What has been learned of hosts, and the tokens that are still good.
-#[derive(Debug, Default)]
+/// Stored logins, what has been learned of hosts, and the tokens that are still good.
+#[derive(Debug)]
 pub(super) struct Auth {
+    pub(super) store: CredentialStore,
     challenges: Mutex<HashMap<String, Challenge>>,
     tokens: Mutex<HashMap<(String, Scope), Slot>>,
 }
@@ -59,16 +64,6 @@ impl Authorization {
     }
 }
 
-/// What a token must allow.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Scope(String);
-
-impl Scope {
-    pub(super) fn new(path: &str, actions: &str) -> Self {
-        Self(format!("repository:{path}:{actions}"))
-    }
-}
-
 /// Tokens are renewed this long before they end.
 const MARGIN: Duration = Duration::from_secs(10);
 /// The largest answer of a token server, in bytes.
@@ -84,30 +79,35 @@ struct TokenAnswer {
     expires_in: Option<u64>,
 }
 
-impl Registry {
+impl Auth {
+    pub(super) fn new(store: CredentialStore) -> Self {
+        Self {
+            store,
+            challenges: Mutex::default(),
+            tokens: Mutex::default(),
+        }
+    }
+
     /// Remembers how `host` wants to be asked.
     pub(super) fn learn(&self, host: &str, challenge: Challenge) {
-        let mut known = self
-            .auth
-            .challenges
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let known = self.challenges.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
         known.insert(host.to_owned(), challenge);
     }
 
-    /// The header for a request to the registry `host`; none while it has not asked for one, or
-    /// when it wants a password and none is stored. `rejected` has just been refused, with the
-    /// challenge to ask for the scope `asked`, which may be named otherwise than `scope`.
+    /// The header for a call; none while its registry has not asked for one, or when it wants a
+    /// password and none is stored. `rejected` has just been refused, with the challenge to ask for
+    /// the scope `asked`, which may be named otherwise than the call's.
     pub(super) async fn authorization(
         &self,
-        host: &str,
-        base: &Url,
-        scope: &Scope,
+        wire: &Wire,
+        call: &Call,
         rejected: Option<&Authorization>,
         asked: Option<&str>,
     ) -> Result<Option<Authorization>, Fault> {
+        let (host, scope) = (&call.host.name, &call.scope);
         let challenge = {
-            let known = self.auth.challenges.lock();
+            let known = self.challenges.lock();
             let known = known.unwrap_or_else(PoisonError::into_inner);
             known.get(host).cloned()
         };
@@ -119,15 +119,15 @@ impl Registry {
                     Ok(Some(Authorization::basic(&user, &password)))
                 }
                 Some(Credentials::IdentityToken(_)) => Err(Fault::Credentials {
-                    host: host.to_owned(),
+                    host: host.clone(),
                     text: "it wants a password, and an identity token is stored".to_owned(),
                 }),
             },
             Some(bearer @ Challenge::Bearer { .. }) => {
                 let slot = {
-                    let tokens = self.auth.tokens.lock();
+                    let tokens = self.tokens.lock();
                     let mut tokens = tokens.unwrap_or_else(PoisonError::into_inner);
-                    Arc::clone(tokens.entry((host.to_owned(), scope.clone())).or_default())
+                    Arc::clone(tokens.entry((host.clone(), scope.clone())).or_default())
                 };
                 // Held while the token is fetched: parallel requests wait for the one fetch.
                 let mut token = slot.lock().await;
@@ -137,9 +137,8 @@ impl Registry {
                 {
                     return Ok(Some(good.value.clone()));
                 }
-                let fresh = self
-                    .token(host, base, asked.unwrap_or(&scope.0), &bearer)
-                    .await?;
+                let scope = asked.unwrap_or(scope.as_str());
+                let fresh = self.token(wire, call, scope, &bearer).await?;
                 *token = Some(fresh.clone());
                 Ok(Some(fresh.value))
             }
@@ -149,33 +148,43 @@ impl Registry {
     /// Fetches a token; without a stored login, an anonymous one.
     async fn token(
         &self,
-        host: &str,
-        base: &Url,
+        wire: &Wire,
+        call: &Call,
         scope: &str,
         challenge: &Challenge,
     ) -> Result<Token, Fault> {
+        let host = call.host.name.as_str();
         let credentials = self.store.get(host).await?;
-        let request = token_request(host, base, scope, challenge, credentials.as_ref())?;
-        let what = format!("a token from {}", super::host::authority(request.url()));
+        let request = token_request(
+            call,
+            scope,
+            challenge,
+            credentials.as_ref(),
+            &wire.transport.insecure,
+        )?;
+        let what = format!("a token from {}", authority(request.url()));
         let asked = Instant::now();
-        let response = self.exchange(request).await?;
+        let response = wire.exchange(request).await?;
         let status = response.status();
-        let body = read(response, LIMIT, self.response_timeout, &what).await?;
+        if let Some(busy) = busy(&response) {
+            return Err(busy);
+        }
+        let body = read(response, LIMIT, wire.patience, &what).await?;
         if !status.is_success() {
             let text = body_text(&body);
             return Err(match status.as_u16() {
                 400 | 401 if credentials.is_some() => Fault::Unauthorized {
-                    host: host.to_owned(),
+                    host: host.into(),
                     stored: true,
                     text,
                 },
                 401 => Fault::Unauthorized {
-                    host: host.to_owned(),
+                    host: host.into(),
                     stored: false,
                     text,
                 },
                 403 => Fault::Forbidden {
-                    host: host.to_owned(),
+                    host: host.into(),
                     what,
                     text,
                 },
@@ -203,14 +212,14 @@ impl Registry {
 /// `GET realm?service&scope` with the password, or for an identity token `POST` with the refresh
 /// grant.
 fn token_request(
-    host: &str,
-    base: &Url,
+    call: &Call,
     scope: &str,
     challenge: &Challenge,
     credentials: Option<&Credentials>,
+    insecure: &InsecureRegistries,
 ) -> Result<Request, Fault> {
     let refuse = |text: String| Fault::Answer {
-        what: host.to_owned(),
+        what: call.host.name.clone(),
         text,
     };
     let Challenge::Bearer { realm, service, .. } = challenge else {
@@ -218,11 +227,11 @@ fn token_request(
     };
     let url: Url = realm
         .parse()
-        .map_err(|_| refuse(format!("its token server is `{}`", visible(realm))))?;
-    if !may_follow(base, &url) {
+        .map_err(|_| refuse(format!("its token server is `{}`", without_login(realm))))?;
+    if !may_follow(&call.home, &url, insecure) {
         return Err(refuse(format!(
             "its token server {} is not behind https",
-            visible(realm)
+            without_login(realm)
         )));
     }
     let mut fields = vec![("scope", scope)];

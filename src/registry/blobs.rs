@@ -8,11 +8,11 @@ use reqwest::header::CONTENT_TYPE;
 use ring::digest::{Context, SHA256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::client::{Call, target};
+use super::Registry;
+use super::call::Call;
 use super::content::Descriptor;
-use super::exchange::{Payload, Pieces};
+use super::exchange::{Payload, Pieces, Progress};
 use super::fault::Fault;
-use super::{Progress, Registry};
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
 
@@ -72,12 +72,12 @@ impl Registry {
         let response = self.send(call).await?;
         let more = |_| longer(call.what.clone(), wanted);
         let mut pieces =
-            Pieces::new(response, wanted.size, self.response_timeout, &call.what).map_err(more)?;
+            Pieces::new(response, wanted.size, self.wire.patience, &call.what).map_err(more)?;
         let (mut hash, mut size) = (Context::new(&SHA256), 0);
         loop {
             let piece = match pieces.next().await {
                 Err(Fault::TooLarge { what, .. }) => return Err(longer(what, wanted)),
-                piece => piece?,
+                piece => piece.map_err(|fault| call.told(fault))?,
             };
             let Some(piece) = piece else { break };
             hash.update(&piece);
@@ -139,8 +139,8 @@ impl Registry {
 
     /// Whether the registry says that it has a blob.
     pub async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, Fault> {
-        let mut call = self.call(Method::HEAD, repository, &format!("blobs/{digest}"), "pull")?;
-        call.what = repository.at(digest);
+        let call = self.call(Method::HEAD, repository, &format!("blobs/{digest}"), "pull")?;
+        let call = call.about(repository.at(digest));
         match self.send(&call).await {
             Ok(_) => Ok(true),
             Err(Fault::NotFound { .. }) => Ok(false),
@@ -154,10 +154,10 @@ impl Registry {
         digest: &Digest,
         body: Payload,
     ) -> Result<(), Fault> {
-        let mut start = self.call(Method::POST, repository, "blobs/uploads/", "pull,push")?;
-        start.what = repository.at(digest);
+        let start = self.call(Method::POST, repository, "blobs/uploads/", "pull,push")?;
+        let start = start.about(repository.at(digest));
         let answer = self.send(&start).await?;
-        let mut url = target(&answer, &start.url, &start.what)?;
+        let mut url = self.target(&answer, &start.url, &start.what)?;
         url.query_pairs_mut()
             .append_pair("digest", &digest.to_string());
         let put = Call {
@@ -182,9 +182,8 @@ impl Registry {
             return Err(Fault::TooLarge { what, limit });
         }
         let below = format!("blobs/{}", wanted.digest);
-        let mut call = self.call(Method::GET, repository, &below, "pull")?;
-        call.what = what;
-        Ok(call)
+        let call = self.call(Method::GET, repository, &below, "pull")?;
+        Ok(call.about(what))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `WWW-Authenticate` (RFC 9110 §11.6.1): what a registry asks for.
 
-use std::collections::BTreeMap;
+use http_auth::{ChallengeParser, ChallengeRef};
 
 /// How to be let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,71 +25,36 @@ impl Challenge {
         }
     }
 
-    /// The strongest challenge that is understood: a token before a password.
+    /// The strongest challenge that is understood: a token before a password. What follows a mistake
+    /// in a header is not read.
     pub(super) fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let offers: Vec<_> = headers.flat_map(parse).collect();
-        let bearer = offers.iter().find_map(|(scheme, parameters)| {
-            let get = |key: &str| parameters.get(key).cloned();
-            scheme
-                .eq_ignore_ascii_case("bearer")
-                .then(|| get("realm"))
-                .flatten()
-                .map(|realm| Self::Bearer {
-                    realm,
-                    service: get("service"),
-                    scope: get("scope"),
-                    error: get("error"),
-                })
-        });
+        let offers: Vec<ChallengeRef<'_>> = headers
+            .flat_map(|header| ChallengeParser::new(header).map_while(Result::ok))
+            .collect();
+        let bearer = offers.iter().filter(|it| is(it, "bearer")).find_map(bearer);
         bearer.or_else(|| {
-            offers
-                .iter()
-                .any(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
-                .then_some(Self::Basic)
+            let is_basic = offers.iter().any(|it| is(it, "basic"));
+            is_basic.then_some(Self::Basic)
         })
     }
 }
 
-/// The challenges of one header: a scheme, then `key=value` or `key="value"` with commas between.
-fn parse(header: &str) -> Vec<(String, BTreeMap<String, String>)> {
-    let mut challenges: Vec<(String, BTreeMap<String, String>)> = Vec::new();
-    let mut rest = header;
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', ',']);
-        let end = rest.find([' ', '\t', ',', '=']).unwrap_or(rest.len());
-        let (word, tail) = rest.split_at(end);
-        if word.is_empty() {
-            return challenges;
-        }
-        let Some(value) = tail.strip_prefix('=') else {
-            challenges.push((word.to_owned(), BTreeMap::new()));
-            rest = tail;
-            continue;
-        };
-        let (value, tail) = value_of(value);
-        if let Some((_, parameters)) = challenges.last_mut() {
-            parameters.entry(word.to_ascii_lowercase()).or_insert(value);
-        }
-        rest = tail;
-    }
+fn is(offer: &ChallengeRef<'_>, scheme: &str) -> bool {
+    offer.scheme.eq_ignore_ascii_case(scheme)
 }
 
-/// A token or a quoted string, and what follows it.
-fn value_of(text: &str) -> (String, &str) {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find([' ', '\t', ',']).unwrap_or(text.len());
-        return (text[..end].to_owned(), &text[end..]);
+fn bearer(offer: &ChallengeRef<'_>) -> Option<Challenge> {
+    let get = |name: &str| {
+        let mut all = offer.params.iter();
+        let (_, value) = all.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(value.to_unescaped())
     };
-    let mut value = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((at, c)) = characters.next() {
-        match c {
-            '"' => return (value, &quoted[at + 1..]),
-            '\\' => value.extend(characters.next().map(|(_, c)| c)),
-            c => value.push(c),
-        }
-    }
-    (value, "")
+    Some(Challenge::Bearer {
+        realm: get("realm")?,
+        service: get("service"),
+        scope: get("scope"),
+        error: get("error"),
+    })
 }
 
 #[cfg(test)]

@@ -1,59 +1,23 @@
 //! One request to a registry: address, login, redirects, retries, and what its answer means.
 
-use std::borrow::Cow;
-use std::sync::PoisonError;
-use std::time::Duration;
-
 use bytes::Bytes;
-use reqwest::header::{
-    AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE,
-};
+use reqwest::header::{AUTHORIZATION, HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, Request, Response, StatusCode, Url};
 
 use super::Registry;
-use super::auth::{Authorization, Scope};
+use super::auth::Authorization;
+use super::call::{Call, Scope};
 use super::challenge::Challenge;
 use super::exchange::{Payload, read};
 use super::fault::{Fault, Lost, body_text};
-use super::host::{authority, is_loopback, may_follow, same_server};
+use super::host::{Host, authority, may_follow, same_server};
+use super::patience::{Repeats, busy};
 use crate::model::image::Repository;
-
-/// A request before its login is known; it can be sent more than once.
-#[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Payload,
-    pub(super) scope: Scope,
-    pub(super) host: String,
-    /// The registry's own address: the login goes there and nowhere else.
-    pub(super) home: Url,
-    /// What it is about, for errors.
-    pub(super) what: String,
-}
-
-impl Call {
-    /// The same to the TLS port of that name.
-    fn over_tls(&self) -> Self {
-        let mut call = self.clone();
-        for url in [&mut call.url, &mut call.home] {
-            let _ = url.set_scheme("https");
-        }
-        call
-    }
-
-    pub(super) fn header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.headers.append(name, HeaderValue::from_static(value));
-        self
-    }
-}
 
 /// The largest error page that is read, in bytes.
 const ERROR_LIMIT: u64 = 16 << 10;
 const REDIRECTS: usize = 5;
-/// Pauses before a request is repeated.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
 impl Registry {
     /// Begins a request below `/v2/<repository>/`; `actions` are `pull`, `pull,push`, `delete`.
     pub(super) fn call(
@@ -64,75 +28,37 @@ impl Registry {
         actions: &str,
     ) -> Result<Call, Fault> {
         let mirror = (actions == "pull").then(|| self.mirrors.of(repository));
-        let repository = mirror.as_ref().unwrap_or(repository);
-        let host = repository.host();
-        let home = self.base(host)?;
+        let asked = mirror.as_ref().unwrap_or(repository);
+        let host = Host {
+            name: asked.host().to_owned(),
+            mirror_of: (asked != repository).then(|| repository.host().to_owned()),
+        };
+        let home = self.schemes.base(&host.name)?;
         let mut url = home.clone();
-        url.set_path(&format!("/v2/{}/{below}", repository.path()));
-        Ok(Call {
+        url.set_path(&format!("/v2/{}/{below}", asked.path()));
+        let call = Call {
             method,
             url,
             headers: HeaderMap::new(),
             body: Payload::None,
-            scope: Scope::new(repository.path(), actions),
-            host: host.to_owned(),
+            scope: Scope::new(asked.path(), actions),
+            host,
             home,
-            what: repository.to_string(),
-        })
-    }
-
-    /// `https://host/`; a host of this machine is taken to speak plain HTTP, as docker does, until
-    /// its first answer says otherwise.
-    fn base(&self, host: &str) -> Result<Url, Fault> {
-        let address = if host == "docker.io" {
-            "registry-1.docker.io"
-        } else {
-            host
+            what: String::new(),
         };
-        let plain = is_loopback(host) && self.local_tls(host) != Some(true);
-        let scheme = if plain { "http" } else { "https" };
-        Url::parse(&format!("{scheme}://{address}/")).map_err(|error| Fault::Answer {
-            what: host.to_owned(),
-            text: error.to_string(),
-        })
+        Ok(call.about(repository.to_string()))
     }
 
-    /// Whether a host of this machine speaks TLS, once it has answered.
-    fn local_tls(&self, host: &str) -> Option<bool> {
-        let known = self.local_tls.lock();
-        let known = known.unwrap_or_else(PoisonError::into_inner);
-        known.get(host).copied()
-    }
-
-    /// Learns from the first answer to plain HTTP whether the host speaks TLS instead.
-    async fn learn_scheme<T>(
-        &self,
-        call: &Call,
-        answer: &Result<T, Fault>,
-    ) -> Result<Option<bool>, Fault> {
-        let tls = match answer {
-            // What Go and nginx say to plain HTTP on a TLS port.
-            Err(
-                Fault::Server { status: 400, .. }
-                | Fault::Unreachable {
-                    lost: Lost::Broken, ..
-                },
-            ) => self.speaks_tls(call.over_tls().home).await?,
-            Err(Fault::Unreachable { .. }) => return Ok(None),
-            _ => false,
-        };
-        let known = self.local_tls.lock();
-        let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        known.insert(call.host.clone(), tls);
-        Ok(Some(tls))
-    }
-
-    async fn speaks_tls(&self, mut address: Url) -> Result<bool, Fault> {
-        address.set_path("/v2/");
-        match self.exchange(Request::new(Method::GET, address)).await {
-            Ok(_) | Err(Fault::Certificate { .. }) => Ok(true),
-            Err(fault @ Fault::Authority { .. }) => Err(fault),
-            Err(_) => Ok(false),
+    /// That the server of a repository said nothing in time.
+    pub fn timed_out(&self, repository: &Repository, text: String) -> Fault {
+        let asked = self.mirrors.of(repository);
+        Fault::Unreachable {
+            host: Host {
+                mirror_of: (asked != *repository).then(|| repository.host().to_owned()),
+                name: asked.host().to_owned(),
+            },
+            lost: Lost::TimedOut,
+            text,
         }
     }
 
@@ -142,45 +68,53 @@ impl Registry {
         call: &Call,
         limit: u64,
     ) -> Result<(Url, HeaderMap, Bytes), Fault> {
-        let mut pauses = PAUSES.iter();
+        let mut repeats = Repeats::default();
         loop {
             let response = self.send(call).await?;
             let (url, headers) = (response.url().clone(), response.headers().clone());
-            match read(response, limit, self.response_timeout, &call.what).await {
+            match read(response, limit, self.wire.patience, &call.what).await {
                 Ok(bytes) => return Ok((url, headers, bytes)),
-                Err(fault) => pause(fault, pauses.next()).await?,
+                Err(fault) => {
+                    let fault = call.told(fault);
+                    repeats.pause(fault, &self.patience, &self.told).await?;
+                }
             }
         }
     }
 
-    /// Sends; the answer has a status of success. Repeats what is safe to repeat.
+    /// Sends; the answer has a status of success. Repeats what is safe to repeat, and waits for a
+    /// registry that has too much to do.
     pub(super) async fn send(&self, call: &Call) -> Result<Response, Fault> {
-        let mut call = Cow::Borrowed(call);
-        let mut pauses = PAUSES.iter();
+        let mut repeats = Repeats::default();
         loop {
-            let plain = call.home.scheme() == "http";
-            if plain && self.local_tls(&call.host) == Some(true) {
-                call = Cow::Owned(call.over_tls());
-            }
+            let call = self.schemes.choose(&self.wire, call).await?;
             let answer = self.send_once(&call).await;
-            if plain
-                && self.local_tls(&call.host).is_none()
-                && self.learn_scheme(&call, &answer).await? == Some(true)
-            {
+            if self.schemes.learn(&self.wire, &call, &answer).await? {
                 continue;
             }
-            match answer {
-                Err(fault) if !matches!(call.body, Payload::File { .. }) => {
-                    pause(fault, pauses.next()).await?;
+            let fault = match answer {
+                Ok(response) => return Ok(response),
+                Err(fault) => call.told(fault),
+            };
+            // A file is long: sent again only where the server did not want it yet.
+            let is_busy = matches!(
+                fault,
+                Fault::Unreachable {
+                    lost: Lost::Busy(_),
+                    ..
                 }
-                done => return done,
+            );
+            if matches!(call.body, Payload::File { .. }) && !is_busy {
+                return Err(fault);
             }
+            repeats.pause(fault, &self.patience, &self.told).await?;
         }
     }
 
     async fn send_once(&self, call: &Call) -> Result<Response, Fault> {
         let before = self
-            .authorization(&call.host, &call.home, &call.scope, None, None)
+            .auth
+            .authorization(&self.wire, call, None, None)
             .await?;
         let response = self.follow(call, before.as_ref()).await?;
         if response.status() != StatusCode::UNAUTHORIZED || !same_server(response.url(), &call.home)
@@ -191,15 +125,10 @@ impl Registry {
             return self.judge(call, before.is_some(), response).await;
         };
         let asked = challenge.scope().map(str::to_owned);
-        self.learn(&call.host, challenge);
+        self.auth.learn(&call.host.name, challenge);
         let now = self
-            .authorization(
-                &call.host,
-                &call.home,
-                &call.scope,
-                before.as_ref(),
-                asked.as_deref(),
-            )
+            .auth
+            .authorization(&self.wire, call, before.as_ref(), asked.as_deref())
             .await?;
         if now == before {
             return self.judge(call, before.is_some(), response).await;
@@ -219,12 +148,12 @@ impl Registry {
             {
                 request.headers_mut().insert(AUTHORIZATION, header);
             }
-            let response = self.transmit(request, &call.body).await?;
+            let response = self.wire.transmit(request, &call.body).await?;
             let question = call.method == Method::GET || call.method == Method::HEAD;
             if !matches!(response.status().as_u16(), 301..=303 | 307 | 308) || !question {
                 return Ok(response);
             }
-            url = target(&response, &url, &call.what)?;
+            url = self.target(&response, &url, &call.what)?;
         }
         Err(Fault::Answer {
             what: call.what.clone(),
@@ -243,15 +172,18 @@ impl Registry {
         if status.is_success() {
             return Ok(response);
         }
+        if let Some(busy) = busy(&response) {
+            return Err(busy);
+        }
         let own = same_server(response.url(), &call.home);
         let narrow = challenge_of(&response).is_some_and(|challenge| {
             matches!(challenge, Challenge::Bearer { error: Some(error), .. } if error == "insufficient_scope")
         });
-        let page = read(response, ERROR_LIMIT, self.response_timeout, &call.what).await;
+        let page = read(response, ERROR_LIMIT, self.wire.patience, &call.what).await;
         let text = page.map(|page| body_text(&page)).unwrap_or_default();
         let (host, what) = (call.host.clone(), call.what.clone());
         // A token was sent, but perhaps an anonymous one.
-        let stored = stored && self.store.get(&call.host).await?.is_some();
+        let stored = stored && self.auth.store.get(&call.host.name).await?.is_some();
         Err(match status.as_u16() {
             404 => Fault::NotFound { what, text },
             401 if own && stored && narrow => Fault::Forbidden { host, what, text },
@@ -260,44 +192,33 @@ impl Registry {
             status => Fault::Server { what, status, text },
         })
     }
+
+    /// Where `response` to `from` leads; a server's mistaken belief about its own scheme is mended.
+    pub(super) fn target(&self, response: &Response, from: &Url, what: &str) -> Result<Url, Fault> {
+        let refuse = |text: &str| Fault::Answer {
+            what: what.to_owned(),
+            text: text.to_owned(),
+        };
+        let location = response.headers().get(LOCATION);
+        let mut url = location
+            .and_then(|location| location.to_str().ok())
+            .and_then(|location| from.join(location).ok())
+            .ok_or_else(|| refuse("it leads nowhere"))?;
+        if same_server(&url, from) {
+            let _ = url.set_scheme(from.scheme());
+        }
+        if may_follow(from, &url, &self.wire.transport.insecure) {
+            Ok(url)
+        } else {
+            Err(refuse(&format!(
+                "it leads to {} without https",
+                authority(&url)
+            )))
+        }
+    }
 }
 
 fn challenge_of(response: &Response) -> Option<Challenge> {
     let values = response.headers().get_all(WWW_AUTHENTICATE).into_iter();
     Challenge::choose(values.filter_map(|value| value.to_str().ok()))
-}
-
-/// Where `response` to `from` leads; a server's mistaken belief about its own scheme is mended.
-pub(super) fn target(response: &Response, from: &Url, what: &str) -> Result<Url, Fault> {
-    let refuse = |text: &str| Fault::Answer {
-        what: what.to_owned(),
-        text: text.to_owned(),
-    };
-    let location = response.headers().get(LOCATION);
-    let mut url = location
-        .and_then(|location| location.to_str().ok())
-        .and_then(|location| from.join(location).ok())
-        .ok_or_else(|| refuse("it leads nowhere"))?;
-    if same_server(&url, from) {
-        let _ = url.set_scheme(from.scheme());
-    }
-    if may_follow(from, &url) {
-        Ok(url)
-    } else {
-        Err(refuse(&format!(
-            "it leads to {} without https",
-            authority(&url)
-        )))
-    }
-}
-
-/// Waits before another attempt, or gives the fault back.
-async fn pause(fault: Fault, pause: Option<&Duration>) -> Result<(), Fault> {
-    match pause {
-        Some(pause) if fault.is_transient() => {
-            tokio::time::sleep(*pause).await;
-            Ok(())
-        }
-        _ => Err(fault),
-    }
 }

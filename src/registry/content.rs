@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::digest::Digest;
 use crate::model::name::Version;
+use crate::model::visible::visible;
 
 /// An OCI image manifest.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -27,6 +28,9 @@ pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 #[serde(try_from = "String", into = "String")]
 pub struct Tag(String);
 
+/// Digits of a manifest's digest in [`Tag::addition`].
+const ADDITION: usize = 16;
+
 impl Tag {
     /// Parses; the error says what would be right.
     pub fn new(text: impl Into<String>) -> Result<Self, String> {
@@ -40,7 +44,7 @@ impl Tag {
         } else {
             Err(format!(
                 "`{}` is not a tag (letters, digits, `_`, `.`, `-`, at most 128, not from `.` or `-`)",
-                text.escape_default()
+                visible(&text)
             ))
         }
     }
@@ -54,11 +58,25 @@ impl Tag {
     /// The tag of its own that keeps an attached manifest from garbage collection:
     /// `sha256-<64 digits of the subject>.<first 16 of the manifest>`.
     pub fn of_referrer(subject: &Digest, manifest: &Digest) -> Self {
-        Self(format!(
-            "sha256-{}.{}",
-            subject.hex(),
-            &manifest.hex()[..16]
-        ))
+        Self::referrers_of(subject).addition(manifest)
+    }
+
+    /// Where more of what this tag names is put, so that no tag has to move:
+    /// `<tag>.<first 16 digits of the manifest>`.
+    #[must_use]
+    pub fn addition(&self, manifest: &Digest) -> Self {
+        Self(format!("{self}.{}", &manifest.hex()[..ADDITION]))
+    }
+
+    /// Those of `tags` that are additions to this one.
+    pub fn additions<'a>(&self, tags: &'a [String]) -> impl Iterator<Item = Self> + use<'a> {
+        let stem = format!("{self}.");
+        let is_digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        tags.iter().filter_map(move |tag| {
+            let digits = tag.strip_prefix(&stem)?;
+            let fits = digits.len() == ADDITION && digits.bytes().all(is_digit);
+            fits.then(|| Self(tag.clone()))
+        })
     }
 
     /// The tag as text.
@@ -279,10 +297,7 @@ impl Content {
             [OCI_INDEX, DOCKER_INDEX]
         };
         if let Some(named) = shape.media_type.filter(|named| !right.contains(&&**named)) {
-            return Err(format!(
-                "`{}` does not fit its content",
-                named.escape_default()
-            ));
+            return Err(format!("`{}` does not fit its content", visible(&named)));
         }
         Ok(if image {
             Self::Image(serde_json::from_slice(bytes).map_err(wrong)?)

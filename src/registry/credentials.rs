@@ -13,9 +13,11 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::OnceCell;
 
-use super::fault::{Fault, visible};
+use super::fault::Fault;
 use crate::model::credentials::Credentials;
 use crate::model::secret::Secret;
+use crate::model::visible::visible;
+use crate::system::program;
 
 /// How long a helper may take.
 const HELPER_TIME: Duration = Duration::from_secs(5);
@@ -176,8 +178,8 @@ impl CredentialStore {
     }
 }
 
-async fn run(program: &Path, key: &str) -> std::io::Result<Output> {
-    let mut child = tokio::process::Command::new(program)
+async fn run(helper: &Path, key: &str) -> std::io::Result<Output> {
+    let mut child = tokio::process::Command::from(program(helper))
         .arg("get")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

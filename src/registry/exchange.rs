@@ -9,11 +9,11 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_LENGTH, HeaderValue};
 use reqwest::{Method, Request, Response};
 use tokio::io::AsyncReadExt as _;
+use tokio::time::Instant;
 
 use super::fault::{Fault, Lost};
 use super::host::authority;
-use super::transport::fault_of;
-use super::{Progress, Registry};
+use super::transport::{Transport, fault_of};
 
 /// What is sent.
 #[derive(Clone)]
@@ -40,7 +40,18 @@ impl std::fmt::Debug for Payload {
 /// A registry may think longer over an upload than over a question.
 const UPLOAD_PATIENCE: u32 = 4;
 
-impl Registry {
+/// Called with the bytes transferred so far.
+pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// The wire: what sends one request and waits for its answer.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) transport: Transport,
+    /// For an answer to begin, and as in [`Pieces::new`].
+    pub(super) patience: Duration,
+}
+
+impl Wire {
     /// Sends once, without login or redirects; the body may be sent again by another call.
     pub(super) async fn transmit(
         &self,
@@ -92,22 +103,24 @@ impl Registry {
         let mut answer = std::pin::pin!(client.execute(request));
         let mut before = 0;
         loop {
-            let limit = self.response_timeout * patience;
+            let limit = self.patience * patience;
             if let Ok(answer) = tokio::time::timeout(limit, &mut answer).await {
                 return answer.map_err(|error| fault_of(&host, &error));
             }
             let now = sent.load(Ordering::Relaxed);
             if now == before {
-                let lost = Lost::TimedOut;
-                let text = String::new();
-                return Err(Fault::Unreachable { host, lost, text });
+                return Err(Fault::Unreachable {
+                    host: host.as_str().into(),
+                    lost: Lost::TimedOut,
+                    text: String::new(),
+                });
             }
             before = now;
         }
     }
 }
 
-/// Reads a body of at most `limit` bytes; `patience` is for each piece.
+/// Reads a body of at most `limit` bytes; `patience` as in [`Pieces::new`].
 pub(super) async fn read(
     response: Response,
     limit: u64,
@@ -122,16 +135,21 @@ pub(super) async fn read(
     Ok(body.freeze())
 }
 
+/// What a body must bring on average, in bytes a second: a tenth of a modem's line.
+const LEAST_RATE: u64 = 512;
+
 /// The pieces of a body, never more than a limit in all.
 pub(super) struct Pieces<'a> {
     response: Response,
     left: u64,
     limit: u64,
     patience: Duration,
+    began: Instant,
     what: &'a str,
 }
 
 impl<'a> Pieces<'a> {
+    /// `patience` is for each piece, and for how far the whole may fall behind [`LEAST_RATE`].
     pub(super) fn new(
         response: Response,
         limit: u64,
@@ -143,6 +161,7 @@ impl<'a> Pieces<'a> {
             left: limit,
             limit,
             patience,
+            began: Instant::now(),
             what,
         };
         match pieces.response.content_length() {
@@ -158,15 +177,27 @@ impl<'a> Pieces<'a> {
         }
     }
 
+    /// Until when the next piece must be there.
+    fn deadline(&self) -> Instant {
+        let received = self.limit - self.left;
+        let owed = Duration::from_millis(received.saturating_mul(1000) / LEAST_RATE);
+        let whole = self.began + self.patience + owed;
+        whole.min(Instant::now() + self.patience)
+    }
+
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         let host = authority(self.response.url());
-        let piece = match tokio::time::timeout(self.patience, self.response.chunk()).await {
+        let deadline = self.deadline();
+        let piece = match tokio::time::timeout_at(deadline, self.response.chunk()).await {
             Ok(piece) => piece.map_err(|error| fault_of(&host, &error))?,
             Err(_) => {
                 return Err(Fault::Unreachable {
-                    host,
+                    host: host.as_str().into(),
                     lost: Lost::TimedOut,
-                    text: "in the middle of an answer".to_owned(),
+                    text: format!(
+                        "in the middle of an answer, after {} bytes",
+                        self.limit - self.left
+                    ),
                 });
             }
         };

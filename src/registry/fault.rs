@@ -2,12 +2,15 @@
 //! could not be asked.
 
 use std::error::Error as StdError;
-use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use super::host::Host;
 
 use crate::error::{Error, Kind};
 use crate::model::proxies::SHAPE;
-use crate::tls::Doubt;
+use crate::model::visible::visible;
+use crate::network::tls::Doubt;
 
 /// A failure; `what` is `host/repository:tag`, `…@digest` or the host.
 #[derive(Debug)]
@@ -16,27 +19,27 @@ pub enum Fault {
     NotFound { what: String, text: String },
     /// It wants a login: none is stored, or the stored one is refused.
     Unauthorized {
-        host: String,
+        host: Host,
         stored: bool,
         text: String,
     },
     /// The login is good but does not allow this.
     Forbidden {
-        host: String,
+        host: Host,
         what: String,
         text: String,
     },
     /// No answer.
     Unreachable {
-        host: String,
+        host: Host,
         lost: Lost,
         text: String,
     },
     /// A proxy is set for it that cannot be used; `text` names what sets it.
-    Proxy { host: String, text: String },
+    Proxy { host: Host, text: String },
     /// It is not proven that this is the registry.
     Certificate {
-        host: String,
+        host: Host,
         doubt: Doubt,
         text: String,
     },
@@ -49,6 +52,8 @@ pub enum Fault {
     Tampered { what: String, text: String },
     /// More than the limit, in bytes or entries.
     TooLarge { what: String, limit: u64 },
+    /// A tag names something else already, and this registry lets no tag move.
+    Immovable { what: String, text: String },
     /// Another error status.
     Server {
         what: String,
@@ -78,6 +83,8 @@ pub enum Lost {
     TimedOut,
     /// The connection ended in the middle.
     Broken,
+    /// It answers 429 or 503 and wants to be asked later: after this time, where it says.
+    Busy(Option<Duration>),
 }
 
 impl Lost {
@@ -87,6 +94,7 @@ impl Lost {
             Self::Connect => "no connection",
             Self::TimedOut => "no answer in time",
             Self::Broken => "the connection broke",
+            Self::Busy(_) => "it has too much to do",
         }
     }
 }
@@ -107,32 +115,60 @@ impl Fault {
         )
     }
 
-    /// That the registry of a repository said nothing in time.
-    pub fn timed_out(repository: &crate::model::image::Repository) -> Self {
-        Self::Unreachable {
-            host: repository.host().to_owned(),
-            lost: Lost::TimedOut,
-            text: String::new(),
+    /// The server that it is about, where one is named.
+    pub(super) fn host_mut(&mut self) -> Option<&mut Host> {
+        match self {
+            Self::Unauthorized { host, .. }
+            | Self::Forbidden { host, .. }
+            | Self::Unreachable { host, .. }
+            | Self::Proxy { host, .. }
+            | Self::Certificate { host, .. } => Some(host),
+            _ => None,
         }
+    }
+
+    /// Whether the registry refused this question, be it for what it asks or for who asks.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized { .. }
+                | Self::Forbidden { .. }
+                | Self::Server {
+                    status: 300..=499 | 501,
+                    ..
+                }
+        )
     }
 
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unauthorized { host, .. } => Some(format!("log in with: docker login {host}")),
+            Self::Unauthorized { host, .. } => {
+                Some(format!("log in with: docker login {}", host.name))
+            }
             Self::Forbidden { host, .. } => Some(format!(
-                "ask for the right, or log in as someone else with: docker login {host}"
+                "ask for the right, or log in as someone else with: docker login {}",
+                host.name
             )),
             Self::Proxy { .. } => Some(SHAPE.to_owned()),
-            Self::Certificate { host, doubt, .. } => Some(doubt.hint(host)),
+            Self::Certificate { host, doubt, .. } => Some(doubt.hint(&host.name)),
             Self::Authority { .. } => Some(
                 "`extra_ca` in settings.yaml names a PEM file with the company's certificate \
                  authority; `devenv doctor` checks it"
                     .to_owned(),
             ),
+            Self::Unreachable {
+                lost: Lost::Busy(_),
+                ..
+            } => Some("run the same command again later".to_owned()),
             Self::Unreachable { host, .. } => Some(format!(
-                "check the network, the VPN and the proxy variables: is {host} right?"
+                "check the network, the VPN and the proxy variables: is {} right?",
+                host.name
             )),
+            Self::Immovable { .. } => Some(
+                "whoever runs the registry exempts this tag from its rule of immutable tags"
+                    .to_owned(),
+            ),
             Self::Credentials { host, .. } => Some(format!(
                 "check `credsStore` and `credHelpers` in docker's config.json, or: docker login {host}"
             )),
@@ -148,19 +184,19 @@ impl Fault {
             Self::NotFound { what, .. } => write!(f, "{what} is not in the registry"),
             Self::Unauthorized {
                 host, stored: true, ..
-            } => write!(f, "the registry {host} refuses the stored login"),
+            } => write!(f, "{host} refuses the stored login"),
             Self::Unauthorized { host, .. } => {
-                write!(f, "the registry {host} asks for a login and none is stored")
+                write!(f, "{host} asks for a login and none is stored")
             }
             Self::Forbidden { host, what, .. } => {
-                write!(f, "the registry {host} forbids access to {what}")
+                write!(f, "{host} forbids access to {what}")
             }
             Self::Unreachable { host, lost, .. } => {
-                write!(f, "cannot reach the registry {host}: {}", lost.why())
+                write!(f, "cannot reach {host}: {}", lost.why())
             }
-            Self::Proxy { host, text } => write!(f, "cannot reach the registry {host}: {text}"),
+            Self::Proxy { host, text } => write!(f, "cannot reach {host}: {text}"),
             Self::Certificate { host, doubt, .. } => {
-                write!(f, "the certificate of the registry {host} {doubt}")
+                write!(f, "the certificate of {host} {doubt}")
             }
             Self::Authority { path, .. } => write!(
                 f,
@@ -171,6 +207,10 @@ impl Fault {
             Self::TooLarge { what, limit } => {
                 write!(f, "{what} is larger than the limit of {limit}")
             }
+            Self::Immovable { what, .. } => write!(
+                f,
+                "the tag {what} names something else, and the registry lets no tag move"
+            ),
             Self::Server { what, status, .. } => {
                 write!(f, "the registry answers {status} for {what}")
             }
@@ -193,6 +233,7 @@ impl Fault {
             | Self::Unreachable { text, .. }
             | Self::Certificate { text, .. }
             | Self::Tampered { text, .. }
+            | Self::Immovable { text, .. }
             | Self::Server { text, .. }
             | Self::Answer { text, .. }
             | Self::Credentials { text, .. } => text,
@@ -236,31 +277,6 @@ impl From<Fault> for Error {
             None => error,
         }
     }
-}
-
-/// How much of a foreign text is shown, in characters.
-const SHOWN: usize = 300;
-
-/// A foreign text as one line that cannot steer a terminal, cut.
-pub(super) fn visible(text: &str) -> String {
-    let mut line = String::new();
-    for (count, c) in text.trim().chars().enumerate() {
-        if count == SHOWN {
-            line.push('…');
-            break;
-        }
-        // Bidirectional controls reorder what is read.
-        let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        match c {
-            '\n' | '\r' | '\t' => line.push(' '),
-            c if hidden => {
-                let _ = write!(line, "{}", c.escape_unicode());
-            }
-            c => line.push(c),
-        }
-    }
-    line
 }
 
 /// What an error body says: the codes and messages of the distribution-spec's error list, or the

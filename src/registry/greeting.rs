@@ -6,10 +6,10 @@ use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Method, Request, Response};
 
 use super::Registry;
-use super::certificate::ServerCertificate;
 use super::fault::{Fault, Lost};
 use super::host::authority;
 use crate::model::image::Repository;
+use crate::network::tls::ServerCertificate;
 
 /// What a registry's first answer shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Greeting {
     pub host: String,
     /// Whether it speaks TLS.
     pub is_tls: bool,
+    /// Whether the settings call it insecure.
+    pub is_insecure: bool,
     /// Status of its answer: 200, or 401 where it wants a login.
     pub status: u16,
     /// Its clock (`Date`, RFC 9110), whole seconds.
@@ -27,9 +29,11 @@ pub struct Greeting {
 impl Registry {
     /// Asks the registry that `repository` is read from for `/v2/`. Any answer is one.
     pub async fn greet(&self, repository: &Repository) -> Result<Greeting, Fault> {
-        let mut url = self.call(Method::GET, repository, "", "pull")?.url;
+        let call = self.call(Method::GET, repository, "", "pull")?;
+        let call = self.schemes.choose(&self.wire, &call).await?;
+        let mut url = call.home.clone();
         url.set_path("/v2/");
-        let ask = |url| self.exchange(Request::new(Method::GET, url));
+        let ask = |url| self.wire.exchange(Request::new(Method::GET, url));
         let mut answer = ask(url.clone()).await;
         if url.scheme() == "http" && may_speak_tls(&answer) {
             let mut over_tls = url.clone();
@@ -39,10 +43,11 @@ impl Registry {
                 over_tls => answer = over_tls,
             }
         }
-        let answer = answer?;
+        let answer = answer.map_err(|fault| call.told(fault))?;
         Ok(Greeting {
             host: authority(answer.url()),
             is_tls: answer.url().scheme() == "https",
+            is_insecure: self.wire.transport.insecure.contains(&call.host.name),
             status: answer.status().as_u16(),
             date: date(answer.headers()),
         })
@@ -52,7 +57,7 @@ impl Registry {
     pub fn presented(&self, repository: &Repository) -> Option<ServerCertificate> {
         let url = self.call(Method::GET, repository, "", "pull").ok()?.url;
         let name = url.host_str()?.trim_matches(['[', ']']);
-        ServerCertificate::parse(&self.transport.presented.of(name)?)
+        ServerCertificate::parse(&self.wire.transport.presented.of(name)?)
     }
 }
 

@@ -7,15 +7,16 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::Registry;
-use super::client::Call;
+use super::call::Call;
 use super::content::{
     By, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, EMPTY, ImageManifest, Manifest, OCI_INDEX,
     OCI_MANIFEST, Tag, named_type,
 };
 use super::exchange::Payload;
-use super::fault::{Fault, visible};
+use super::fault::Fault;
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
+use crate::model::visible::visible;
 
 /// The largest manifest that registries must take, in bytes (distribution-spec 1.1).
 pub const MANIFEST_LIMIT: u64 = 4 << 20;
@@ -33,6 +34,11 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// Of its manifest.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.manifest())
+    }
+
     /// The bytes of its manifest.
     pub(super) fn manifest(&self) -> Bytes {
         let manifest = ImageManifest {
@@ -60,7 +66,10 @@ impl Registry {
     ) -> Result<Manifest, Fault> {
         let by = by.into();
         let call = self.manifest_call(Method::GET, repository, by)?;
-        let (_, headers, bytes) = self.fetch(&call, limit).await?;
+        let (_, headers, bytes) = match self.fetch(&call, limit).await {
+            Err(fault) => return Err(self.told_apart(repository, by, call, fault).await),
+            answer => answer?,
+        };
         let digest = Digest::of(&bytes);
         let promised = match by {
             By::Digest(wanted) => Some(*wanted),
@@ -94,12 +103,40 @@ impl Registry {
                     return Ok(Some(digest));
                 }
             }
-            Err(Fault::NotFound { .. }) => return Ok(None),
             Err(Fault::Server { status: 405, .. }) => {}
-            Err(fault) => return Err(fault),
+            Err(fault) => {
+                let fault = self.told_apart(repository, tag.into(), call, fault).await;
+                return found(Err(fault));
+            }
         }
         found(self.manifest(repository, tag, MANIFEST_LIMIT).await)
             .map(|manifest| manifest.map(|manifest| manifest.digest))
+    }
+
+    /// Some registries refuse to say that a tag is not there. One that the repository does not list
+    /// is missing; where the list is refused too, or the tag is in it, the refusal stands.
+    async fn told_apart(
+        &self,
+        repository: &Repository,
+        by: By<'_>,
+        call: Call,
+        fault: Fault,
+    ) -> Fault {
+        let is_refusal = matches!(fault, Fault::Unauthorized { .. } | Fault::Forbidden { .. });
+        let By::Tag(tag) = by else { return fault };
+        if !is_refusal {
+            return fault;
+        }
+        let is_missing = match self.tags(repository).await {
+            Ok(tags) => !tags.iter().any(|listed| listed == tag.as_str()),
+            Err(Fault::NotFound { .. }) => true,
+            Err(_) => false,
+        };
+        if is_missing {
+            let (what, text) = (call.what, fault.to_string());
+            return Fault::NotFound { what, text };
+        }
+        fault
     }
 
     /// Stores a manifest under a tag or its own digest; gives its digest.
@@ -126,15 +163,29 @@ impl Registry {
     ) -> Result<(Digest, bool), Fault> {
         let digest = Digest::of(&bytes);
         let actions = "pull,push";
-        let mut call = self.call(Method::PUT, repository, &format!("manifests/{by}"), actions)?;
-        call.what = named(repository, by);
+        let call = self.call(Method::PUT, repository, &format!("manifests/{by}"), actions)?;
+        let mut call = call.about(named(repository, by));
         let kind = HeaderValue::from_str(media_type).map_err(|_| Fault::Answer {
             what: call.what.clone(),
             text: format!("`{}` is no media type", visible(media_type)),
         })?;
         call.headers.insert(CONTENT_TYPE, kind);
         call.body = Payload::Bytes(bytes);
-        let answer = self.send(&call).await?;
+        let answer = match (self.send(&call).await, by) {
+            (
+                Err(
+                    fault @ Fault::Server {
+                        status: 400 | 409 | 412,
+                        ..
+                    },
+                ),
+                By::Tag(tag),
+            ) => {
+                self.is_there(repository, tag, &digest, fault).await?;
+                return Ok((digest, false));
+            }
+            (answer, _) => answer?,
+        };
         if let Some(stored) = promised(answer.headers()).filter(|stored| *stored != digest) {
             return Err(Fault::Tampered {
                 what: call.what,
@@ -142,6 +193,24 @@ impl Registry {
             });
         }
         Ok((digest, answer.headers().contains_key("oci-subject")))
+    }
+
+    /// A tag that cannot be pushed may name this already, or something else for good.
+    async fn is_there(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: &Digest,
+        fault: Fault,
+    ) -> Result<(), Fault> {
+        match self.resolve(repository, tag).await? {
+            Some(there) if there == *digest => Ok(()),
+            Some(_) => Err(Fault::Immovable {
+                what: repository.tagged(tag.as_str()),
+                text: fault.to_string(),
+            }),
+            None => Err(fault),
+        }
     }
 
     /// Stores an artifact under `tag`, or untagged; gives its descriptor. A subject is only named
@@ -193,8 +262,8 @@ impl Registry {
 
     async fn delete(&self, repository: &Repository, by: By<'_>) -> Result<bool, Fault> {
         let below = format!("manifests/{by}");
-        let mut call = self.call(Method::DELETE, repository, &below, "pull,delete")?;
-        call.what = named(repository, by);
+        let call = self.call(Method::DELETE, repository, &below, "pull,delete")?;
+        let call = call.about(named(repository, by));
         match self.send(&call).await {
             Ok(_) => Ok(true),
             Err(
@@ -213,8 +282,8 @@ impl Registry {
         repository: &Repository,
         by: By<'_>,
     ) -> Result<Call, Fault> {
-        let mut call = self.call(method, repository, &format!("manifests/{by}"), "pull")?;
-        call.what = named(repository, by);
+        let call = self.call(method, repository, &format!("manifests/{by}"), "pull")?;
+        let mut call = call.about(named(repository, by));
         for kind in [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX] {
             call = call.header(ACCEPT, kind);
         }

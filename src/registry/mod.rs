@@ -8,7 +8,7 @@
 
 mod auth;
 mod blobs;
-pub mod certificate;
+mod call;
 mod challenge;
 mod client;
 mod content;
@@ -18,29 +18,32 @@ mod fault;
 mod greeting;
 mod host;
 mod manifests;
+mod patience;
 mod referrers;
+mod scheme;
 mod tags;
-mod tls;
 mod transport;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use content::{
     By, Content, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, EMPTY, ImageIndex, ImageManifest,
     Manifest, OCI_INDEX, OCI_MANIFEST, Platform, Tag,
 };
+pub use exchange::Progress;
 pub use fault::{Fault, Lost};
 pub use greeting::Greeting;
+pub use host::Host;
 pub use manifests::{Artifact, MANIFEST_LIMIT};
-pub use referrers::Attachment;
+pub use patience::Patience;
+pub use referrers::{Attachment, Listing, Way};
 
 use crate::model::credentials::Credentials;
+use crate::model::insecure_registries::InsecureRegistries;
 use crate::model::mirrors::Mirrors;
 use crate::model::proxies::Proxies;
 use credentials::CredentialStore;
@@ -56,9 +59,14 @@ pub struct Options {
     pub mirrors: Mirrors,
     /// Who is carried by which proxy; hosts of this machine never are.
     pub proxies: Proxies,
+    /// Who is spoken to although nothing proves who it is.
+    pub insecure: InsecureRegistries,
+    /// How long a registry is waited for that has too much to do.
+    pub patience: Patience,
     /// For a connection, TLS included.
     pub connect_timeout: Duration,
-    /// For an answer to begin, and between two pieces of it.
+    /// For an answer to begin, between two pieces of it, and for how far it may fall behind the
+    /// least rate.
     pub response_timeout: Duration,
 }
 
@@ -69,47 +77,49 @@ impl Default for Options {
             ca_file: None,
             mirrors: Mirrors::default(),
             proxies: Proxies::default(),
+            insecure: InsecureRegistries::default(),
+            patience: Patience::default(),
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(30),
         }
     }
 }
 
-/// Called with the bytes transferred so far.
-pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
-
 /// A client for any number of registries. Cheap to make: what costs time is made on first use.
 #[derive(Debug)]
 pub struct Registry {
-    transport: transport::Transport,
-    response_timeout: Duration,
+    wire: exchange::Wire,
     mirrors: Mirrors,
-    store: CredentialStore,
     auth: auth::Auth,
-    /// Whether a host of this machine speaks TLS.
-    local_tls: Mutex<HashMap<String, bool>>,
+    schemes: scheme::Schemes,
+    patience: Patience,
+    told: patience::Told,
 }
 
 impl Registry {
     /// Makes a client; nothing is read or connected yet.
     pub fn new(options: Options) -> Self {
         Self {
-            transport: transport::Transport::new(
-                options.ca_file,
-                options.proxies,
-                options.connect_timeout,
-            ),
-            response_timeout: options.response_timeout,
+            wire: exchange::Wire {
+                transport: transport::Transport::new(
+                    options.ca_file,
+                    options.proxies,
+                    options.insecure,
+                    options.connect_timeout,
+                ),
+                patience: options.response_timeout,
+            },
             mirrors: options.mirrors,
-            store: CredentialStore::new(options.docker_config),
-            auth: auth::Auth::default(),
-            local_tls: Mutex::default(),
+            auth: auth::Auth::new(CredentialStore::new(options.docker_config)),
+            schemes: scheme::Schemes::default(),
+            patience: options.patience,
+            told: patience::Told::default(),
         }
     }
 
     /// The login that docker has stored for `host[:port]`; none where there is none.
     pub async fn credentials(&self, host: &str) -> Result<Option<Credentials>, Fault> {
-        self.store.get(host).await
+        self.auth.store.get(host).await
     }
 }
 
@@ -121,6 +131,7 @@ pub async fn web_client(
     url: &reqwest::Url,
 ) -> Result<reqwest::Client, Fault> {
     let timeout = Options::default().connect_timeout;
-    let transport = transport::Transport::new(ca_file, proxies, timeout);
-    transport.client(url).await.cloned()
+    let insecure = InsecureRegistries::default();
+    let transport = transport::Transport::new(ca_file, proxies, insecure, timeout);
+    transport.client(url).await
 }

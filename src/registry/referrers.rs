@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use reqwest::Method;
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 
 use super::Registry;
-use super::content::{Content, Descriptor, ImageIndex, OCI_INDEX, Tag};
+use super::content::{Content, Descriptor, ImageIndex, OCI_INDEX, OCI_MANIFEST, Tag};
 use super::fault::Fault;
 use super::manifests::{Artifact, MANIFEST_LIMIT, found};
 use crate::model::digest::Digest;
@@ -20,6 +21,10 @@ use crate::model::image::Repository;
 const REFERRERS: usize = 10_000;
 /// How often an index at the fallback tag is written before others win for good.
 const ATTEMPTS: usize = 8;
+/// The most tags of one image's signatures that are looked at.
+const OWN_TAGS: usize = 64;
+/// Pauses in which a registry may bring its list of referrers up to date.
+const INDEXING: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(600)];
 
 /// One document to attach to a manifest.
 #[derive(Debug, Clone)]
@@ -32,48 +37,143 @@ pub struct Attachment {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// How attached manifests are found. Each is tried where those before did not suffice: what is found
+/// proves nothing before it verifies, so looking further loses no safety.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// `GET /v2/<name>/referrers/<digest>`.
+    Api,
+    /// The index at the tag `sha256-<hex>` ([`Tag::referrers_of`]).
+    FallbackTag,
+    /// The tag list: each signature of devenv's has a tag of its own ([`Tag::of_referrer`]).
+    OwnTags,
+}
+
+impl Way {
+    /// The cheapest first.
+    pub const ALL: [Self; 3] = [Self::Api, Self::FallbackTag, Self::OwnTags];
+}
+
+/// What one way leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listing {
+    /// Manifests that may be attached.
+    Listed(Vec<Descriptor>),
+    /// None, in words.
+    Nothing(String),
+    /// Somebody emptied the index at the fallback tag: what was attached is withdrawn, and is not
+    /// looked for elsewhere.
+    Emptied,
+}
+
 impl Registry {
-    /// Everything attached to `subject`, of whatever type: fallback indexes name wrong types. Only
-    /// a 404 of the referrers API leads to the fallback tag, and only a 404 there means none. The
-    /// list proves nothing: whoever uses a manifest from it looks at that manifest's own subject.
+    /// What is attached to `subject`, of whatever type, by one way: fallback indexes name wrong types.
+    /// A way that the registry does not offer leads to nothing. The list proves nothing: whoever uses
+    /// a manifest from it looks at that manifest's own subject.
+    ///
+    /// # Errors
+    /// A registry that does not answer; one that refuses a tag that it lists, or the whole
+    /// repository.
     pub async fn referrers(
+        &self,
+        way: Way,
+        repository: &Repository,
+        subject: &Digest,
+    ) -> Result<Listing, Fault> {
+        match way {
+            Way::Api => self.referrers_of_api(repository, subject).await,
+            Way::FallbackTag => self.referrers_at_tag(repository, subject).await,
+            Way::OwnTags => self.referrers_by_tags(repository, subject).await,
+        }
+    }
+
+    async fn referrers_of_api(
         &self,
         repository: &Repository,
         subject: &Digest,
-    ) -> Result<Vec<Descriptor>, Fault> {
+    ) -> Result<Listing, Fault> {
         let below = format!("referrers/{subject}");
-        let mut call = self.call(Method::GET, repository, &below, "pull")?;
-        call.what = format!("the referrers of {}", repository.at(subject));
+        let call = self.call(Method::GET, repository, &below, "pull")?;
+        let call = call.about(format!("the referrers of {}", repository.at(subject)));
         let call = call.header(ACCEPT, OCI_INDEX);
         let listed = self
             .list(call, REFERRERS, |body| {
                 Ok(serde_json::from_slice::<ImageIndex>(body)?.manifests)
             })
             .await;
-        if let Some(listed) = found(listed)? {
-            return Ok(listed);
-        }
+        Ok(match listed {
+            Ok(listed) if listed.is_empty() => {
+                Listing::Nothing("the referrers API lists nothing".to_owned())
+            }
+            Ok(listed) => Listing::Listed(listed),
+            Err(Fault::NotFound { .. }) => Listing::Nothing("no referrers API".to_owned()),
+            Err(fault @ Fault::Answer { .. }) => Listing::Nothing(fault.to_string()),
+            Err(fault) if fault.is_refusal() => Listing::Nothing(fault.to_string()),
+            Err(fault) => return Err(fault),
+        })
+    }
+
+    async fn referrers_at_tag(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+    ) -> Result<Listing, Fault> {
         let tag = Tag::referrers_of(subject);
         let Some(index) = found(self.manifest(repository, &tag, MANIFEST_LIMIT).await)? else {
-            return Ok(Vec::new());
+            return Ok(Listing::Nothing("no fallback tag".to_owned()));
         };
         match index.content() {
-            Ok(Content::Index(index)) => Ok(index.manifests),
-            Ok(Content::Image(_)) => Err(no_index(repository, &tag, "an image")),
+            Ok(Content::Index(index)) if index.manifests.is_empty() => Ok(Listing::Emptied),
+            Ok(Content::Index(index)) => Ok(Listing::Listed(index.manifests)),
+            Ok(Content::Image(_)) => {
+                Ok(Listing::Nothing("the fallback tag is an image".to_owned()))
+            }
             Err(text) => Err(no_index(repository, &tag, &text)),
         }
     }
 
-    /// Attaches a document to `subject` and gives the descriptor of its manifest, which gets a tag
-    /// of its own ([`Tag::of_referrer`]): garbage collection deletes untagged manifests. Where the
-    /// registry has no referrers API, the manifest is also entered in the index at
-    /// [`Tag::referrers_of`]. Attaching the same again changes nothing.
+    async fn referrers_by_tags(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+    ) -> Result<Listing, Fault> {
+        let tags = match self.tags(repository).await {
+            Err(fault @ (Fault::NotFound { .. } | Fault::Answer { .. })) => {
+                return Ok(Listing::Nothing(fault.to_string()));
+            }
+            Err(fault) if fault.is_refusal() => return Ok(Listing::Nothing(fault.to_string())),
+            tags => tags?,
+        };
+        let own: Vec<Tag> = Tag::referrers_of(subject)
+            .additions(&tags)
+            .take(OWN_TAGS)
+            .collect();
+        let asked = own.iter().map(|tag| self.resolve(repository, tag));
+        let found = try_join_all(asked).await?;
+        // Whoever squats such a tag with something else is passed over.
+        let fits = |(tag, digest): (&Tag, Option<Digest>)| {
+            let digest = digest.filter(|digest| Tag::of_referrer(subject, digest) == *tag)?;
+            Some(Descriptor::new(OCI_MANIFEST, digest, 0))
+        };
+        let listed: Vec<_> = own.iter().zip(found).filter_map(fits).collect();
+        Ok(if listed.is_empty() {
+            Listing::Nothing("no signature has a tag of its own".to_owned())
+        } else {
+            Listing::Listed(listed)
+        })
+    }
+
+    /// Attaches a document to `subject`; gives the descriptor of its manifest and the way by which it
+    /// was found again: nothing is attached that nobody finds. The manifest gets a tag of its own
+    /// ([`Tag::of_referrer`]): garbage collection deletes untagged ones. Where the referrers API does
+    /// not list it, it is also entered in the index at [`Tag::referrers_of`]. Attaching the same
+    /// again changes nothing.
     pub async fn attach(
         &self,
         repository: &Repository,
         subject: &Descriptor,
         attachment: Attachment,
-    ) -> Result<Descriptor, Fault> {
+    ) -> Result<(Descriptor, Way), Fault> {
         let layer = self
             .put_blob(repository, &attachment.media_type, attachment.bytes)
             .await?;
@@ -87,28 +187,79 @@ impl Registry {
             )),
             annotations: attachment.annotations,
         };
-        let tag = Tag::of_referrer(&subject.digest, &Digest::of(&artifact.manifest()));
-        let (descriptor, listed) = self
+        let tag = Tag::of_referrer(&subject.digest, &artifact.digest());
+        let (descriptor, promised) = self
             .store_artifact(repository, Some(&tag), &artifact)
             .await?;
-        if !listed {
-            self.enter(repository, &subject.digest, &descriptor).await?;
-        }
-        Ok(descriptor)
+        let way = self.list_again(repository, subject, &descriptor, promised);
+        Ok((descriptor.clone(), way.await?))
     }
 
-    /// Enters `referrer` in the index at the fallback tag. Registries have no compare-and-swap:
-    /// read, add, write, read again, until it stays.
+    /// Sees to it that an attached manifest is found again. A registry that promised to list it
+    /// (`OCI-Subject`) may take a moment, or may never do so.
+    async fn list_again(
+        &self,
+        repository: &Repository,
+        subject: &Descriptor,
+        referrer: &Descriptor,
+        promised: bool,
+    ) -> Result<Way, Fault> {
+        let pauses = if promised { &INDEXING[..] } else { &[] };
+        let (subject, wanted) = (&subject.digest, &referrer.digest);
+        if self.shows(Way::Api, repository, subject, wanted).await? {
+            return Ok(Way::Api);
+        }
+        for pause in pauses {
+            tokio::time::sleep(*pause).await;
+            if self.shows(Way::Api, repository, subject, wanted).await? {
+                return Ok(Way::Api);
+            }
+        }
+        if self.enter(repository, subject, referrer).await? {
+            return Ok(Way::FallbackTag);
+        }
+        if self
+            .shows(Way::OwnTags, repository, subject, wanted)
+            .await?
+        {
+            return Ok(Way::OwnTags);
+        }
+        Err(Fault::Answer {
+            what: repository.at(subject),
+            text: format!(
+                "{wanted} was attached and is not found again: not by the referrers API, not at the \
+                 fallback tag, not in the tag list"
+            ),
+        })
+    }
+
+    async fn shows(
+        &self,
+        way: Way,
+        repository: &Repository,
+        subject: &Digest,
+        wanted: &Digest,
+    ) -> Result<bool, Fault> {
+        Ok(match self.referrers(way, repository, subject).await? {
+            Listing::Listed(listed) => listed.iter().any(|entry| entry.digest == *wanted),
+            Listing::Nothing(_) | Listing::Emptied => false,
+        })
+    }
+
+    /// Enters `referrer` in the index at the fallback tag; false where that tag is an image or does
+    /// not move. Registries have no compare-and-swap: read, add, write, read again, until it stays.
     async fn enter(
         &self,
         repository: &Repository,
         subject: &Digest,
         referrer: &Descriptor,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         let tag = Tag::referrers_of(subject);
         let digest = Value::from(referrer.digest.to_string());
         for attempt in 0..=ATTEMPTS {
-            let mut index = self.fallback_index(repository, &tag).await?;
+            let Some(mut index) = self.fallback_index(repository, &tag).await? else {
+                return Ok(false);
+            };
             let Some(entries) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
                 return Err(no_index(repository, &tag, "no list of manifests"));
             };
@@ -116,15 +267,17 @@ impl Registry {
                 .iter()
                 .any(|entry| entry.get("digest") == Some(&digest))
             {
-                return Ok(());
+                return Ok(true);
             }
             if attempt == ATTEMPTS {
                 break;
             }
             entries.push(json!(referrer));
             let bytes = index.to_string().into();
-            self.put_manifest(repository, &tag, OCI_INDEX, bytes)
-                .await?;
+            match self.put_manifest(repository, &tag, OCI_INDEX, bytes).await {
+                Err(Fault::Immovable { .. }) => return Ok(false),
+                stored => stored?,
+            };
             // Long enough for one who read before to have written; different for each writer, so
             // that two do not stay in step.
             let spread = u64::from(referrer.digest.hex().as_bytes()[attempt] % 16);
@@ -136,17 +289,24 @@ impl Registry {
         })
     }
 
-    /// The index at the fallback tag with all that others put into it, or an empty one.
-    async fn fallback_index(&self, repository: &Repository, tag: &Tag) -> Result<Value, Fault> {
+    /// The index at the fallback tag with all that others put into it, or an empty one; `None` where
+    /// the tag is an image: GitLab answers with the subject itself, whatever is written there.
+    async fn fallback_index(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Option<Value>, Fault> {
         let Some(manifest) = found(self.manifest(repository, tag, MANIFEST_LIMIT).await)? else {
-            return Ok(json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [] }));
+            let empty = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [] });
+            return Ok(Some(empty));
         };
         match manifest.content() {
             Ok(Content::Index(_)) => {}
-            Ok(Content::Image(_)) => return Err(no_index(repository, tag, "an image")),
+            Ok(Content::Image(_)) => return Ok(None),
             Err(text) => return Err(no_index(repository, tag, &text)),
         }
         serde_json::from_slice(&manifest.bytes)
+            .map(Some)
             .map_err(|error| no_index(repository, tag, &error.to_string()))
     }
 }

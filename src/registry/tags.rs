@@ -6,7 +6,7 @@ use reqwest::{Method, Url};
 use serde::Deserialize;
 
 use super::Registry;
-use super::client::Call;
+use super::call::Call;
 use super::fault::Fault;
 use super::host::same_server;
 use crate::model::image::Repository;

@@ -1,82 +1,134 @@
 //! The HTTP clients, built when a host first needs them, and what their errors mean.
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Url, redirect};
-use tokio::sync::OnceCell;
+use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
+use tokio::sync::Mutex;
 
-use super::fault::{Fault, Lost, visible};
-use super::host::{authority, is_loopback};
-use super::tls;
+use super::fault::{Fault, Lost};
+use super::host::{Host, authority, is_loopback};
+use crate::model::insecure_registries::InsecureRegistries;
 use crate::model::proxies::{Proxies, Proxy};
-use crate::tls::{Doubt, tls_error};
+use crate::model::visible::visible;
+use crate::network::tls::verifier::{self, Presented};
+use crate::network::tls::{self, Doubt, tls_error};
 
-/// Connection pools: plain HTTP and TLS to this machine (never through a proxy), TLS to others.
+/// Connection pools. This machine is never reached through a proxy.
 #[derive(Debug)]
 pub(super) struct Transport {
     ca_file: Option<PathBuf>,
     connect_timeout: Duration,
     /// Who is carried by which proxy.
     proxies: Proxies,
+    pub(super) insecure: InsecureRegistries,
     /// What servers showed of themselves.
-    pub(super) presented: tls::Presented,
-    plain: OnceCell<Client>,
-    tls: OnceCell<(Client, Client)>,
+    pub(super) presented: Presented,
+    clients: Mutex<HashMap<Pool, Client>>,
+}
+
+/// What tells two pools apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Pool {
+    judge: Judge,
+    is_local: bool,
+}
+
+/// Who judges the certificates of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Judge {
+    /// The system's certificate authorities and the company's.
+    Authorities,
+    /// Nobody: plain HTTP, and the registries that the user calls insecure.
+    Nobody,
 }
 
 impl Transport {
     pub(super) fn new(
         ca_file: Option<PathBuf>,
         proxies: Proxies,
+        insecure: InsecureRegistries,
         connect_timeout: Duration,
     ) -> Self {
         Self {
             ca_file,
             connect_timeout,
             proxies,
-            presented: tls::Presented::default(),
-            plain: OnceCell::new(),
-            tls: OnceCell::new(),
+            insecure,
+            presented: Presented::default(),
+            clients: Mutex::default(),
         }
     }
 
     /// The client for `url`.
-    pub(super) async fn client(&self, url: &Url) -> Result<&Client, Fault> {
+    pub(super) async fn client(&self, url: &Url) -> Result<Client, Fault> {
         let host = authority(url);
-        let local = is_loopback(&host);
+        if let Some(text) = carrier(&self.proxies, url).and_then(Proxy::complaint) {
+            let host = host.as_str().into();
+            return Err(Fault::Proxy { host, text });
+        }
+        let unproven = url.scheme() == "http" || self.insecure.contains(&host);
+        let pool = Pool {
+            judge: if unproven {
+                Judge::Nobody
+            } else {
+                Judge::Authorities
+            },
+            is_local: is_loopback(&host),
+        };
+        // Held while it is made: parallel requests wait for the one.
+        let mut clients = self.clients.lock().await;
+        if let Some(client) = clients.get(&pool) {
+            return Ok(client.clone());
+        }
         let failed = |error: &dyn StdError| Fault::Answer {
             what: host.clone(),
             text: format!("no HTTP client: {error}"),
         };
-        if let Some(text) = carrier(&self.proxies, url).and_then(Proxy::complaint) {
-            return Err(Fault::Proxy { host, text });
-        }
-        if url.scheme() == "http" {
-            let build = async || {
-                let nobody = tls::nobody().map_err(|error| failed(&error))?;
-                self.build(nobody, local).map_err(|error| failed(&error))
-            };
-            return self.plain.get_or_try_init(build).await;
-        }
-        let build = async || {
-            let (ca_file, name) = (self.ca_file.clone(), host.clone());
-            let presented = self.presented.clone();
-            let load = move || tls::system(&name, ca_file.as_deref(), presented);
-            let config = tokio::task::spawn_blocking(load)
-                .await
-                .map_err(|error| failed(&error))??;
-            let near = self.build(config.clone(), true);
-            let far = self.build(config, false);
-            near.and_then(|near| Ok((near, far?)))
-                .map_err(|error| failed(&error))
+        let judge = match pool.judge {
+            Judge::Authorities => self.authorities(&host).await?,
+            Judge::Nobody => verifier::anyone(),
         };
-        let (near, far) = self.tls.get_or_try_init(build).await?;
-        Ok(if local { near } else { far })
+        let config = tls::client(judge).map_err(|error| failed(&error))?;
+        let client = self.build(config.with_no_client_auth(), pool.is_local);
+        let client = client.map_err(|error| failed(&error))?;
+        clients.insert(pool, client.clone());
+        Ok(client)
     }
 
-    fn build(&self, tls: rustls::ClientConfig, local: bool) -> reqwest::Result<Client> {
+    /// Those of the system and of `extra_ca`.
+    async fn authorities(&self, host: &str) -> Result<Arc<dyn ServerCertVerifier>, Fault> {
+        let (ca_file, presented, name) = (
+            self.ca_file.clone(),
+            self.presented.clone(),
+            host.to_owned(),
+        );
+        let load = move || {
+            let own = match ca_file {
+                Some(path) => {
+                    tls::authorities(&path).map_err(|error| Fault::Authority { path, error })?
+                }
+                None => Vec::new(),
+            };
+            verifier::system(own, presented).map_err(|error| Fault::Certificate {
+                host: name.as_str().into(),
+                doubt: Doubt::of(&error),
+                text: error.to_string(),
+            })
+        };
+        let loaded = tokio::task::spawn_blocking(load).await;
+        loaded.map_err(|error| Fault::Answer {
+            what: host.to_owned(),
+            text: error.to_string(),
+        })?
+    }
+
+    fn build(&self, tls: ClientConfig, local: bool) -> reqwest::Result<Client> {
         let builder = Client::builder()
             .tls_backend_preconfigured(tls)
             .http1_only()
@@ -103,7 +155,7 @@ fn carrier<'a>(proxies: &'a Proxies, url: &Url) -> Option<&'a Proxy> {
 
 /// What a failed exchange with `host` means.
 pub(super) fn fault_of(host: &str, error: &reqwest::Error) -> Fault {
-    let host = host.to_owned();
+    let host = Host::from(host);
     if let Some(tls) = tls_error(error) {
         return tls_fault(host, tls);
     }
@@ -129,14 +181,18 @@ pub(super) fn fault_of(host: &str, error: &reqwest::Error) -> Fault {
     Fault::Unreachable { host, lost, text }
 }
 
-fn tls_fault(host: String, error: &rustls::Error) -> Fault {
+/// What a server that answers without TLS is told by.
+pub(super) const NO_TLS: &str = "it does not speak TLS, and plain HTTP is for this machine and for \
+                                 `insecure_registries` of the settings";
+
+fn tls_fault(host: Host, error: &rustls::Error) -> Fault {
     use rustls::Error as Tls;
     let text = visible(&error.to_string());
     match error {
         Tls::InvalidMessage(_) => Fault::Unreachable {
             host,
             lost: Lost::Connect,
-            text: "it does not speak TLS, and plain HTTP is for this machine only".to_owned(),
+            text: NO_TLS.to_owned(),
         },
         _ => Fault::Certificate {
             host,

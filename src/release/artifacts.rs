@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Desk;
-use crate::build::context::Artifact;
 use crate::error::{Error, Result};
 use crate::model::name::{ContainerName, FileName};
 use crate::model::platform::Platform;
 use crate::registry::{self, Tag};
+use crate::release::build::context::Artifact;
 
 /// The type of an archived artifact.
 const TYPE: &str = "application/vnd.devenv.artifact.v1";
@@ -75,7 +75,7 @@ impl Desk<'_> {
     pub(super) async fn archive(&self, platform: &Platform, artifacts: &[Artifact]) -> Result<()> {
         let repository = platform.repository("artifacts")?;
         for artifact in artifacts {
-            self.reporter.step(&format!(
+            self.reporter.note(&format!(
                 "archiving {} ({})",
                 artifact.name, artifact.digest
             ));

@@ -1,14 +1,16 @@
 //! What an unfinished operation remembers, so that running it again goes on where it was.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::home::file;
+use crate::home::lock;
+use crate::home::paths::Paths;
+use crate::home::state;
 use crate::model::name::PlatformName;
-use crate::paths::Paths;
-use crate::state;
 
 /// What is kept of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,20 +44,14 @@ impl Attempt {
         what: &str,
     ) -> Result<Self> {
         let folder = paths.releases(platform);
-        std::fs::create_dir_all(&folder).at(Kind::Usage, "create", &folder)?;
         let lock_path = folder.join(format!("{scope}.lock"));
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .at(Kind::Usage, "open", &lock_path)?;
-        if lock.try_lock().is_err() {
+        let lock = lock::open(&lock_path)?;
+        if !lock::try_lock(&lock, &lock_path)? {
             let text = format!("another devenv on this machine is at it already ({scope})");
             return Err(Error::usage(text).hint("wait until it has ended"));
         }
         let path = folder.join(format!("{what}.json"));
-        let before: Option<Saved> = state::load(&path)?;
+        let before: Option<Saved> = file::load(&path)?;
         let resumed = before.is_some();
         let saved = match before {
             Some(saved) => saved,
@@ -85,7 +81,7 @@ impl Attempt {
     /// Remembers it from now on.
     pub(super) fn save(&mut self, number: Option<u64>) -> Result<()> {
         self.saved.number = number;
-        state::save(&self.path, &self.saved)
+        file::save(&self.path, &self.saved)
     }
 
     /// Forgets it: it is finished, or it left nothing behind. The next one gets another token.
@@ -95,19 +91,17 @@ impl Attempt {
             token: state::random_hex(8)?,
             number: None,
         };
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).at(Kind::Usage, "remove", &self.path)
-            }
-            _ => Ok(()),
-        }
+        let removed = std::fs::remove_file(&self.path);
+        removed
+            .if_there(Kind::Usage, "remove", &self.path)
+            .map(drop)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Environment;
+    use crate::home::environment::Environment;
 
     #[test]
     fn an_interrupted_attempt_is_taken_up_and_a_finished_one_is_not() {

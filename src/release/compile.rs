@@ -9,6 +9,7 @@ use crate::model::catalogue::{Catalogue, Source};
 use crate::model::container::{Definition, Until};
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
+use crate::model::image_configuration::ImageDefaults;
 use crate::model::name::{ContainerName, Version};
 use crate::model::platform::{Defaults, Platform};
 use crate::model::reference::{Reference, ReferenceContainer, SCHEMA};
@@ -26,6 +27,14 @@ pub(super) struct Part {
     pub(super) defaults: Defaults,
     /// From the statement's commit.
     pub(super) source: Source,
+    /// From the signed image's configuration.
+    pub(super) image: ImageDefaults,
+}
+
+impl Part {
+    fn run(&self) -> RunSpecification {
+        RunSpecification::resolve(&self.definition, &self.defaults).of_image(&self.image)
+    }
 }
 
 /// What a reference is compiled from.
@@ -137,13 +146,12 @@ impl Parts<'_> {
             needs,
             uses,
             routes: definition.routes.clone(),
-            run: RunSpecification::resolve(definition, &part.defaults),
+            run: part.run(),
         })
     }
 
     fn until(&self, name: &ContainerName, needed: &ContainerName) -> Result<Until> {
-        let part = self.released_part(name, needed)?;
-        Ok(RunSpecification::resolve(&part.definition, &part.defaults).default_until())
+        Ok(self.released_part(name, needed)?.run().default_until())
     }
 
     fn released_part(&self, name: &ContainerName, needed: &ContainerName) -> Result<&Part> {
@@ -205,6 +213,10 @@ mod tests {
             definition: yaml::read(ErrorKind::Definitions, container, text.as_bytes()).unwrap(),
             defaults: platform.defaults.clone(),
             source: source(&format!("{container} (at abc)"), text),
+            image: ImageDefaults {
+                has_health: container == "queue",
+                ..ImageDefaults::default()
+            },
         };
         (name(container), part)
     }
@@ -242,8 +254,9 @@ mod tests {
             &[
                 (
                     "billing",
-                    "needs: [ledger]\nuses: [audit]\nroutes: [{ path: /billing }]\n",
+                    "needs: [ledger, queue]\nuses: [audit]\nroutes: [{ path: /billing }]\n",
                 ),
+                ("queue", "kind: service\n"),
                 ("ledger", "kind: service\nhealth: { command: [ready] }\n"),
             ],
             &[AUDIT],
@@ -251,6 +264,8 @@ mod tests {
         .unwrap();
         let billing = &compiled.reference.containers["billing"];
         assert_eq!(billing.needs[0].until, Until::Healthy);
+        assert_eq!(billing.needs[1].until, Until::Healthy, "by its image");
+        assert!(compiled.reference.containers["queue"].run.image_health);
         assert_eq!(billing.run.port, Some(8080));
         assert!(billing.uses.is_empty());
         assert_eq!(compiled.warnings.len(), 1);

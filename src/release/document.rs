@@ -1,29 +1,50 @@
 //! One environment's ledger in the registry: read, reserved, published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use jiff::SignedDuration;
 
 use super::Desk;
 use super::attempt::Attempt;
 use super::checkout::{Checkout, checkout};
 use super::claim::{Claim, Claimed, Wish, taken};
-use super::ledger::Manner;
 use crate::definitions::Tag;
 use crate::error::{Error, Result};
-use crate::evidence::ledger::{sequence_of, sequence_tag};
+use crate::home::file;
 use crate::model::image::Repository;
 use crate::model::ledger::{Ledger, LedgerEntry};
 use crate::model::name::EnvironmentName;
 use crate::model::statement::{Statement, Subject, SubjectName};
 use crate::registry::{self, Artifact, Descriptor, Fault};
-use crate::state;
-use crate::trust::bundle::{MEDIA_TYPE, sign_statement};
-use crate::trust::keys::SigningKey;
-use crate::trust::policy::{LedgerSeen, Verified};
+use crate::verify::evidence::ledger::{sequence_of, sequence_tag};
+use crate::verify::trust::bundle::{MEDIA_TYPE, sign_statement};
+use crate::verify::trust::keys::SigningKey;
+use crate::verify::trust::policy::{LedgerSeen, Verified};
 
 /// The type of a ledger in the registry.
 const TYPE: &str = "application/vnd.devenv.ledger.v1";
+
+/// How long a ledger vouches for being the latest, unless it is said.
+pub const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// How long it vouches for being the latest.
+    pub lifetime: SignedDuration,
+    /// Whether to replace another's dead reservation.
+    pub take_over: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            lifetime: LIFETIME,
+            take_over: false,
+        }
+    }
+}
 
 /// One environment at this moment.
 pub(super) struct Place {
@@ -66,7 +87,7 @@ impl Desk<'_> {
         let attempt = Attempt::begin(self.paths, &self.trust.platform, &what, &what)?;
         self.fetch().await?;
         let head = self.definitions.head_id()?;
-        let checkout = checkout(self.definitions, head, &self.trust.platform)?;
+        let checkout = checkout(&self.definitions, head, &self.trust.platform)?;
         let known = &checkout.catalogue.platform.environments;
         if !known.contains(environment) {
             let names: Vec<_> = known.iter().map(EnvironmentName::as_str).collect();
@@ -99,7 +120,7 @@ impl Desk<'_> {
     ) -> Result<Option<Verified<Ledger>>> {
         let repository = checkout.catalogue.platform.environments_repository()?;
         let path = self.paths.ledger_seen(&self.trust.platform, environment);
-        let seen: Option<LedgerSeen> = state::load(&path)?;
+        let seen: Option<LedgerSeen> = file::load(&path)?;
         let tags = match self.online()?.tags(&repository).await {
             Err(Fault::NotFound { .. }) => Vec::new(),
             other => other?,
@@ -124,7 +145,7 @@ impl Desk<'_> {
             let text = format!("the ledger of {environment} cannot be read");
             return Err(Error::registry(text).because(why));
         }
-        state::save(&path, &LedgerSeen::of(&look.ledger, self.trust))?;
+        file::save(&path, &LedgerSeen::of(&look.ledger, self.trust))?;
         Ok(Some(look.ledger))
     }
 
@@ -147,7 +168,7 @@ impl Desk<'_> {
         let sequence = reserved.unwrap_or(0).max(published + 1);
         place.attempt.save(Some(sequence))?;
         let tag = Tag::Sequence(environment, sequence);
-        self.reporter.step(&format!("reserving {tag}"));
+        self.reporter.note(&format!("reserving {tag}"));
         let action = match next {
             Next::Entry(entry) => format!("reference {}", entry.number),
             Next::Renewal => "renewal".to_owned(),
@@ -191,7 +212,7 @@ impl Desk<'_> {
         let missing = self.missing(&bundle)?;
         let repository = platform.environments_repository()?;
         self.still_ours(claim).await?;
-        self.reporter.step(&format!(
+        self.reporter.note(&format!(
             "publishing sequence {} of {}",
             ledger.sequence, place.environment
         ));
@@ -199,8 +220,14 @@ impl Desk<'_> {
         let tag = registry::Tag::new(name).map_err(Error::bug)?;
         self.refuse_second(&repository, &tag).await?;
         let plain = registry::Tag::new(place.environment.as_str()).map_err(Error::bug)?;
-        self.add_signature(&repository, &Document::new(TYPE), bundle, &[tag, plain])
-            .await?;
+        self.add_signature(
+            &repository,
+            &Document::new(TYPE),
+            bundle,
+            &tag,
+            Some(&plain),
+        )
+        .await?;
         // Verified as everybody else will; from now on nothing older is taken here.
         if missing == 0 {
             self.ledger(&place.checkout, &place.environment).await?;
@@ -234,25 +261,39 @@ impl Desk<'_> {
         let Some(digest) = self.online()?.resolve(repository, tag).await? else {
             return Ok(None);
         };
-        let manifest = self.image_manifest(repository, &digest).await?;
         let source = self.verifier().source;
-        Ok(Some(Document {
-            artifact_type: manifest.artifact_type.unwrap_or_default(),
-            layers: manifest.layers,
-            bundles: source.document(repository, &digest).await?,
-        }))
+        let tags = self.online()?.tags(repository).await?;
+        let first = self.image_manifest(repository, &digest).await?;
+        let mut document = Document::new(&first.artifact_type.unwrap_or_default());
+        document.layers = first.layers;
+        let mut manifests = vec![digest];
+        // Anybody who may push can add what is no document.
+        for added in source.additions(repository, tag, &tags).await? {
+            if let Ok(more) = self.image_manifest(repository, &added).await {
+                document.layers.extend(more.layers);
+                manifests.push(added);
+            }
+        }
+        let mut known = BTreeSet::new();
+        document
+            .layers
+            .retain(|layer| layer.media_type == MEDIA_TYPE && known.insert(layer.digest));
+        document.bundles = source.documents(repository, &manifests).await?;
+        Ok(Some(document))
     }
 
-    /// Stores a document with one more signature, and lets all tags name it, in this order.
+    /// Stores a document with one more signature under its tag, and lets `pointer` name it. Where
+    /// tags cannot move, it becomes an addition to what the tag names.
     pub(super) async fn add_signature(
         &self,
         repository: &Repository,
         document: &Document,
         bundle: Vec<u8>,
-        tags: &[registry::Tag],
+        tag: &registry::Tag,
+        pointer: Option<&registry::Tag>,
     ) -> Result<()> {
-        let layer = self
-            .online()?
+        let registry = self.online()?;
+        let layer = registry
             .put_blob(repository, MEDIA_TYPE, bundle.into())
             .await?;
         let artifact = Artifact {
@@ -261,12 +302,45 @@ impl Desk<'_> {
             subject: None,
             annotations: BTreeMap::new(),
         };
-        for tag in tags {
-            self.online()?
-                .put_artifact(repository, Some(tag), &artifact)
-                .await?;
+        match registry
+            .put_artifact(repository, Some(tag), &artifact)
+            .await
+        {
+            Err(Fault::Immovable { .. }) => {
+                let addition = tag.addition(&artifact.digest());
+                registry
+                    .put_artifact(repository, Some(&addition), &artifact)
+                    .await?;
+            }
+            stored => drop(stored?),
+        }
+        if let Some(pointer) = pointer {
+            let pointed = registry
+                .put_artifact(repository, Some(pointer), &artifact)
+                .await;
+            self.pointed(repository, pointer, pointed.map(drop))?;
         }
         Ok(())
+    }
+
+    /// A pointer that cannot move is no failure: readers take the highest sequence that verifies.
+    fn pointed(
+        &self,
+        repository: &Repository,
+        pointer: &registry::Tag,
+        pointed: std::result::Result<(), Fault>,
+    ) -> Result<()> {
+        match pointed {
+            Err(Fault::Immovable { .. }) => {
+                self.reporter.note(&format!(
+                    "{} stays behind: this registry lets no tag move, and readers take the highest \
+                     sequence",
+                    repository.tagged(pointer.as_str())
+                ));
+                Ok(())
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Lets the plain tag name the newest document: an interrupted run may not have come so far.
@@ -287,9 +361,11 @@ impl Desk<'_> {
             .manifest(&repository, &newest, registry::MANIFEST_LIMIT)
             .await?;
         if self.online()?.resolve(&repository, &plain).await? != Some(document.digest) {
-            self.online()?
+            let pointed = self
+                .online()?
                 .put_manifest(&repository, &plain, &document.media_type, document.bytes)
-                .await?;
+                .await;
+            self.pointed(&repository, &plain, pointed.map(drop))?;
         }
         Ok(())
     }

@@ -2,27 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::checkout::{Checkout, folder_of};
+use super::check;
+use super::check::container::{DOCKERFILE, Folder};
+use super::checkout::Checkout;
 use super::published::Published;
 use super::{Desk, Side};
-use crate::build::context::{Artifact, Context};
-use crate::build::dockerfile::{Dockerfile, argument_of};
-use crate::build::layers::check_prefix;
-use crate::build::probe::Looker;
 use crate::definitions::{CommitId, TreeFile};
-use crate::engine::docker::{BuildOptions, Docker};
+use crate::engine::docker::{BuildOptions, Buildx, Docker};
 use crate::engine::{Engine, PullProgress, RegistryLogin};
 use crate::error::{Error, Result};
+use crate::home::secrets::{self, Missing};
 use crate::model::container::{Definition, Kind};
 use crate::model::digest::Digest;
 use crate::model::identity;
 use crate::model::image::Repository;
+use crate::model::name::ConfigurationName;
 use crate::model::name::ContainerName;
 use crate::model::predicate::Base;
 use crate::model::secret::Secret;
-
-/// The Dockerfile of a definition.
-const DOCKERFILE: &str = "Dockerfile";
+use crate::release::build::buildkit::BuildKit;
+use crate::release::build::context::{Artifact, Context};
+use crate::release::build::dockerfile::{Dockerfile, argument_of};
+use crate::release::build::layers::check_prefix;
+use crate::release::build::probe::Looker;
 
 /// What one image is built from, all of it verified.
 #[derive(Debug)]
@@ -32,6 +34,10 @@ pub(super) struct Recipe {
     context: Context,
     dockerfile: Dockerfile,
     bases: Vec<Published>,
+    /// What builds it, where the engine's own builder cannot.
+    buildx: Option<Buildx>,
+    /// What `RUN --mount=type=secret` sees, by name.
+    secrets: BTreeMap<String, Secret>,
 }
 
 /// What an image is about to be called.
@@ -47,14 +53,26 @@ impl Desk<'_> {
     /// `files` are those of its folder, templates rendered.
     pub(super) async fn recipe(
         &self,
+        docker: &Docker,
         checkout: &Checkout,
         container: &ContainerName,
         files: Vec<TreeFile>,
         artifacts: Vec<Artifact>,
     ) -> Result<Recipe> {
         let definition = checkout.definition(container)?;
-        let dockerfile = dockerfile(checkout, container, definition, &files)?;
         let platform = &checkout.catalogue.platform;
+        let folder = Folder {
+            catalogue: &checkout.catalogue,
+            name: container,
+            definition,
+            files: &files,
+        };
+        let dockerfile = folder.dockerfile().map_err(check::all)?.ok_or_else(|| {
+            Error::definitions(format!("there is no {}/{DOCKERFILE}", folder.path()))
+        })?;
+        let mut buildx = None;
+        let there = buildkit(docker, &mut buildx);
+        dockerfile.check_builder(there).await?;
         let mut bases = Vec::new();
         for base in dockerfile.bases() {
             let version = platform.containers.get(base).ok_or_else(|| {
@@ -65,17 +83,29 @@ impl Desk<'_> {
             })?;
             bases.push(self.published(platform, base, version).await?);
         }
-        let by_path = |definition: &Definition| {
-            let health = definition.health.as_ref();
-            health.is_some_and(|health| health.path.is_some())
-        };
         Ok(Recipe {
             container: container.clone(),
-            health_by_path: definition.kind != Kind::Base && by_path(definition),
+            health_by_path: asks_by_path(definition),
             context: Context::new(files, artifacts)?,
+            secrets: self.build_secrets(&dockerfile).await?,
             dockerfile,
             bases,
+            buildx,
         })
+    }
+
+    /// The values of a build's secrets: kept as those of a configuration called `build`.
+    async fn build_secrets(&self, dockerfile: &Dockerfile) -> Result<BTreeMap<String, Secret>> {
+        let configuration = ConfigurationName::new("build").map_err(Error::bug)?;
+        let platform = &self.trust.platform;
+        secrets::values(
+            self.session,
+            platform,
+            &configuration,
+            &dockerfile.secrets,
+            Missing::Asked,
+        )
+        .await
     }
 
     /// Builds, and checks that the image really lies on its base and can answer its health check.
@@ -95,27 +125,41 @@ impl Desk<'_> {
             labels: self.labels(&recipe.container, naming),
             no_cache,
             logins,
+            secrets: recipe.secrets.clone(),
             ..BuildOptions::default()
         };
         self.reporter
-            .step(&format!("building {} {}", recipe.container, naming.version));
-        let line = |line: &str| self.reporter.output(line);
-        let id = docker
-            .build(recipe.context.archive(), &options, &line)
-            .await
-            .map_err(|error| error.within(format!("{} was not built", recipe.container)))?;
+            .note(&format!("building {} {}", recipe.container, naming.version));
+        let line = |line: &str| self.reporter.note(&format!("  {line}"));
+        let context = recipe.context.archive();
+        let built = match recipe.buildx {
+            Some(buildx) => buildx.build(docker, context, &options, &line).await,
+            None => docker.build(context, &options, &line).await,
+        };
+        let id =
+            built.map_err(|error| error.within(format!("{} was not built", recipe.container)))?;
         self.check_base(docker, recipe, &id).await?;
         if recipe.health_by_path {
-            let looker = Looker {
-                docker,
-                owner: &crate::state::Owner::load(self.paths)?.id,
-                platform: &self.trust.platform,
-            };
-            looker.check_health_client(&id).await.map_err(|error| {
-                error.within(format!("{} cannot be released", recipe.container))
-            })?;
+            self.check_health_client(docker, &recipe.container, &id)
+                .await?;
         }
         Ok(id)
+    }
+
+    /// Checks that an image on the engine has what its health check by path is asked with.
+    pub(super) async fn check_health_client(
+        &self,
+        docker: &Docker,
+        container: &ContainerName,
+        image: &Digest,
+    ) -> Result<()> {
+        let looker = Looker {
+            docker,
+            owner: &crate::home::state::Owner::load(self.paths)?.id,
+            platform: &self.trust.platform,
+        };
+        let checked = looker.check_health_client(image).await;
+        checked.map_err(|error| error.within(format!("{container} cannot be released")))
     }
 
     /// Brings the bases to the engine, and gives the logins that this takes.
@@ -140,16 +184,14 @@ impl Desk<'_> {
                 return Err(Error::engine(text).hint("run it once with a network"));
             }
             let login = self.login(&place).await?;
-            let told = |progress: PullProgress| {
-                self.reporter
-                    .transfer(&what, progress.current, progress.total);
-            };
-            docker
-                .pull(&place, &base.digest, None, login.as_ref(), &told)
-                .await
-                .map_err(|fault| {
-                    Error::from(fault).within(format!("cannot pull the base {what}"))
-                })?;
+            let work = self.reporter.work(&what);
+            let told = |progress: PullProgress| work.bytes(progress.current, progress.total);
+            self.while_busy(place.host(), async || {
+                let login = login.as_ref();
+                docker.pull(&place, &base.digest, None, login, &told).await
+            })
+            .await
+            .map_err(|fault| Error::from(fault).within(format!("cannot pull the base {what}")))?;
             logins.extend(login);
         }
         Ok(logins)
@@ -186,9 +228,23 @@ impl Desk<'_> {
             .image(id)
             .await?
             .ok_or_else(|| Error::engine(format!("the image of {} vanished", recipe.container)))?;
-        let layers = self.layers(&base.repository, &base.digest).await?;
+        let below = self.configuration(&base.repository, &base.digest).await?;
         let name = format!("{} {}", base.container, base.version);
-        check_prefix(recipe.container.as_str(), &image.layers, &name, &layers)
+        check_prefix(
+            recipe.container.as_str(),
+            &image.layers,
+            &name,
+            below.layers(),
+        )
+    }
+
+    /// How many of the image's layers are its base's.
+    pub(super) async fn base_layers(&self, recipe: &Recipe) -> Result<usize> {
+        let Some(base) = recipe.last_base() else {
+            return Ok(0);
+        };
+        let below = self.configuration(&base.repository, &base.digest).await?;
+        Ok(below.layers().len())
     }
 
     /// Information for people who look at a release (source: OCI image specification, annotations);
@@ -215,7 +271,7 @@ impl Desk<'_> {
 
 impl Recipe {
     /// The base that the image itself lies on.
-    fn last_base(&self) -> Option<&Published> {
+    pub(super) fn last_base(&self) -> Option<&Published> {
         let name = self.dockerfile.last_base()?;
         self.bases.iter().find(|base| base.container == *name)
     }
@@ -250,19 +306,25 @@ impl Recipe {
     }
 }
 
-fn dockerfile(
-    checkout: &Checkout,
-    container: &ContainerName,
-    definition: &Definition,
-    files: &[TreeFile],
-) -> Result<Dockerfile> {
-    let path = format!("{}/{DOCKERFILE}", folder_of(container));
-    let file = files.iter().find(|file| file.path == DOCKERFILE);
-    let file = file.ok_or_else(|| Error::definitions(format!("there is no {path}")))?;
-    let dockerfile = Dockerfile::parse(&path, &file.bytes)?;
-    let known = &checkout.catalogue.definitions;
-    dockerfile.check(container, definition.kind, |name| {
-        known.get(name).is_some_and(|it| it.kind == Kind::Base)
-    })?;
-    Ok(dockerfile)
+/// Whether its health check is asked from within, by path.
+pub(super) fn asks_by_path(definition: &Definition) -> bool {
+    let health = definition.health.as_ref();
+    definition.kind != Kind::Base && health.is_some_and(|health| health.path.is_some())
+}
+
+/// Which BuildKit there is; `found` gets what drives it.
+async fn buildkit(docker: &Docker, found: &mut Option<Buildx>) -> Result<BuildKit> {
+    *found = Buildx::find().await;
+    if found.is_none() {
+        return Ok(BuildKit::Absent);
+    }
+    let version = docker.info().await?.version;
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|it| it.parse::<u32>().ok());
+    Ok(match major {
+        Some(..23) => BuildKit::Old,
+        _ => BuildKit::New,
+    })
 }

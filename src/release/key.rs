@@ -12,7 +12,7 @@ use crate::model::public_key::Fingerprint;
 use crate::model::secret::Secret;
 use crate::model::trust_file::{Revoked, SCHEMA, TrustFile, TrustedKey};
 use crate::system::{Here, System as _};
-use crate::trust::keys::SigningKey;
+use crate::verify::trust::keys::SigningKey;
 
 /// The fewest characters of a passphrase.
 const SHORTEST: usize = 8;
@@ -85,7 +85,7 @@ pub fn make(order: &Order) -> Result<KeyPair> {
         return Err(Error::usage(text)
             .hint("a key that was lost or stolen is revoked in trust.yaml, not replaced"));
     }
-    std::fs::create_dir_all(&order.directory).at(Kind::Usage, "create", &order.directory)?;
+    Here::create_private(&order.directory).at(Kind::Usage, "create", &order.directory)?;
     let pem = key.to_encrypted_pem(&order.passphrase, &random)?;
     write_new(&pair.private, &pem, true)?;
     write_new(&pair.public, &key.public().to_pem(), false)?;

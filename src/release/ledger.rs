@@ -1,18 +1,17 @@
 //! `release promote` and `renew`: the ledger of one environment.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+pub use super::document::{LIFETIME, Manner};
 use super::document::{Next, Place};
 use super::{Desk, changes};
-use crate::error::{Error, Result};
-use crate::evidence::VerifiedReference;
+use crate::error::{Error, Kind, Result};
 use crate::model::digest::Digest;
 use crate::model::ledger::{Ledger, LedgerEntry};
 use crate::model::name::EnvironmentName;
-use crate::trust::keys::SigningKey;
-
-/// How long a ledger vouches for being the latest, unless it is said.
-pub const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
+use crate::model::reference::Reference;
+use crate::verify::evidence::VerifiedReference;
+use crate::verify::trust::keys::SigningKey;
 
 /// What is to run where.
 #[derive(Debug, Clone)]
@@ -27,24 +26,6 @@ pub struct Promotion {
     pub skip: bool,
     /// How it is written down.
     pub manner: Manner,
-}
-
-/// How a document is written.
-#[derive(Debug, Clone, Copy)]
-pub struct Manner {
-    /// How long it vouches for being the latest.
-    pub lifetime: SignedDuration,
-    /// Whether to replace another's dead reservation.
-    pub take_over: bool,
-}
-
-impl Default for Manner {
-    fn default() -> Self {
-        Self {
-            lifetime: LIFETIME,
-            take_over: false,
-        }
-    }
 }
 
 /// How a promotion or renewal ended.
@@ -191,6 +172,8 @@ impl Desk<'_> {
                     entry.number
                 );
                 self.reporter.differences(&title, &found);
+                self.show_packages(&before.reference, &target.reference)
+                    .await?;
             }
         }
         let question = format!("Promote reference {number} to {environment}?");
@@ -206,6 +189,27 @@ impl Desk<'_> {
             reason: reason.to_owned(),
         };
         self.write(key, place, Next::Entry(entry), manner).await
+    }
+
+    /// Shows the packages that differ. That no list of them can be had keeps nobody from promoting.
+    async fn show_packages(&self, before: &Reference, after: &Reference) -> Result<()> {
+        let found = match self.verifier().packages_between(before, after).await {
+            Err(error) if error.kind() == Kind::Trust => {
+                let text = format!("which packages change is not known: {error}");
+                self.reporter.warn(&text);
+                return Ok(());
+            }
+            found => found?,
+        };
+        for change in &found.changes {
+            self.reporter.note(&format!("  package {change}"));
+        }
+        for container in &found.unknown {
+            let text =
+                format!("  the packages of {container} were not listed when it was released");
+            self.reporter.note(&text);
+        }
+        Ok(())
     }
 
     /// Reserves the next sequence and publishes the document.

@@ -7,8 +7,6 @@ use super::artifacts;
 use super::checkout::{checkout, folder_of};
 use super::image::{Naming, Recipe};
 use super::{Desk, checkout::Checkout};
-use crate::build::context::Artifact;
-use crate::build::template;
 use crate::definitions::CommitId;
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
@@ -20,6 +18,8 @@ use crate::model::name::{ContainerName, FileName};
 use crate::model::platform::Platform;
 use crate::model::reference::Reference;
 use crate::registry::{Content, MANIFEST_LIMIT, Tag};
+use crate::release::build::context::Artifact;
+use crate::release::build::template;
 
 /// Where local images are named.
 pub const REPOSITORY: &str = "localhost/devenv-local";
@@ -77,20 +77,21 @@ impl Desk<'_> {
     /// is still on the engine.
     pub async fn build_local(&self, docker: &Docker, order: &Order) -> Result<Local> {
         let name = &order.container;
-        let checkout = checkout(self.definitions, order.commit, &self.trust.platform)?;
+        let checkout = checkout(&self.definitions, order.commit, &self.trust.platform)?;
         let definition = checkout.definition(name)?.clone();
         if definition.kind == Kind::Proxy {
             return Err(Error::usage(format!(
                 "`{name}` is the proxy: it is rebuilt when a proposal changes its routes"
             )));
         }
-        let files = checkout.files(self.definitions, name)?;
-        template::refuse_outside_proxy(&folder_of(name), definition.kind, &files)?;
+        let files = checkout.files(&self.definitions, name)?;
         self.warn_of_secrets(name, &files);
         let artifacts = self
             .local_artifacts(&checkout, name, &definition.artifact, &order.artifacts)
             .await?;
-        let recipe = self.recipe(&checkout, name, files, artifacts).await?;
+        let recipe = self
+            .recipe(docker, &checkout, name, files, artifacts)
+            .await?;
         let released = checkout.catalogue.platform.containers.get(name);
         let version = released.map_or("local", |version| version.as_str());
         let (built, unchanged) = self.local(docker, &recipe, version, order).await?;
@@ -113,10 +114,12 @@ impl Desk<'_> {
     ) -> Result<(Built, Repository)> {
         let name = reference.proxy.clone();
         let commit: CommitId = reference.commit.parse().map_err(Error::trust)?;
-        let checkout = checkout(self.definitions, commit, &self.trust.platform)?;
-        let files = checkout.files(self.definitions, &name)?;
+        let checkout = checkout(&self.definitions, commit, &self.trust.platform)?;
+        let files = checkout.files(&self.definitions, &name)?;
         let files = template::render(&folder_of(&name), &files, reference)?;
-        let recipe = self.recipe(&checkout, &name, files, Vec::new()).await?;
+        let recipe = self
+            .recipe(docker, &checkout, &name, files, Vec::new())
+            .await?;
         let order = Order {
             container: name.clone(),
             commit,
@@ -242,9 +245,9 @@ impl Desk<'_> {
             let place = repository.tagged(tag.as_str());
             Error::registry(format!("{place} does not hold the artifact"))
         })?;
-        crate::state::create_parent(path)?;
+        crate::home::file::create_parent(path)?;
         self.reporter
-            .step(&format!("fetching the artifact {digest}"));
+            .note(&format!("fetching the artifact {digest}"));
         self.online()?
             .blob_to_file(repository, &layer, layer.size, path, &|_| ())
             .await?;

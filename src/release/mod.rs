@@ -8,14 +8,20 @@ mod artifacts;
 mod attempt;
 pub mod build;
 mod changes;
+pub mod check;
 mod checkout;
 mod claim;
 mod compile;
 mod document;
 mod image;
+mod import;
 pub mod key;
+pub mod layout;
 pub mod ledger;
 pub mod local;
+mod made;
+pub mod norms;
+mod order;
 mod proxy_image;
 mod publish;
 mod published;
@@ -25,64 +31,53 @@ mod rollback;
 pub mod sign;
 pub mod succession;
 mod survey;
+pub mod version;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cache::Cache;
 use crate::definitions::{CommitId, Definitions, History};
 use crate::engine::RegistryLogin;
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
-use crate::evidence::{Source, Verifier};
-use crate::model::difference::Difference;
+use crate::home::cache::Cache;
+use crate::home::paths::Paths;
+use crate::home::reporter::Reporter;
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::Owner;
 use crate::model::image::Repository;
 use crate::model::mirrors::Mirrors;
 use crate::model::secret::Secret;
 use crate::model::trust_file::{TrustFile, TrustedKey};
-use crate::paths::Paths;
 use crate::registry::Registry;
-use crate::trust::keys::SigningKey;
-use crate::trust::policy::Policy;
-
-/// Who wants to know what an operation does, and answers its questions.
-pub trait Reporter: Sync {
-    /// What happens from now on.
-    fn step(&self, text: &str);
-    /// A line of the builder's output.
-    fn output(&self, line: &str);
-    /// Something that the operator should look at.
-    fn warn(&self, text: &str);
-    /// How far a transfer got, in bytes.
-    fn transfer(&self, what: &str, done: u64, total: u64);
-    /// What is about to change.
-    fn differences(&self, title: &str, differences: &[Difference]);
-    /// Asks; `flag` is what answers yes without a terminal.
-    fn confirm(&self, question: &str, flag: &str) -> Result<bool>;
-}
+use crate::verify::evidence::{Source, Verifier};
+use crate::verify::trust::keys::SigningKey;
+use crate::verify::trust::policy::Policy;
 
 /// What every operation works with: one platform, its registry and its definitions.
 pub struct Desk<'a> {
     /// The bare clone.
-    pub definitions: &'a mut Definitions,
+    pub definitions: Definitions,
     /// The registry, unless offline: only a local build can do without.
-    pub registry: Option<&'a Registry>,
+    pub registry: Option<Registry>,
     /// Whose signatures count: the pinned trust file.
     pub trust: &'a TrustFile,
     /// What was fetched before.
-    pub cache: &'a Cache,
+    pub cache: Cache,
     /// Where attempts and the highest ledgers are remembered.
     pub paths: &'a Paths,
     /// The present.
     pub clock: fn() -> Timestamp,
     /// Proxy variables for builds, by name.
     pub proxies: BTreeMap<String, Secret>,
-    /// Who is told.
+    /// Who is told and asked.
     pub reporter: &'a dyn Reporter,
     /// For whom it works.
     pub side: Side,
+    /// Where the secrets of builds come from.
+    session: &'a Session,
 }
 
 /// Who builds.
@@ -109,7 +104,49 @@ pub struct Workshop<'a> {
     pub key: &'a SigningKey,
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
+    /// Production's: on the registry itself.
+    ///
+    /// # Errors
+    /// Offline, or definitions that cannot be opened.
+    pub fn production(session: &'a Session, open: &'a OpenPlatform) -> Result<Self> {
+        let registry = session.registry_itself();
+        let registry = registry.ok_or_else(|| Error::usage("releasing needs the network"))?;
+        Self::open(session, open, Some(registry), Side::Production)
+    }
+
+    /// A developer's: mirrors count, and the network may be out of use.
+    ///
+    /// # Errors
+    /// Definitions that cannot be opened.
+    pub fn workstation(session: &'a Session, open: &'a OpenPlatform) -> Result<Self> {
+        let side = Side::Workstation {
+            mirrors: session.home.settings.registry_mirrors.value.clone(),
+            owner: Owner::load(&session.home.paths)?.id,
+        };
+        Self::open(session, open, session.registry(), side)
+    }
+
+    fn open(
+        session: &'a Session,
+        open: &'a OpenPlatform,
+        registry: Option<Registry>,
+        side: Side,
+    ) -> Result<Self> {
+        Ok(Self {
+            definitions: session.definitions(&open.name)?,
+            registry,
+            trust: &open.trust,
+            cache: session.cache(),
+            paths: &session.home.paths,
+            clock: Timestamp::now,
+            proxies: session.build_arguments()?,
+            reporter: &*session.reporter,
+            side,
+            session,
+        })
+    }
+
     /// The present, in whole seconds: statements are read by people.
     fn now(&self) -> Timestamp {
         let now = (self.clock)();
@@ -119,19 +156,20 @@ impl Desk<'_> {
     fn verifier(&self) -> Verifier<'_> {
         Verifier {
             source: Source {
-                cache: self.cache,
-                registry: self.registry,
+                cache: &self.cache,
+                registry: self.registry.as_ref(),
             },
             trust: self.trust,
             now: self.now(),
             // Who renews a ledger has to read the expired one.
             grace: SignedDuration::MAX,
+            look: None,
         }
     }
 
     fn online(&self) -> Result<&Registry> {
         let text = "this takes the registry, and the network is not to be used";
-        self.registry.ok_or_else(|| Error::registry(text))
+        self.registry.as_ref().ok_or_else(|| Error::registry(text))
     }
 
     fn policy(&self) -> Policy<'_> {
@@ -143,7 +181,7 @@ impl Desk<'_> {
 
     /// Brings the newest definitions and tags.
     async fn fetch(&mut self) -> Result<()> {
-        self.reporter.step("fetching the definitions");
+        self.reporter.note("fetching the definitions");
         self.definitions
             .fetch(History::Forward, Arc::new(()))
             .await
@@ -185,7 +223,7 @@ impl Desk<'_> {
     /// The login that the engine needs for a repository.
     async fn login(&self, repository: &Repository) -> Result<Option<RegistryLogin>> {
         let host = repository.host();
-        let Some(registry) = self.registry else {
+        let Some(registry) = &self.registry else {
             return Ok(None);
         };
         let stored = registry.credentials(host).await?;

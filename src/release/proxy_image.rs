@@ -1,20 +1,24 @@
 //! The proxy's image: its own build, and on top of it one layer with the reference.
 
+use std::sync::Arc;
+
 use super::Desk;
 use super::checkout::{Checkout, folder_of};
-use super::image::Naming;
+use super::image::{Naming, Recipe};
+use super::norms::{Candidate, Inspected, Policy};
 use super::publish::Staged;
-use crate::build::context::Context;
-use crate::build::template;
 use crate::definitions::TreeFile;
 use crate::engine::docker::{BuildOptions, Docker};
 use crate::error::{Error, Result};
-use crate::evidence::layer;
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
 use crate::model::name::ContainerName;
+use crate::model::norms::Finding;
 use crate::model::reference::{PATH, Reference};
 use crate::registry::Content;
+use crate::release::build::context::Context;
+use crate::release::build::template;
+use crate::verify::evidence::layer;
 
 /// What a proxy's image is made of, besides the reference.
 #[derive(Clone, Copy)]
@@ -24,6 +28,9 @@ pub(super) struct ProxyParts<'a> {
     /// The files beside its definition, templates not rendered.
     pub(super) files: &'a [TreeFile],
     pub(super) repository: &'a Repository,
+    pub(super) policy: Option<&'a Policy>,
+    /// What the files tell about the policy's rules.
+    pub(super) findings: &'a [Finding],
 }
 
 impl Desk<'_> {
@@ -35,10 +42,9 @@ impl Desk<'_> {
         reference: &Reference,
         token: &str,
         no_cache: bool,
-    ) -> Result<(Digest, Staged)> {
-        let (proxy, checkout) = (parts.proxy, parts.checkout);
-        let files = template::render(&folder_of(proxy), parts.files, reference)?;
-        let recipe = self.recipe(checkout, proxy, files, Vec::new()).await?;
+    ) -> Result<(Digest, Staged, Inspected)> {
+        let checkout = parts.checkout;
+        let recipe = self.proxy_recipe(docker, parts, reference).await?;
         let version = reference.number.to_string();
         let naming = Naming {
             version: &version,
@@ -47,9 +53,35 @@ impl Desk<'_> {
         let own = self.build_image(docker, &recipe, &naming, no_cache).await?;
         let text = reference.to_yaml()?;
         let id = embed(docker, &own, &text).await?;
+        let layout = Arc::new(self.exported(docker, &id).await?);
+        let candidate = Candidate {
+            container: parts.proxy,
+            version: &version,
+            definition: checkout.definition(parts.proxy)?,
+            platform: &checkout.catalogue.platform,
+            policy: parts.policy,
+            findings: parts.findings,
+            base_layers: self.base_layers(&recipe).await?,
+        };
+        let inspected = self
+            .inspect(docker, &candidate, &layout, async || Ok(id))
+            .await?;
         let staged = self.stage(docker, &id, parts.repository, token).await?;
         self.check_embedded(&staged, text.as_bytes()).await?;
-        Ok((id, staged))
+        Ok((id, staged, inspected))
+    }
+
+    /// What the proxy's own image is built from; refuses what cannot be built.
+    pub(super) async fn proxy_recipe(
+        &self,
+        docker: &Docker,
+        parts: &ProxyParts<'_>,
+        reference: &Reference,
+    ) -> Result<Recipe> {
+        let (proxy, checkout) = (parts.proxy, parts.checkout);
+        let files = template::render(&folder_of(proxy), parts.files, reference)?;
+        self.recipe(docker, checkout, proxy, files, Vec::new())
+            .await
     }
 
     /// Reads the reference back from the registry, as a workstation will.

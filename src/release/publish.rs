@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 
 use super::{Desk, Workshop};
-use crate::engine::Engine;
 use crate::engine::docker::Docker;
+use crate::engine::{BUSY, Engine, Fault, FaultKind, PullProgress, while_busy};
 use crate::error::{Error, Result};
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
 use crate::model::name::ContainerName;
 use crate::model::predicate::Predicate;
+use crate::model::sbom::{self, Sbom};
 use crate::model::statement::{Statement, Subject, SubjectName};
-use crate::registry::{Attachment, Content, Descriptor, MANIFEST_LIMIT, Manifest, Tag};
-use crate::trust::bundle::{MEDIA_TYPE, sign_statement};
+use crate::registry::{Attachment, Content, Descriptor, MANIFEST_LIMIT, Manifest, Tag, Way};
+use crate::verify::evidence::BUNDLE_PREDICATE;
+use crate::verify::trust::bundle::{LARGEST, MEDIA_TYPE, sign_payload, sign_statement};
 
-/// What cosign notes on the bundles that it attaches.
+/// What cosign notes on the bundles that it attaches, besides [`BUNDLE_PREDICATE`].
 const BUNDLE_CONTENT: &str = "dev.sigstore.bundle.content";
-const BUNDLE_PREDICATE: &str = "dev.sigstore.bundle.predicateType";
+/// The largest list of packages fits into a bundle: found out before anything is published.
+const _: () = assert!(sbom::LARGEST / 3 * 4 + (64 << 10) <= LARGEST);
 
 /// An image that is in the registry, and is not a release yet.
 #[derive(Debug)]
@@ -24,6 +27,17 @@ pub(super) struct Staged {
     pub(super) repository: Repository,
     pub(super) manifest: Manifest,
     tag: Tag,
+}
+
+impl Staged {
+    /// What was read back from the registry.
+    pub(super) fn new(repository: Repository, manifest: Manifest, tag: Tag) -> Self {
+        Self {
+            repository,
+            manifest,
+            tag,
+        }
+    }
 }
 
 impl Desk<'_> {
@@ -36,28 +50,48 @@ impl Desk<'_> {
         repository: &Repository,
         token: &str,
     ) -> Result<Staged> {
-        let tag = Tag::new(format!("staging-{token}")).map_err(Error::bug)?;
-        self.reporter.step(&format!("pushing to {repository}"));
+        // A name of this image's own: it need not move where an earlier run was interrupted.
+        let name = format!("staging-{token}-{}", id.short());
+        let tag = Tag::new(name).map_err(Error::bug)?;
+        self.reporter.note(&format!("pushing to {repository}"));
         docker.tag(id, repository.as_str(), tag.as_str()).await?;
+        let work = self.reporter.work(repository.path());
         let login = self.login(repository).await?;
-        docker
-            .push(repository, tag.as_str(), login.as_ref(), &|progress| {
-                self.reporter
-                    .transfer(repository.path(), progress.current, progress.total);
+        let pushed = self
+            .while_busy(repository.host(), async || {
+                let told = |it: PullProgress| work.bytes(it.current, it.total);
+                docker
+                    .push(repository, tag.as_str(), login.as_ref(), &told)
+                    .await
             })
-            .await
-            .map_err(|fault| {
-                Error::registry(format!("cannot push to {repository}")).because(fault)
-            })?;
-        let manifest = self
+            .await;
+        let staged = self
             .online()?
             .manifest(repository, &tag, MANIFEST_LIMIT)
-            .await?;
-        let configuration = match manifest.content() {
-            Ok(Content::Image(image)) => Some(image.config.digest),
-            _ => None,
+            .await;
+        let is_built = |manifest: &Manifest| {
+            let configuration = match manifest.content() {
+                Ok(Content::Image(image)) => Some(image.config.digest),
+                _ => None,
+            };
+            manifest.digest == *id || configuration == Some(*id)
         };
-        if manifest.digest != *id && configuration != Some(*id) {
+        let manifest = match (pushed, staged) {
+            (Ok(()), staged) => staged?,
+            // Who lets no tag move may refuse what an interrupted run has pushed already.
+            (Err(_), Ok(staged)) if is_built(&staged) => staged,
+            (Err(fault), _) => {
+                let busy = (fault.kind == FaultKind::Busy).then(|| BUSY.to_owned());
+                let hint = fault.hint.clone().or(busy);
+                let text = format!("cannot push to {repository}");
+                let error = Error::registry(text).because(fault);
+                return Err(match hint {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                });
+            }
+        };
+        if !is_built(&manifest) {
             return Err(Error::trust(format!(
                 "{} is not the image that was built: somebody else pushes there",
                 repository.tagged(tag.as_str())
@@ -70,6 +104,15 @@ impl Desk<'_> {
         })
     }
 
+    /// What an engine asks of a registry is asked again, aloud, while that has too much to do.
+    pub(super) async fn while_busy<T>(
+        &self,
+        host: &str,
+        call: impl AsyncFn() -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        while_busy(host, &|text| self.reporter.note(text), call).await
+    }
+
     /// Signs what is claimed about a staged image and attaches the signature. Gives how many
     /// more signatures the trust file asks for.
     pub(super) async fn sign<P: Predicate>(
@@ -80,7 +123,7 @@ impl Desk<'_> {
         predicate: P,
     ) -> Result<usize> {
         self.reporter
-            .step(&format!("signing {}", staged.manifest.digest));
+            .note(&format!("signing {}", staged.manifest.digest));
         let statement = Statement {
             subject: Subject {
                 name: SubjectName::container(&self.trust.platform, container),
@@ -113,7 +156,13 @@ impl Desk<'_> {
                 (BUNDLE_PREDICATE.to_owned(), predicate.to_owned()),
             ]),
         };
-        self.online()?.attach(repository, image, attachment).await?;
+        let (_, way) = self.online()?.attach(repository, image, attachment).await?;
+        if way == Way::OwnTags {
+            self.reporter.warn(
+                "this registry lists the signature in its tag list only: devenv finds it there, \
+                 cosign does not",
+            );
+        }
         Ok(())
     }
 
@@ -154,8 +203,32 @@ impl Desk<'_> {
         let _ = docker.tag(id, &local, version).await;
         let staging = staged.repository.tagged(staged.tag.as_str());
         let _ = docker.remove_image(&staging).await;
+        self.remove_staging(staged).await;
+    }
+
+    /// Removes the staging tag where the registry can. What fails here does no harm.
+    pub(super) async fn remove_staging(&self, staged: &Staged) {
         if let Ok(registry) = self.online() {
             let _ = registry.delete_tag(&staged.repository, &staged.tag).await;
         }
+    }
+
+    /// Signs the list of a staged image's packages and attaches it.
+    pub(super) async fn sign_sbom(
+        &self,
+        workshop: &Workshop<'_>,
+        staged: &Staged,
+        container: &ContainerName,
+        sbom: &Sbom,
+    ) -> Result<()> {
+        let subject = Subject {
+            name: SubjectName::container(&self.trust.platform, container),
+            digest: staged.manifest.digest,
+        };
+        let payload = sbom.to_payload(&subject).map_err(Error::bug)?;
+        let bundle = sign_payload(&payload, workshop.key)?;
+        let image = staged.manifest.descriptor();
+        self.attach(&staged.repository, &image, bundle, sbom::TYPE)
+            .await
     }
 }

@@ -1,22 +1,21 @@
 //! What production has published: looked up in the registry, and verified.
 
-use serde::Deserialize;
+use bytes::Bytes;
 
 use super::{Desk, Side};
 use crate::error::{Error, Result};
-use crate::evidence::VerifiedReference;
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
+use crate::model::image_configuration::ImageConfiguration;
 use crate::model::name::{ContainerName, Version};
 use crate::model::platform::Platform;
 use crate::model::predicate::BuildPredicate;
 use crate::registry::{Content, Fault, ImageManifest, Tag};
-use crate::trust::policy::{ExpectedBuild, Verdict, Verified};
+use crate::verify::evidence::VerifiedReference;
+use crate::verify::trust::policy::{ExpectedBuild, Verdict, Verified};
 
 /// Which digest a version's tag named, by platform, container and version.
 const VERSIONS: &str = "versions";
-/// The most bytes that an image's configuration may have.
-const CONFIGURATION: u64 = 8 << 20;
 
 /// A version that is published and signed.
 #[derive(Debug, Clone)]
@@ -38,17 +37,6 @@ pub(super) struct Found {
     pub(super) verdict: Verdict<Verified<BuildPredicate>>,
 }
 
-/// The field of an image's configuration that is read. Source: OCI image specification.
-#[derive(Deserialize)]
-struct Configuration {
-    rootfs: RootFileSystem,
-}
-
-#[derive(Deserialize)]
-struct RootFileSystem {
-    diff_ids: Vec<Digest>,
-}
-
 impl Desk<'_> {
     /// What is at `container:version`; `None` where there is no such tag.
     pub(super) async fn find(
@@ -62,12 +50,19 @@ impl Desk<'_> {
         let Some(digest) = self.online()?.resolve(&repository, &tag).await? else {
             return Ok(None);
         };
-        let bundles = self.verifier().source.bundles(&repository, &digest).await?;
         let expected = ExpectedBuild {
             container,
             version: Some(version),
             digest,
         };
+        let enough = |bundles: &[Bytes]| {
+            self.policy()
+                .verify_build(&expected, bundles)
+                .result
+                .is_ok()
+        };
+        let source = self.verifier().source;
+        let bundles = source.bundles(&repository, &digest, enough).await?;
         Ok(Some(Found {
             verdict: self.policy().verify_build(&expected, &bundles),
             has_trusted_signature: !self.policy().pending(&bundles).is_empty(),
@@ -157,25 +152,14 @@ impl Desk<'_> {
         }
     }
 
-    /// The digests of an image's uncompressed layers, by its signed digest.
-    pub(super) async fn layers(
+    /// The configuration of an image, by its signed digest.
+    pub(super) async fn configuration(
         &self,
         repository: &Repository,
         digest: &Digest,
-    ) -> Result<Vec<Digest>> {
+    ) -> Result<ImageConfiguration> {
         let manifest = self.image_manifest(repository, digest).await?;
-        let source = self.verifier().source;
-        let bytes = source
-            .blob(repository, &manifest.config, CONFIGURATION)
-            .await?;
-        let configuration: Configuration = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::registry(format!(
-                "the configuration of {} cannot be read",
-                repository.at(digest)
-            ))
-            .because(error)
-        })?;
-        Ok(configuration.rootfs.diff_ids)
+        self.verifier().configuration(repository, &manifest).await
     }
 
     /// The numbers under which references are tagged, highest first. Proves nothing.

@@ -43,7 +43,7 @@ impl Desk<'_> {
         version: &Version,
     ) -> Result<Recorded> {
         self.reporter
-            .step(&format!("recording {container} {version} in {PLATFORM}"));
+            .note(&format!("recording {container} {version} in {PLATFORM}"));
         let target = self.definitions.base_branch()?;
         for _ in 0..ATTEMPTS {
             self.definitions

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::attempt::Attempt;
-use super::build::commit_text;
 use super::claim::{Claim, Claimed, Wish, taken};
+use super::norms::Inspected;
 use super::publish::Staged;
 use super::survey::Prepared;
+use super::version::commit_text;
 use super::{Desk, Workshop};
 use crate::definitions::Tag;
 use crate::error::{Error, Kind as ErrorKind, Result};
@@ -74,6 +75,10 @@ impl Desk<'_> {
         if let Some(outcome) = self.reviewed(&prepared, &draft.reference)? {
             return Ok(outcome);
         }
+        // Before a number is reserved: what cannot be built is refused.
+        let parts = prepared.parts();
+        self.proxy_recipe(workshop.docker, &parts, &draft.reference)
+            .await?;
         let claim = self.number(&prepared, order, &mut attempt).await?;
         let number = attempt.number().unwrap_or_default();
         let reference = self.compiled(&prepared, number)?.reference;
@@ -87,7 +92,7 @@ impl Desk<'_> {
                 order.no_cache,
             )
             .await;
-        let (id, staged) = match built {
+        let (id, staged, inspected) = match built {
             Ok(built) => built,
             Err(error) => {
                 self.give_back(&claim).await;
@@ -96,7 +101,13 @@ impl Desk<'_> {
             }
         };
         let missing_signatures = self
-            .publish_reference(workshop, &prepared, &reference, &staged, &claim)
+            .publish_reference(
+                workshop,
+                &prepared,
+                &reference,
+                (&staged, &inspected),
+                &claim,
+            )
             .await?;
         attempt.finish()?;
         let tag = number.to_string();
@@ -178,7 +189,7 @@ impl Desk<'_> {
         for _ in 0..NUMBERS {
             attempt.save(Some(number))?;
             let tag = Tag::Reference(number);
-            self.reporter.step(&format!("reserving {tag}"));
+            self.reporter.note(&format!("reserving {tag}"));
             let wish = Wish {
                 tag: tag.clone(),
                 commit: prepared.checkout.commit,
@@ -214,7 +225,7 @@ impl Desk<'_> {
         workshop: &Workshop<'_>,
         prepared: &Prepared,
         reference: &Reference,
-        staged: &Staged,
+        (staged, inspected): (&Staged, &Inspected),
         claim: &Claim,
     ) -> Result<usize> {
         let predicate = ReferencePredicate {
@@ -223,13 +234,17 @@ impl Desk<'_> {
             commit: commit_text(prepared.checkout.commit)?,
             reference_sha256: Digest::of(reference.to_yaml()?.as_bytes()),
             created: reference.created,
+            sbom: Some(inspected.sbom.digest()),
+            policy: inspected.verdict.clone(),
         };
+        self.sign_sbom(workshop, staged, &prepared.proxy, &inspected.sbom)
+            .await?;
         let missing = self
             .sign(workshop, staged, &prepared.proxy, predicate)
             .await?;
         self.still_ours(claim).await?;
         self.reporter
-            .step(&format!("publishing reference {}", reference.number));
+            .note(&format!("publishing reference {}", reference.number));
         self.tag(staged, &reference.number.to_string()).await?;
         Ok(missing)
     }

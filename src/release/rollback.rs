@@ -5,7 +5,7 @@ use super::ledger::{Manner, Outcome};
 use crate::error::{Error, Result};
 use crate::model::ledger::{Ledger, LedgerEntry};
 use crate::model::name::EnvironmentName;
-use crate::trust::keys::SigningKey;
+use crate::verify::trust::keys::SigningKey;
 
 impl Desk<'_> {
     /// Goes back to a reference that ran in an environment before. Without `number` it fails
@@ -84,7 +84,7 @@ fn choose(environment: &EnvironmentName, candidates: &[LedgerEntry]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trust::testing::{entry, ledger};
+    use crate::verify::trust::testing::{entry, ledger};
 
     #[test]
     fn candidates_are_the_others_latest_first() {

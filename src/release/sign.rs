@@ -2,12 +2,13 @@
 
 use std::str::FromStr;
 
+use bytes::Bytes;
+
 use super::Desk;
 use super::checkout::{Checkout, checkout};
 use super::document::Document;
 use crate::error::{Error, Result};
-use crate::evidence::ledger::{sequence_of, sequence_tag};
-use crate::evidence::succession::versions;
+use crate::home::file;
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
 use crate::model::name::{ContainerName, EnvironmentName, Version};
@@ -15,10 +16,11 @@ use crate::model::predicate::Predicate;
 use crate::model::released::Released;
 use crate::model::trust_file::TrustFile;
 use crate::registry::{MANIFEST_LIMIT, Tag};
-use crate::state;
-use crate::trust::bundle::sign_payload;
-use crate::trust::keys::SigningKey;
-use crate::trust::policy::{
+use crate::verify::evidence::ledger::{sequence_of, sequence_tag};
+use crate::verify::evidence::succession::{self, versions};
+use crate::verify::trust::bundle::sign_payload;
+use crate::verify::trust::keys::SigningKey;
+use crate::verify::trust::policy::{
     ExpectedBuild, ExpectedReference, LedgerSeen, Pending, Policy, Verified,
 };
 
@@ -55,8 +57,8 @@ struct Found {
 enum Place {
     /// Attached to an image.
     Image(Repository, Digest, &'static str),
-    /// One more layer of a document with these tags.
-    Document(Repository, Document, Vec<Tag>),
+    /// One more layer of a document with this tag, which another may point to.
+    Document(Repository, Document, Tag, Option<Tag>),
 }
 
 impl FromStr for Signable {
@@ -76,14 +78,14 @@ impl Desk<'_> {
         let signer = self.signer(key)?.name.clone();
         self.fetch().await?;
         let head = self.definitions.head_id()?;
-        let checkout = checkout(self.definitions, head, &self.trust.platform)?;
+        let checkout = checkout(&self.definitions, head, &self.trust.platform)?;
         let found = self.signed_by_others(&checkout, wanted).await?;
-        self.reporter.step(&found.title);
+        self.reporter.note(&found.title);
         for line in &found.words {
-            self.reporter.step(&format!("  {line}"));
+            self.reporter.note(&format!("  {line}"));
         }
         let signers = found.pending.signers.join(", ");
-        self.reporter.step(&format!("  signed by {signers}"));
+        self.reporter.note(&format!("  signed by {signers}"));
         if found.pending.signers.contains(&signer) {
             return Ok(Outcome::Already(found.pending.missing));
         }
@@ -100,8 +102,9 @@ impl Desk<'_> {
                 self.attach(&repository, &manifest.descriptor(), bundle, kind)
                     .await?;
             }
-            Place::Document(repository, document, tags) => {
-                self.add_signature(&repository, &document, bundle, &tags)
+            Place::Document(repository, document, tag, pointer) => {
+                let pointer = pointer.as_ref();
+                self.add_signature(&repository, &document, bundle, &tag, pointer)
                     .await?;
             }
         }
@@ -139,7 +142,7 @@ impl Desk<'_> {
             version: Some(version),
             digest,
         };
-        let bundles = self.verifier().source.bundles(repository, &digest).await?;
+        let bundles = self.signatures(repository, &digest).await?;
         let one = one_of(self.trust);
         let verified = self.alone(&one).verify_build(&expected, &bundles).result?;
         let claim = &verified.predicate;
@@ -148,10 +151,8 @@ impl Desk<'_> {
             format!("commit   {}", self.commit_in_words(claim.commit.as_str())),
             format!("built    {}", claim.built),
         ];
-        let artifacts = claim.artifacts.iter();
-        words.extend(artifacts.map(|(name, digest)| format!("artifact {name} {digest}")));
-        let base = claim.base.iter();
-        words.extend(base.map(|base| format!("base     {} {}", base.container, base.digest)));
+        let more = claim.more().into_iter();
+        words.extend(more.map(|(name, value)| format!("{name:<8} {value}")));
         Ok(Found {
             title: format!("{container} {version}:"),
             words,
@@ -179,7 +180,7 @@ impl Desk<'_> {
             number: Some(number),
             digest,
         };
-        let bundles = self.verifier().source.bundles(repository, &digest).await?;
+        let bundles = self.signatures(repository, &digest).await?;
         let verified = self
             .alone(&one)
             .verify_reference(&expected, &bundles)
@@ -222,7 +223,7 @@ impl Desk<'_> {
         let plain = Tag::new(environment.as_str()).map_err(Error::bug)?;
         let document = self.document(repository, &tag).await?.ok_or_else(nothing)?;
         let path = self.paths.ledger_seen(&self.trust.platform, environment);
-        let seen: Option<LedgerSeen> = state::load(&path)?;
+        let seen: Option<LedgerSeen> = file::load(&path)?;
         let one = one_of(self.trust);
         let verdict = self
             .alone(&one)
@@ -244,7 +245,7 @@ impl Desk<'_> {
             title: format!("the ledger of {environment}:"),
             words,
             pending: self.pending(&verified, &document.bundles)?,
-            place: Place::Document(repository.clone(), document, vec![tag, plain]),
+            place: Place::Document(repository.clone(), document, tag, Some(plain)),
         })
     }
 
@@ -253,7 +254,7 @@ impl Desk<'_> {
             Error::usage("no trust file is published beyond the pinned one")
                 .hint("`devenv release trust` makes the next one")
         };
-        let versions = versions(self.online()?, repository).await?;
+        let versions = versions(&succession::tags(self.online()?, repository).await?);
         let later = |version: &u64| *version > self.trust.root_version;
         let version = versions.into_iter().rfind(later).ok_or_else(nothing)?;
         let tag = Tag::new(version.to_string()).map_err(Error::bug)?;
@@ -267,8 +268,14 @@ impl Desk<'_> {
             title: format!("the trust file with root version {}:", next.root_version),
             words,
             pending: self.pending(&verified, &document.bundles)?,
-            place: Place::Document(repository.clone(), document, vec![tag]),
+            place: Place::Document(repository.clone(), document, tag, None),
         })
+    }
+
+    /// All that is attached to an image, by every way: others may have signed what one way hides.
+    async fn signatures(&self, repository: &Repository, image: &Digest) -> Result<Vec<Bytes>> {
+        let source = self.verifier().source;
+        source.bundles(repository, image, |_| false).await
     }
 
     async fn tagged_image(&self, repository: &Repository, tag: &str) -> Result<Digest> {

@@ -12,9 +12,10 @@ use crate::model::name::EnvironmentName;
 use crate::model::predicate::TrustPredicate;
 use crate::model::statement::{Part, Statement, Subject, SubjectName};
 use crate::model::trust_file::{TrustFile, TrustedKey};
+use crate::model::visible::visible;
 use crate::registry::Tag;
-use crate::trust::bundle::sign_statement;
-use crate::trust::keys::SigningKey;
+use crate::verify::trust::bundle::sign_statement;
+use crate::verify::trust::keys::SigningKey;
 
 /// What is to be different in the next trust file. Keys are meant by their names.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +82,7 @@ fn named<'a>(trust: &'a mut TrustFile, name: &str) -> Result<&'a mut TrustedKey>
     let hint = format!("the keys are: {}", known.join(", "));
     let mut keys = trust.keys.iter_mut();
     keys.find(|key| key.name == name).ok_or_else(|| {
-        let name = name.escape_default();
+        let name = visible(name);
         Error::usage(format!("no key is named `{name}`")).hint(hint)
     })
 }
@@ -92,13 +93,13 @@ impl Desk<'_> {
         self.signer(key)?;
         self.fetch().await?;
         let head = self.definitions.head_id()?;
-        let checkout = super::checkout::checkout(self.definitions, head, &self.trust.platform)?;
+        let checkout = super::checkout::checkout(&self.definitions, head, &self.trust.platform)?;
         let repository = checkout.catalogue.platform.trust_repository()?;
         let next = change.apply(self.trust, self.now())?;
         self.reporter
-            .step(&format!("root version {}:", next.root_version));
+            .note(&format!("root version {}:", next.root_version));
         for line in self.trust.changes(&next)? {
-            self.reporter.step(&format!("  {line}"));
+            self.reporter.note(&format!("  {line}"));
         }
         let tag = Tag::new(next.root_version.to_string()).map_err(Error::bug)?;
         self.refuse_second(&repository, &tag).await.map_err(|error| {
@@ -124,7 +125,7 @@ impl Desk<'_> {
         let bundle = sign_statement(&statement, key)?;
         let missing = self.missing(&bundle)?;
         let nothing = Document::new("application/vnd.devenv.trust.v1");
-        self.add_signature(&repository, &nothing, bundle, &[tag])
+        self.add_signature(&repository, &nothing, bundle, &tag, None)
             .await?;
         Ok(Outcome::Published(next, missing))
     }
@@ -133,7 +134,7 @@ impl Desk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trust::testing::{public_key, time, trust_file};
+    use crate::verify::trust::testing::{public_key, time, trust_file};
 
     fn key(number: u8) -> TrustedKey {
         TrustedKey {

@@ -9,15 +9,17 @@ use super::Desk;
 use super::changes::{self, ProxyInputs};
 use super::checkout::{Checkout, checkout, definition_at, folder_of};
 use super::compile::{Compiled, Part, Parts, compile};
+use super::norms::Policy;
 use super::proxy_image::ProxyParts;
 use crate::definitions::{CommitId, TreeFile};
 use crate::error::{Error, Result};
-use crate::evidence::VerifiedReference;
 use crate::model::container::Kind;
 use crate::model::difference::Difference;
 use crate::model::image::Repository;
 use crate::model::name::{ContainerName, Version};
+use crate::model::norms::Finding;
 use crate::model::reference::Reference;
+use crate::verify::evidence::VerifiedReference;
 
 /// How many registry look-ups go on at once.
 const PARALLEL: usize = 8;
@@ -30,6 +32,9 @@ pub(super) struct Prepared {
     pub(super) files: Vec<TreeFile>,
     pub(super) released: BTreeMap<ContainerName, Part>,
     pub(super) previous: Option<VerifiedReference>,
+    pub(super) policy: Option<Policy>,
+    /// What the proxy's files tell about the policy's rules.
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Prepared {
@@ -39,6 +44,8 @@ impl Prepared {
             proxy: &self.proxy,
             files: &self.files,
             repository: &self.repository,
+            policy: self.policy.as_ref(),
+            findings: &self.findings,
         }
     }
 }
@@ -48,11 +55,13 @@ impl Desk<'_> {
     pub(super) async fn prepare_reference(&mut self) -> Result<Prepared> {
         self.fetch().await?;
         let head = self.definitions.head_id()?;
-        let checkout = checkout(self.definitions, head, &self.trust.platform)?;
+        let checkout = checkout(&self.definitions, head, &self.trust.platform)?;
         let platform = checkout.catalogue.platform.clone();
         let proxy = platform.proxy.clone();
-        let files = checkout.files(self.definitions, &proxy)?;
-        self.warn_of_secrets(&proxy, &files);
+        let files = checkout.files(&self.definitions, &proxy)?;
+        let policy = self.policy_at(checkout.commit)?;
+        let findings = self.found_in_files(&checkout, &proxy, &files, policy.as_ref())?;
+        self.refuse_by_definitions(&proxy, policy.as_ref(), &findings)?;
         let released = self.released(&checkout).await?;
         Ok(Prepared {
             repository: platform.repository(proxy.as_str())?,
@@ -61,13 +70,15 @@ impl Desk<'_> {
             proxy,
             files,
             released,
+            policy,
+            findings,
         })
     }
 
     /// Every listed version, verified, with its definition at the commit of its statement.
     async fn released(&self, checkout: &Checkout) -> Result<BTreeMap<ContainerName, Part>> {
         let platform = &checkout.catalogue.platform;
-        self.reporter.step(&format!(
+        self.reporter.note(&format!(
             "verifying {} released versions",
             platform.containers.len()
         ));
@@ -94,12 +105,17 @@ impl Desk<'_> {
                 .as_str()
                 .parse()
                 .map_err(Error::trust)?;
-            let (at_commit, source, definition) = definition_at(self.definitions, commit, &name)
-                .map_err(|error| error.within(format!("cannot read what {name} was built from")))?;
+            let (at_commit, source, definition) = definition_at(&self.definitions, commit, &name)
+                .map_err(|error| {
+                error.within(format!("cannot read what {name} was built from"))
+            })?;
+            let (repository, digest) = (published.repository, published.digest);
+            let image = self.configuration(&repository, &digest).await?.defaults();
             let part = Part {
                 version: published.version,
-                repository: published.repository,
-                digest: published.digest,
+                repository,
+                digest,
+                image,
                 definition,
                 defaults: at_commit.defaults,
                 source,
@@ -130,7 +146,7 @@ impl Desk<'_> {
     ) -> Result<Vec<Difference>> {
         let now = &prepared.checkout;
         let before: CommitId = previous.commit.parse().map_err(Error::trust)?;
-        let Ok(before) = checkout(self.definitions, before, &self.trust.platform) else {
+        let Ok(before) = checkout(&self.definitions, before, &self.trust.platform) else {
             // Written under other rules: what cannot be compared counts as changed.
             return Ok(vec![Difference {
                 path: folder_of(&prepared.proxy),
@@ -142,7 +158,7 @@ impl Desk<'_> {
             bases: bases(checkout),
             files,
         };
-        let files_before = before.files(self.definitions, &prepared.proxy)?;
+        let files_before = before.files(&self.definitions, &prepared.proxy)?;
         Ok(changes::of_proxy(
             &prepared.proxy,
             &inputs(&before, files_before),

@@ -10,11 +10,13 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+mod programs;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
+pub use self::programs::{KEY_PASSPHRASE, OWN_SECRETS, program};
 #[cfg(unix)]
 pub use self::unix::Unix as Here;
 #[cfg(windows)]
@@ -28,6 +30,13 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 /// A connection that is being made.
 pub type Connecting = BoxFuture<'static, io::Result<Box<dyn Duplex>>>;
 
+/// A moment in the time of this machine and in that of the world: `2026-11-17 00:00 +01:00
+/// (2026-11-16T23:00:00Z)`.
+pub fn in_full(moment: jiff::Timestamp) -> String {
+    let here = moment.to_zoned(jiff::tz::TimeZone::system());
+    format!("{} ({moment})", here.strftime("%Y-%m-%d %H:%M %:z"))
+}
+
 /// Characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalSize {
@@ -36,6 +45,38 @@ pub struct TerminalSize {
     /// Width.
     pub columns: u16,
 }
+
+/// Somebody who may change what is this user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    /// Another user owns it: his number.
+    Owner(u32),
+    /// Its group or everybody may write it: its mode.
+    Writers(u32),
+}
+
+/// Variables without which programs do not run on Windows, or do not find their files.
+pub const OF_WINDOWS: [&str; 19] = [
+    "TMP",
+    "TEMP",
+    "USERNAME",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "PROGRAMFILES(X86)",
+    "ALLUSERSPROFILE",
+    "USERPROFILE",
+    "USERDOMAIN",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "COMPUTERNAME",
+];
 
 /// An operating system: [`Here`] is the one that this program was compiled for. "Unix" is Linux and
 /// macOS.
@@ -62,9 +103,11 @@ pub trait System {
     fn set_mode(path: &Path, mode: u32) -> io::Result<()>;
     /// Files that these options create get this mode; nothing on Windows.
     fn create_with_mode(options: &mut OpenOptions, mode: u32);
-    /// Makes a folder and those above it for this user alone; one that is there stays as it is.
-    /// Windows: as the folder above it is.
+    /// Makes a folder and those above it for this user alone (mode 0700 whatever the umask); one that
+    /// is there stays as it is. Windows: as the folder above it is.
     fn create_private(folder: &Path) -> io::Result<()>;
+    /// Who else than this user and the administrator may change a file or folder. Windows: nobody.
+    fn stranger(metadata: &Metadata) -> Option<Stranger>;
     /// Whether a file is this user's. Windows: always.
     fn is_own(metadata: &Metadata) -> bool;
     /// What a file shares with no other that exists at the same time, whatever they are called.
@@ -90,6 +133,8 @@ pub trait System {
     fn keep_to_itself();
     /// Ends a process at once.
     fn kill(process: u32) -> io::Result<()>;
+    /// The same with those that it started; it was [set apart](System::set_apart).
+    fn kill_group(process: u32) -> io::Result<()>;
     /// Waits until this process is asked to end, other than by Ctrl-C. Unix: SIGTERM and SIGHUP.
     /// Windows: Ctrl-Break, the window's end and the system's.
     fn asked_to_end() -> BoxFuture<'static, ()>;

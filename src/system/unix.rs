@@ -12,12 +12,12 @@ use futures_util::future::{self, BoxFuture};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
 use rustix::fs::{Access, access};
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Connecting, Duplex, System, TerminalSize};
+use super::{Connecting, Duplex, Stranger, System, TerminalSize, program};
 
 /// Linux, macOS and their like.
 #[derive(Debug)]
@@ -59,8 +59,27 @@ impl System for Unix {
     }
 
     fn create_private(folder: &Path) -> io::Result<()> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(folder)
+        if folder.as_os_str().is_empty() || folder.is_dir() {
+            return Ok(());
+        }
+        if let Some(around) = folder.parent() {
+            Self::create_private(around)?;
+        }
+        match DirBuilder::new().mode(0o700).create(folder) {
+            // The umask may have kept this user out too.
+            Ok(()) => Self::set_mode(folder, 0o700),
+            // Another process was first.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+            other => other,
+        }
+    }
+
+    fn stranger(metadata: &Metadata) -> Option<Stranger> {
+        let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+        if owner != 0 && !Self::is_own(metadata) {
+            return Some(Stranger::Owner(owner));
+        }
+        (mode & 0o022 != 0).then_some(Stranger::Writers(mode))
     }
 
     fn is_own(metadata: &Metadata) -> bool {
@@ -90,7 +109,7 @@ impl System for Unix {
     }
 
     fn command_line(line: &str) -> Command {
-        let mut command = Command::new("sh");
+        let mut command = program("sh");
         command.args(["-c", &format!("{line} \"$@\""), line]);
         command
     }
@@ -104,9 +123,11 @@ impl System for Unix {
     }
 
     fn kill(process: u32) -> io::Result<()> {
-        let id = i32::try_from(process).ok().and_then(Pid::from_raw);
-        let id = id.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(kill_process(id, Signal::KILL)?)
+        Ok(kill_process(id(process)?, Signal::KILL)?)
+    }
+
+    fn kill_group(process: u32) -> io::Result<()> {
+        Ok(kill_process_group(id(process)?, Signal::KILL)?)
     }
 
     fn asked_to_end() -> BoxFuture<'static, ()> {
@@ -159,6 +180,12 @@ impl System for Unix {
     }
 }
 
+/// Never 0, which would be this process's own group.
+fn id(process: u32) -> io::Result<Pid> {
+    let id = i32::try_from(process).ok().and_then(Pid::from_raw);
+    Ok(id.ok_or(io::ErrorKind::InvalidInput)?)
+}
+
 impl Drop for RawMode {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
@@ -185,8 +212,9 @@ mod tests {
         assert_eq!(group, id);
         // These would be this process's own group, and everything.
         for none in [0, u32::MAX] {
-            let error = Unix::kill(none).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            for kill in [Unix::kill, Unix::kill_group] {
+                assert_eq!(kill(none).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            }
         }
     }
 
@@ -216,6 +244,10 @@ mod tests {
         let mode = |name: &str| Unix::mode(&look(name)).unwrap() & 0o7777;
         Unix::create_private(&home.path().join("above/private")).unwrap();
         assert_eq!((mode("above"), mode("above/private")), (0o700, 0o700));
+        assert_eq!(Unix::stranger(&look("above")), None);
+        Unix::set_mode(&home.path().join("above"), 0o720).unwrap();
+        let writers = Some(Stranger::Writers(0o720));
+        assert_eq!(Unix::stranger(&look("above")), writers);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         Unix::create_with_mode(&mut options, 0o600);

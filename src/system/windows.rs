@@ -1,4 +1,5 @@
-//! Windows. Not compiled where devenv is developed: each call stands as its documentation has it.
+//! Windows. Compiled and run under Wine by `tests/desktops/windows`; what Wine cannot show (a console,
+//! the end of a window) stands as its documentation has it.
 
 use std::ffi::OsStr;
 use std::fs::{Metadata, OpenOptions};
@@ -16,7 +17,7 @@ use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
 use tokio::signal::windows::{ctrl_break, ctrl_close, ctrl_shutdown};
 use tokio::time::Instant;
 
-use super::{Connecting, Duplex, System, TerminalSize};
+use super::{Connecting, Duplex, Stranger, System, TerminalSize, program};
 
 /// How long a pipe may have no free end.
 const PIPE_LIMIT: Duration = Duration::from_secs(10);
@@ -63,6 +64,10 @@ impl System for Windows {
         std::fs::create_dir_all(folder)
     }
 
+    fn stranger(_: &Metadata) -> Option<Stranger> {
+        None
+    }
+
     fn is_own(_: &Metadata) -> bool {
         true
     }
@@ -89,10 +94,10 @@ impl System for Windows {
 
     fn command_line(line: &str) -> Command {
         if Path::new(line).is_file() {
-            return Command::new(line);
+            return program(line);
         }
         let mut words = line.split_whitespace();
-        let mut command = Command::new(words.next().unwrap_or_default());
+        let mut command = program(words.next().unwrap_or_default());
         command.args(words);
         command
     }
@@ -104,15 +109,11 @@ impl System for Windows {
     fn keep_to_itself() {}
 
     fn kill(process: u32) -> io::Result<()> {
-        let id = process.to_string();
-        let output = Command::new("taskkill")
-            .args(["/F", "/PID", &id])
-            .output()?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let why = String::from_utf8_lossy(&output.stderr);
-        Err(io::Error::other(why.trim().to_owned()))
+        kill(&["/F", "/PID", &process.to_string()])
+    }
+
+    fn kill_group(process: u32) -> io::Result<()> {
+        kill(&["/F", "/T", "/PID", &process.to_string()])
     }
 
     fn asked_to_end() -> BoxFuture<'static, ()> {
@@ -142,6 +143,16 @@ impl System for Windows {
     fn raw_mode() -> io::Result<Option<RawMode>> {
         Ok(None)
     }
+}
+
+/// Runs `taskkill`, which knows processes and what they started.
+fn kill(arguments: &[&str]) -> io::Result<()> {
+    let output = Command::new("taskkill").args(arguments).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let why = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(why.trim().to_owned()))
 }
 
 /// Waits for a free end: an engine makes a new one only after the last was taken.

@@ -14,6 +14,8 @@ mod program;
 mod raw;
 mod report;
 mod sections;
+#[cfg(target_os = "linux")]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -35,6 +37,8 @@ pub enum Section {
     Chain,
     /// `status` of 30 containers through TLS
     Tls,
+    /// A server of 30 containers: nothing to do, `check`, `rollback` with its registry stopped
+    Server,
     /// Start-up time, memory, size
     Program,
 }
@@ -59,6 +63,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    support::workstation::PROGRAM
+        .set(program::shipped())
+        .unwrap();
     let worker = std::thread::spawn(move || bench(&arguments));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -122,6 +129,10 @@ fn bench(arguments: &Arguments) -> bool {
         }
         if wants(Section::Change) {
             arena.change(arguments.rounds, &mut report).await;
+        }
+        #[cfg(target_os = "linux")]
+        if wants(Section::Server) {
+            server::server(arguments.rounds, &mut report).await;
         }
         if wants(Section::Chain) {
             arena.chain(arguments.rounds.min(5), &mut report).await;

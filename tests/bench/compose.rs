@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use devenv::desired::Desired;
+use devenv::converge::desired::Desired;
 use devenv::model::container::Until;
 
 use crate::program;

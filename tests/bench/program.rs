@@ -1,12 +1,36 @@
 //! Timed runs of programs; what still runs is ended when the bench is.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 static RUNNING: AtomicU32 = AtomicU32::new(0);
 static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Builds devenv as it is shipped, and gives where it is. The bench itself is built without the
+/// optimisation of the whole program, which takes minutes.
+pub fn shipped() -> PathBuf {
+    println!("building devenv as it is shipped");
+    let built = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--release",
+            "--message-format=json-render-diagnostics",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "cargo could not build devenv");
+    let messages = String::from_utf8_lossy(&built.stdout).into_owned();
+    let mut programs = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(message["executable"].as_str()?.into())
+    });
+    programs.next().expect("cargo names the program")
+}
 
 /// Ends the program that runs now; the next one panics instead of starting, which cleans up.
 pub fn stop() {

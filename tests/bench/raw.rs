@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use devenv::desired::{self, Desired, DesiredContainer, Image, Inputs, Secrets, Source};
-use devenv::engine::{Docker, Engine};
+use devenv::converge::desired::{
+    self, Desired, DesiredContainer, Image, Inputs, Placement, Secrets, Source,
+};
+use devenv::converge::select::{self, Request};
+use devenv::engine::{Docker, Engine, NetworkKind};
 use devenv::model::digest::Digest;
 use devenv::model::host_profile::Host;
 use devenv::model::identity::Identity;
@@ -12,7 +15,6 @@ use devenv::model::name::{ConfigurationName, InstanceName};
 use devenv::model::overrides::Overrides;
 use devenv::model::reference::Reference;
 use devenv::model::secret::Secret;
-use devenv::select::{self, Request};
 use futures_util::stream::{self, StreamExt};
 
 use crate::support::real_engine::{connect, unique};
@@ -61,6 +63,7 @@ impl Raw {
                 architectures: Vec::new(),
                 version: entry.version.clone().unwrap().to_string(),
                 source: Source::Reference,
+                defaults: devenv::model::image_configuration::ImageDefaults::default(),
             };
             images.insert(name.clone(), image);
         }
@@ -77,6 +80,7 @@ impl Raw {
                 values: BTreeMap::new(),
                 key: Secret::new("bench".to_owned()),
             },
+            placement: &Placement::Published,
         })
     }
 
@@ -115,7 +119,7 @@ impl Raw {
         let begin = Instant::now();
         let (docker, labels) = (&self.docker, &desired.labels);
         let network = docker
-            .create_network(&desired.network, labels, false)
+            .create_network(&desired.network, labels, NetworkKind::Open)
             .await
             .unwrap();
         let one = async |container: &DesiredContainer| {

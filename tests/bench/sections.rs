@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use devenv::desired::Desired;
+use devenv::converge::desired::Desired;
 use devenv::engine::Docker;
 use devenv::model::digest::Digest;
 use devenv::model::reference::Reference;
@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::support::real_engine::connect;
 use crate::support::synthetic::Synthetic;
 use crate::support::tls_proxy::TlsProxy;
-use crate::support::workstation::{Workstation, docker};
+use crate::support::workstation::{Workstation, docker, program as devenv};
 
 /// The largest set.
 pub const MOST: usize = 30;
@@ -206,9 +206,7 @@ impl Arena {
             " ms",
             &version.to_string(),
         );
-        let size = std::fs::metadata(env!("CARGO_BIN_EXE_devenv"))
-            .unwrap()
-            .len();
+        let size = std::fs::metadata(devenv()).unwrap().len();
         #[expect(clippy::cast_precision_loss, reason = "a file's size")]
         let size = size as f64 / 1e6;
         report.at_most("stripped program", size, 18.0, " MB", "");

@@ -12,7 +12,7 @@ use devenv::model::reference::Reference;
 use devenv::model::statement::Statement;
 use devenv::model::trust_file::TrustFile;
 use devenv::registry::Content;
-use devenv::trust::bundle::Bundle;
+use devenv::verify::trust::bundle::Bundle;
 
 /// A Sigstore bundle, and the statements that its payload may be.
 pub(crate) fn bundle(bytes: &[u8]) {
@@ -71,7 +71,7 @@ pub(crate) fn definition(bytes: &[u8]) {
 
 /// The last layer of a proxy image.
 pub(crate) fn layer(bytes: &[u8]) {
-    if let Ok(text) = devenv::evidence::layer::reference(bytes) {
+    if let Ok(text) = devenv::verify::evidence::layer::reference(bytes) {
         let _ = Reference::parse("reference", &text);
     }
 }

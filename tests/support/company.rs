@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::forge::{DEVELOPER, OPERATOR, Server, Vendor};
 use super::real_engine::{probe_program, tar, unique};
-use super::registry::prefix;
+use super::registry::{prefix, prefix_at};
 use super::synthetic::git;
 use super::workstation::{Ran, Workstation, finished};
 
@@ -31,19 +31,24 @@ pub struct Company {
 impl Company {
     /// Everything is set up and nothing is released: `base`, the app `billing` and the proxy `front`.
     pub fn new() -> Self {
-        Self::set_up(None)
+        Self::set_up(None, prefix())
+    }
+
+    /// The same with whatever is in front of the registry.
+    pub fn behind(host: &str) -> Self {
+        Self::set_up(None, prefix_at(host))
     }
 
     /// The same with its definitions on a forge.
     pub fn on(forge: Server) -> Self {
-        Self::set_up(Some(forge))
+        Self::set_up(Some(forge), prefix())
     }
 
-    fn set_up(forge: Option<Server>) -> Self {
+    fn set_up(forge: Option<Server>, prefix: String) -> Self {
         let company = Self {
             folder: tempfile::tempdir().unwrap(),
             platform: format!("c{}", unique()),
-            prefix: prefix(),
+            prefix,
             operator: Workstation::empty(),
             forge,
         };
@@ -255,6 +260,17 @@ impl Company {
         ])
         .ok();
         self
+    }
+
+    /// A released image as its vendor might hand it over: a file that `docker save` writes.
+    pub fn saved(&self, container: &str, version: &str) -> PathBuf {
+        let file = self.folder.path().join(format!("{container}.tar"));
+        let image = format!("localhost/devenv/{}/{container}:{version}", self.platform);
+        let saved = Command::new("docker")
+            .args(["image", "save", "--output", file.to_str().unwrap(), &image])
+            .status();
+        assert!(saved.unwrap().success(), "docker save {image}");
+        file
     }
 
     /// `base`, `billing` 1.0 and reference 1.

@@ -1,10 +1,14 @@
 /* The one program of the test image: plays a container as its arguments say. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void stop(int signal) {
@@ -12,7 +16,7 @@ static void stop(int signal) {
   _exit(143);
 }
 
-static int listen_on(int port) {
+static int listen_on(int port, const char *status) {
   int server = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -24,7 +28,7 @@ static int listen_on(int port) {
     if (read(client, request, sizeof request) > 0) {
       gethostname(host, sizeof host - 1);
       int length = snprintf(answer, sizeof answer,
-          "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(host), host);
+          "HTTP/1.1 %s OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", status, strlen(host), host);
       if (write(client, answer, length) < 0) perror("write");
     }
     close(client);
@@ -66,14 +70,144 @@ static int proxy_on(int port) {
   }
 }
 
+/* How the way to a port of a name ends: its address, `refused at` it, or nobody knows the name. */
+static int reach(const char *name, const char *port) {
+  struct addrinfo hint = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
+  if (getaddrinfo(name, port, &hint, &found)) return printf("unknown\n") < 0;
+  int client = socket(AF_INET, SOCK_STREAM, 0);
+  const char *how = connect(client, found->ai_addr, found->ai_addrlen) ? "refused at" : "reached";
+  return printf("%s %s\n", how, inet_ntoa(((struct sockaddr_in *)found->ai_addr)->sin_addr)) < 0;
+}
+
+static int write_to(const char *path, const char *how, const char *text) {
+  FILE *file = fopen(path, how);
+  if (!file) return 1;
+  fputs(text, file);
+  return fclose(file);
+}
+
+static int show(const char *path) {
+  char piece[4096];
+  FILE *file = fopen(path, "r");
+  for (size_t length; file && (length = fread(piece, 1, sizeof piece, file)) > 0;)
+    fwrite(piece, 1, length, stdout);
+  return file ? fclose(file) : 1;
+}
+
+/* Reads one message with the body that it announces into a buffer; its length, 0 at the end, -1 where it breaks off. */
+static ssize_t message(int from, char *into, size_t size) {
+  size_t length = 0;
+  for (;;) {
+    ssize_t more = read(from, into + length, size - 1 - length);
+    if (more <= 0) return length == 0 && more == 0 ? 0 : -1;
+    into[length += more] = 0;
+    char *end = strstr(into, "\r\n\r\n"), *announced = strcasestr(into, "\r\nContent-Length:");
+    if (!end) continue;
+    size_t body = announced && announced < end ? strtoul(announced + 17, 0, 10) : 0;
+    if (length >= (size_t)(end + 4 - into) + body) return length;
+    if (length == size - 1) return -1;
+  }
+}
+
+/* An application: answers each request, with its body or without, by one word; after so many milliseconds. */
+static int serve_on(int port, const char *word, int delay) {
+  int server = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  signal(SIGCHLD, SIG_IGN);
+  if (bind(server, (struct sockaddr *)&address, sizeof address) || listen(server, 256)) return 1;
+  for (;;) {
+    int client = accept(server, 0, 0);
+    if (client < 0) continue;
+    if (fork()) {
+      close(client);
+      continue;
+    }
+    char request[8192], answer[512];
+    if (message(client, request, sizeof request) > 0) {
+      if (delay) usleep(1000 * delay);
+      int length = snprintf(answer, sizeof answer,
+          "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(word), word);
+      if (write(client, answer, length) < 0) perror("write");
+    }
+    _exit(0);
+  }
+}
+
+/* What load came to, for all processes. */
+struct counts {
+  volatile unsigned requests, failed, mixed;
+  char first[200];
+};
+
+static int connected(const struct sockaddr_in *to) {
+  int server = socket(AF_INET, SOCK_STREAM, 0);
+  struct timeval limit = {.tv_sec = 30};
+  setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  if (!connect(server, (const struct sockaddr *)to, sizeof *to)) return server;
+  close(server);
+  return -1;
+}
+
+/* One client: GET and POST in turn, over one connection as long as it is kept, or each over a new one. Every answer that is
+   not 200, and every connection that ends without one, has failed. X-Want says what the proxy's own applications answer. */
+static void client(const struct sockaddr_in *to, const char *until, int keeps, struct counts *counts) {
+  int server = -1;
+  for (unsigned turn = 0; access(until, F_OK); turn++) {
+    const char *ask = keeps ? "keep-alive" : "close", *why = 0;
+    char request[300], answer[8192], want[64] = "";
+    int length = snprintf(request, sizeof request,
+        turn % 2 ? "POST /billing HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\nContent-Length: 4\r\n\r\nsold"
+                 : "GET /billing HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n", ask);
+    if (server < 0 && (server = connected(to)) < 0) why = "no connection";
+    else if (write(server, request, length) != length) why = "not written";
+    else {
+      ssize_t got = message(server, answer, sizeof answer);
+      if (got <= 0) why = got ? "broken off" : "closed without an answer";
+      else if (strncmp(answer, "HTTP/1.1 200", 12)) why = answer;
+    }
+    __sync_fetch_and_add(&counts->requests, 1);
+    if (why) {
+      if (!__sync_fetch_and_add(&counts->failed, 1)) snprintf(counts->first, sizeof counts->first, "%.12s", why);
+    } else {
+      char *header = strcasestr(answer, "\r\nX-Want: "), *body = strstr(answer, "\r\n\r\n") + 4;
+      if (header) sscanf(header + 10, "%63s", want);
+      if (header && strcmp(want, body)) __sync_fetch_and_add(&counts->mixed, 1);
+    }
+    if (why || !keeps || strcasestr(answer, "\r\nConnection: close")) close(server), server = -1;
+    usleep(5000);
+  }
+  _exit(0);
+}
+
+/* Load on an address until a file is there: so many clients that keep their connection, and as many that do not. */
+static int load(const char *address, int port, const char *until, int clients) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+  inet_pton(AF_INET, address, &to.sin_addr);
+  struct counts *counts = mmap(0, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  signal(SIGPIPE, SIG_IGN);
+  for (int i = 0; i < 2 * clients; i++)
+    if (!fork()) client(&to, until, i % 2, counts);
+  while (wait(0) > 0) {}
+  for (char *c = counts->first; *c; c++)
+    if (*c < ' ') *c = ' ';
+  return printf("requests %u failed %u mixed %u %s\n", counts->requests, counts->failed, counts->mixed, counts->first) < 0;
+}
+
 int main(int count, char **words) {
   signal(SIGTERM, stop);
   const char *verb = count > 1 ? words[1] : "cat", *word = count > 2 ? words[2] : "";
   setvbuf(stdout, 0, _IOLBF, 0);
   if (!strcmp(verb, "exit")) return usleep(count > 3 ? 1000 * atoi(words[3]) : 0), atoi(word);
-  if (!strcmp(verb, "listen")) return listen_on(atoi(word));
+  if (!strcmp(verb, "listen") && count > 3 && *words[3] == '/' && write_to(words[3], "w", "began\n")) return 1;
+  if (!strcmp(verb, "listen")) return listen_on(atoi(word), count > 3 && *words[3] != '/' ? words[3] : "200");
+  if (!strcmp(verb, "serve")) return serve_on(atoi(word), count > 3 ? words[3] : "", count > 4 ? atoi(words[4]) : 0);
+  if (!strcmp(verb, "load") && count > 5) return load(word, atoi(words[3]), words[4], atoi(words[5]));
   if (!strcmp(verb, "proxy")) return proxy_on(atoi(word));
   if (!strcmp(verb, "check")) return access(word, F_OK) ? 1 : 0;
+  if (!strcmp(verb, "show")) return show(word);
+  if (!strcmp(verb, "remove")) return unlink(word) ? 1 : 0;
+  if (!strcmp(verb, "reach")) return count > 3 ? reach(word, words[3]) : 1;
   if (!strcmp(verb, "env")) return printf("%s\n", getenv(word) ? getenv(word) : "(none)") < 0;
   if (!strcmp(verb, "say")) {
     for (int line = 1; line <= atoi(word); line++) {
@@ -94,17 +228,15 @@ int main(int count, char **words) {
       if (write(1, piece, length) < 0) return 1;
     return 7;
   }
-  if (!strcmp(verb, "write") || !strcmp(verb, "append")) {
-    FILE *file = fopen(word, verb[0] == 'w' ? "w" : "a");
-    if (!file || count < 4) return 1;
-    fputs(words[3], file);
-    return fclose(file);
+  if (!strcmp(verb, "write") || !strcmp(verb, "append"))
+    return count > 3 ? write_to(word, verb[0] == 'w' ? "w" : "a", words[3]) : 1;
+  if (!strcmp(verb, "hole")) {
+    FILE *file = fopen(word, "w");
+    return !file || count < 4 || ftruncate(fileno(file), atol(words[3]) << 20) || fclose(file);
   }
   if (!strcmp(verb, "keep")) {
-    FILE *file = fopen(word, "w");
-    if (!file || count < 4) return 1;
-    fputs(getenv(words[3]) ? getenv(words[3]) : "(none)", file);
-    return fclose(file);
+    const char *value = count > 3 ? getenv(words[3]) : 0;
+    return write_to(word, "w", value ? value : "(none)");
   }
   if (!strcmp(verb, "tty")) return printf("%s\n", isatty(1) ? "terminal" : "none") < 0;
   if (!strcmp(verb, "eat"))

@@ -39,5 +39,10 @@ pub fn address() -> String {
 
 /// A prefix of one test's own: `127.0.0.1:PORT/t…`.
 pub fn prefix() -> String {
-    format!("{}/t{}", address(), unique())
+    prefix_at(&address())
+}
+
+/// The same on whatever is in front of the registry.
+pub fn prefix_at(host: &str) -> String {
+    format!("{host}/t{}", unique())
 }

@@ -153,6 +153,8 @@ impl Drop for SecondEngine {
     fn drop(&mut self) {
         let host = self.host();
         remove_containers(&host);
+        // Its bridges are this machine's, and would stay.
+        quietly("docker", &["--host", &host, "network", "prune", "--force"]);
         self.end();
         let data = self.data().display().to_string();
         quietly("umount", &["--recursive", "--lazy", &data]);
@@ -207,20 +209,15 @@ pub fn may_start(what: &str) -> bool {
     false
 }
 
-/// Installs Debian's package where the program is missing.
+/// Makes sure that a program is there, from Debian's package.
 pub fn installed(program: &str, package: &str) {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    if folders.into_iter().any(|it| it.join(program).is_file()) {
-        return;
-    }
-    let command = format!(
-        "apt-get update -qq && apt-get install -qq --yes --no-install-recommends {package}"
-    );
-    let lock = std::env::temp_dir().join("devenv-test-apt.lock");
-    let lock = std::fs::File::create(lock).unwrap();
-    lock.lock().unwrap();
-    run("sh", &["-c", &command]);
+    let ground = tests().join("ground");
+    let ensured = Command::new(ground)
+        .args(["program", program, package])
+        .output();
+    let output = ensured.unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
 }
 
 /// Removes all containers of a test's own engine.

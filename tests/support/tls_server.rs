@@ -1,22 +1,32 @@
 //! A server with a certificate that nobody knows, which answers every question with a page.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
+use std::sync::Arc;
 
-use super::workstation::free_port;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
 
-/// `openssl s_server`, until dropped.
+use super::second_engine::installed;
+
+/// Listens until it is dropped, on a thread of its own; any number of clients at a time.
 pub struct TlsServer {
     folder: tempfile::TempDir,
-    server: Child,
+    runtime: Option<Runtime>,
     pub port: u16,
 }
 
 impl TlsServer {
-    /// Its certificate is valid for `name` (`DNS:…`, `IP:…`) and for `days`.
+    /// Its certificate is valid for `name` (`DNS:…`, `IP:…`) and for `days`; it listens at every address
+    /// of this machine.
     pub fn start(name: &str, days: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
+        installed("openssl", "openssl");
         let made = Command::new("openssl")
             .args(["req", "-x509", "-nodes", "-subj", "/CN=somebody"])
             .args(["-days", &days.to_string()])
@@ -30,26 +40,35 @@ impl TlsServer {
             .unwrap();
         let errors = String::from_utf8_lossy(&made.stderr).into_owned();
         assert!(made.status.success(), "{errors}");
-        let port = free_port();
-        let server = Command::new("openssl")
-            .args(["s_server", "-quiet", "-www", "-accept", &port.to_string()])
-            .arg("-key")
-            .arg(&key)
-            .arg("-cert")
-            .arg(&certificate)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let server = Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let configuration = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_file(&certificate).unwrap()],
+                PrivateKeyDer::from_pem_file(&key).unwrap(),
+            );
+        let acceptor = TlsAcceptor::from(Arc::new(configuration.unwrap()));
+        let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(page(acceptor.clone(), client));
+            }
+        });
+        Self {
             folder,
-            server: server.unwrap(),
+            runtime: Some(runtime),
             port,
-        };
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            std::thread::yield_now();
         }
-        server
     }
 
     /// The file of its certificate, which is its own authority.
@@ -58,10 +77,23 @@ impl TlsServer {
     }
 }
 
+async fn page(acceptor: TlsAcceptor, client: TcpStream) -> std::io::Result<()> {
+    let mut client = acceptor.accept(client).await?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    let page = "HTTP/1.0 200 ok\r\nContent-type: text/html\r\n\r\n<html></html>\n";
+    client.write_all(page.as_bytes()).await?;
+    client.shutdown().await
+}
+
 impl Drop for TlsServer {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        // A runtime may not be dropped within another.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

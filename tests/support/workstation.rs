@@ -1,9 +1,11 @@
 //! A developer's workstation: an own `DEVENV_HOME`, an own instance, and the real program.
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use super::real_engine::unique;
@@ -61,9 +63,25 @@ impl Ran {
     }
 }
 
+/// The variable that names another program to try.
+pub const ANOTHER: &str = "DEVENV_TEST_PROGRAM";
+
+/// The program, where it is another than the one that cargo built for the tests.
+pub static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// The program that is tried.
+#[expect(clippy::disallowed_methods, reason = "a test has no settings")]
+pub fn program() -> &'static Path {
+    PROGRAM.get_or_init(|| {
+        let built = || env!("CARGO_BIN_EXE_devenv").into();
+        std::env::var_os(ANOTHER).map_or_else(built, PathBuf::from)
+    })
+}
+
 impl Workstation {
     /// An empty one.
     pub fn empty() -> Self {
+        watch_over_the_run();
         Self {
             home: tempfile::tempdir().unwrap(),
             instance: format!("t{}", unique()),
@@ -79,7 +97,7 @@ impl Workstation {
 
     /// The program with a hermetic environment, its arguments still to come.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_devenv"));
+        let mut command = Command::new(program());
         command
             .env("DEVENV_HOME", self.home.path())
             .env("DEVENV_INSTANCE", &self.instance)
@@ -186,7 +204,12 @@ impl Drop for Workstation {
 impl Workstation {
     /// What was built from proposals carries the owner's label.
     fn remove_local_images(&self) {
-        let owner = std::fs::read(self.home.path().join("state/owner.json")).unwrap_or_default();
+        let owner = self.home.path().join("state/owner.json");
+        // A test may have put there what never ends.
+        if !owner.is_file() {
+            return;
+        }
+        let owner = std::fs::read(owner).unwrap_or_default();
         let owner: serde_json::Value = serde_json::from_slice(&owner).unwrap_or_default();
         let Some(owner) = owner["id"].as_str() else {
             return;
@@ -214,8 +237,28 @@ fn keep_failed() -> bool {
 /// How long a command of the product may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long all scenarios may take together: several times what they need.
+const WHOLE_RUN: Duration = Duration::from_secs(45 * 60);
+
+/// Ends this test program, once it takes far too long, with what it is waiting for: a run that hangs
+/// says nothing.
+fn watch_over_the_run() {
+    static WATCHED: Once = Once::new();
+    WATCHED.call_once(|| {
+        std::thread::spawn(|| {
+            std::thread::park_timeout(WHOLE_RUN);
+            eprintln!(
+                "the scenarios took {WHOLE_RUN:?}: given up; the threads of tests that hang:"
+            );
+            let threads = "cat /proc/$PPID/task/*/comm | sort | uniq -c; ps -ef --forest";
+            let _ = Command::new("sh").args(["-c", threads]).status();
+            std::process::abort();
+        });
+    });
+}
+
 /// Runs a command on this input to its end. One that hangs is ended: it fails its own test, not the
-/// whole run.
+/// whole run. What it prints with `--json` has to be as documented.
 pub fn finished(mut command: Command, input: &str) -> Ran {
     let pipes = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = pipes.stdin(Stdio::piped()).spawn().unwrap();
@@ -230,7 +273,13 @@ pub fn finished(mut command: Command, input: &str) -> Ran {
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     drop(ended);
-    ran(&output)
+    let ran = ran(&output);
+    let arguments = command.get_args().map(|it| it.to_string_lossy().into());
+    let arguments: Vec<String> = arguments.collect();
+    if arguments.iter().any(|it| it == "--json") {
+        super::shapes::check(&arguments, ran.code, &ran.stdout);
+    }
+    ran
 }
 
 /// Turns a finished process into text.

@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -16,20 +15,23 @@ use git2::{
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::git::Environment;
-use super::super::text::{Lines, visible};
+use super::super::environment::Environment;
+use super::super::login::kept_login;
+use super::super::text::Lines;
 use super::credentials::Credentials;
 use super::failure::Failure;
 use super::progress::SharedReporter;
 use super::watch::{Abandon, Watch};
 use super::{
-    Expected, Fetch, Push, PushReport, RemoteListing, Transport, Update, listing, rejection, silent,
+    Expected, Fetch, Limits, Push, PushReport, RemoteListing, Transport, Update, listing,
+    rejection, silent,
 };
+use crate::model::visible::visible;
 
 /// libgit2.
 pub(crate) struct BuiltIn {
     environment: Environment,
-    patience: Duration,
+    limits: Limits,
 }
 
 /// What the blocking side works with.
@@ -37,6 +39,8 @@ struct Session {
     path: PathBuf,
     environment: Environment,
     watch: Arc<Watch>,
+    /// Bytes that may be received.
+    largest: u64,
 }
 
 impl Session {
@@ -48,7 +52,7 @@ impl Session {
 
     fn callbacks(&self) -> Result<RemoteCallbacks<'static>, git2::Error> {
         let config = self.environment.configuration(Some(&self.path))?;
-        let mut credentials = Credentials::new(config, &self.environment);
+        let mut credentials = Credentials::new(config, &self.environment, kept_login(&self.path));
         let mut callbacks = RemoteCallbacks::new();
         callbacks.credentials(move |url, user, allowed| credentials.next(url, user, allowed));
         let (watch, mut lines) = (Arc::clone(&self.watch), Lines::default());
@@ -58,7 +62,7 @@ impl Session {
             }
             watch.alive()
         });
-        let watch = Arc::clone(&self.watch);
+        let (watch, largest) = (Arc::clone(&self.watch), self.largest);
         callbacks.transfer_progress(move |progress| {
             let (total, done) = (progress.total_objects(), progress.received_objects());
             if done < total {
@@ -70,7 +74,11 @@ impl Session {
                     progress.total_deltas(),
                 );
             }
-            watch.alive()
+            let fits = progress.received_bytes() as u64 <= largest;
+            if !fits {
+                watch.refuse(Failure::too_large(largest));
+            }
+            watch.alive() && fits
         });
         let watch = Arc::clone(&self.watch);
         callbacks.push_transfer_progress(move |done, total, _| {
@@ -81,7 +89,8 @@ impl Session {
     }
 
     fn failure(&self, error: &git2::Error) -> Failure {
-        Failure::from_library(error, &self.watch.said())
+        let refused = self.watch.refused();
+        refused.unwrap_or_else(|| Failure::from_library(error, &self.watch.said()))
     }
 
     fn fetch(&self, fetch: &Fetch) -> Result<(), git2::Error> {
@@ -193,10 +202,10 @@ fn check(
 }
 
 impl BuiltIn {
-    pub(crate) fn new(environment: Environment, patience: Duration) -> Self {
+    pub(crate) fn new(environment: Environment, limits: Limits) -> Self {
         Self {
             environment,
-            patience,
+            limits,
         }
     }
 
@@ -213,7 +222,9 @@ impl BuiltIn {
             path: repository.to_owned(),
             environment: self.environment.clone(),
             watch: Arc::clone(&watch),
+            largest: self.limits.largest,
         };
+        let patience = self.limits.silence;
         let _abandon = Abandon(Arc::clone(&watch));
         let (send, mut receive) = oneshot::channel();
         std::thread::spawn(move || {
@@ -221,15 +232,15 @@ impl BuiltIn {
             let _ = send.send(work(&session).map_err(|error| session.failure(&error)));
         });
         loop {
-            let deadline = watch.last_sign() + self.patience;
+            let deadline = watch.last_sign() + patience;
             tokio::select! {
                 result = &mut receive => {
                     return result
                         .unwrap_or_else(|_| Err(Failure::other("the git library panicked")));
                 }
                 () = sleep_until(deadline) => {
-                    if watch.last_sign() + self.patience <= Instant::now() {
-                        return Err(Failure::timed_out(self.patience, &watch.said()));
+                    if watch.last_sign() + patience <= Instant::now() {
+                        return Err(Failure::timed_out(patience, &watch.said()));
                     }
                 }
             }

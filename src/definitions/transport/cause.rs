@@ -1,5 +1,7 @@
 //! The families of failures, and the words by which they are known.
 
+use crate::error::disk_hint;
+
 /// The families of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -7,6 +9,16 @@ pub enum Cause {
     NotFound,
     /// The server does not accept who asks.
     Authentication,
+    /// The server takes no ssh key of this user.
+    Key,
+    /// The repository belongs to another user of this machine.
+    Foreign,
+    /// git finds an object malformed.
+    Malformed,
+    /// There is more than may be fetched.
+    TooLarge,
+    /// A disk takes no more: this machine's, or the server's where git says `remote:`.
+    Disk,
     /// The server knows who asks, and does not allow it.
     Denied,
     /// The server takes no push options.
@@ -30,6 +42,11 @@ impl Cause {
         match self {
             Self::NotFound => Some("no such repository, or no right to see it"),
             Self::Authentication => Some("authentication failed"),
+            Self::Key => Some("the server takes none of your ssh keys"),
+            Self::Foreign => Some("the repository belongs to another user"),
+            Self::Malformed => Some("an object in it is malformed"),
+            Self::TooLarge => Some("it is too large"),
+            Self::Disk => Some("it cannot be written"),
             Self::Denied => Some("the server does not allow it"),
             Self::NoPushOptions => Some("the server takes no push options"),
             Self::Untrusted => Some("the server's identity is not trusted here"),
@@ -41,32 +58,98 @@ impl Cause {
         }
     }
 
-    pub(super) fn hint(self) -> Option<&'static str> {
-        match self {
-            Self::NotFound => Some("check the address and your rights there"),
-            Self::Authentication => {
-                Some("make `git ls-remote ADDRESS` work first: a credential helper or an ssh key")
-            }
-            Self::Denied => Some("ask for the right to push to the definitions"),
-            Self::Untrusted => Some(
+    /// What the user can do; `log` is what git said.
+    pub(super) fn hints(self, log: &[String]) -> Vec<String> {
+        let fixed: &[&str] = match self {
+            Self::NotFound => &["check the address and your rights there"],
+            Self::Authentication => &[
+                "make `git ls-remote ADDRESS` work first: a credential helper or an ssh key",
+                "git and its helpers get no token from the environment, unless `git_variables` in settings.yaml names it",
+            ],
+            Self::Key => &[
+                "`ssh-add` gives a key with a passphrase to your ssh agent; devenv lets ssh ask for none",
+                "make `ssh -T USER@HOST` work first: is your public key known there?",
+            ],
+            Self::Denied => &["ask for the right to push to the definitions"],
+            Self::Foreign => return vec![foreign(log)],
+            Self::Malformed => return malformed(log),
+            Self::Disk => return disk(log),
+            Self::TooLarge => &["`definitions_limit` in settings.yaml raises the limit"],
+            Self::Untrusted => &[
                 "have its certificate authority (`extra_ca` in the settings, or http.sslCAInfo) or host key (known_hosts) set up",
-            ),
-            Self::WrongName => Some(
+            ],
+            Self::WrongName => &[
                 "use an address with the name that the certificate is for, or have one made for this: no certificate authority helps",
-            ),
-            Self::WrongTime => Some(
+            ],
+            Self::WrongTime => &[
                 "whoever runs the server renews it, unless this machine's clock is wrong: `devenv doctor` compares clocks",
-            ),
-            Self::Unreachable | Self::TimedOut => Some("check the network, the VPN and the proxy"),
-            Self::NoPushOptions | Self::Other => None,
-        }
+            ],
+            Self::Unreachable | Self::TimedOut => &["check the network, the VPN and the proxy"],
+            Self::NoPushOptions | Self::Other => &[],
+        };
+        fixed.iter().map(|it| (*it).to_owned()).collect()
     }
+}
+
+/// A server that is full says so too.
+fn disk(log: &[String]) -> Vec<String> {
+    let hints = log.iter().filter_map(|line| {
+        let hint = disk_hint(line)?;
+        let is_server = line.starts_with("remote: ");
+        Some(if is_server {
+            "it is the server's disk: ask who runs it"
+        } else {
+            hint
+        })
+    });
+    hints.take(1).map(ToOwned::to_owned).collect()
+}
+
+/// git names the folder in quotes.
+fn foreign(log: &[String]) -> String {
+    let named = log.iter().find_map(|line| {
+        let (_, rest) = line.split_once("ownership in repository at '")?;
+        rest.split_once('\'').map(|(path, _)| path)
+    });
+    let folder = named.unwrap_or("FOLDER");
+    format!("once you trust its owner: `git config --global --add safe.directory {folder}`")
+}
+
+/// git names the fault: `error: object 1234…: gitmodulesUrl: disallowed …`.
+fn malformed(log: &[String]) -> Vec<String> {
+    let fault = log.iter().find_map(|line| {
+        let (_, rest) = line.split_once("object ")?;
+        rest.split(": ")
+            .nth(1)
+            .filter(|it| it.chars().all(char::is_alphanumeric))
+    });
+    let mut hints = vec!["ask who keeps the repository to mend it".to_owned()];
+    if let Some(fault) = fault {
+        hints.push(format!(
+            "`git config --global fetch.fsck.{fault} warn` lets it pass, once you know why it is there"
+        ));
+    }
+    hints
 }
 
 /// What is looked for in small letters. The texts are git's (C locale), curl's, OpenSSH's, libgit2's and those of the large forges.
 /// First match wins: `Permission denied` comes before the `Could not read from remote repository`
 /// and `make sure … the repository exists` that follow it.
-const TEXTS: [(Cause, &[&str]); 9] = [
+const TEXTS: [(Cause, &[&str]); 13] = [
+    (
+        Cause::Disk,
+        &[
+            "no space left on device",
+            "disk quota exceeded",
+            "read-only file system",
+        ],
+    ),
+    (
+        Cause::Foreign,
+        &["dubious ownership", "is not owned by current user"],
+    ),
+    (Cause::Malformed, &["fsck error"]),
+    (Cause::Key, &["permission denied (publickey"]),
     (
         Cause::NoPushOptions,
         &[

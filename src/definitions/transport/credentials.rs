@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use git2::{Config, Cred, CredentialType, Error, ErrorClass, ErrorCode};
 
-use super::super::git::Environment;
+use super::super::environment::Environment;
+use super::super::login::KeptLogin;
 
 /// The private keys that ssh itself tries by default.
 const KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
 /// The ways that are left.
 pub(super) struct Credentials {
+    login: Option<KeptLogin>,
     config: Config,
     keys: Vec<PathBuf>,
     agent: bool,
@@ -21,7 +23,7 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    pub(super) fn new(config: Config, environment: &Environment) -> Self {
+    pub(super) fn new(config: Config, environment: &Environment, login: Option<KeptLogin>) -> Self {
         let folder = environment.home().map(|home| home.join(".ssh"));
         let keys = folder
             .into_iter()
@@ -30,6 +32,7 @@ impl Credentials {
             .rev()
             .collect();
         Self {
+            login,
             config,
             keys,
             agent: environment.get("SSH_AUTH_SOCK").is_some(),
@@ -46,6 +49,8 @@ impl Credentials {
         user: Option<&str>,
         allowed: CredentialType,
     ) -> Result<Cred, Error> {
+        let kept = self.login.as_ref().filter(|it| it.is_for(url));
+        let known = kept.map(|it| it.login.user.clone());
         let name = user.unwrap_or("git");
         if allowed.contains(CredentialType::USERNAME) && self.names > 0 {
             self.names -= 1;
@@ -60,8 +65,15 @@ impl Credentials {
             }
         }
         if allowed.contains(CredentialType::USER_PASS_PLAINTEXT)
+            && let Some(password) = kept.and_then(|it| it.login.password.clone())
+        {
+            let user = known.unwrap_or_default();
+            self.login = None;
+            return Cred::userpass_plaintext(&user, password.expose());
+        }
+        if allowed.contains(CredentialType::USER_PASS_PLAINTEXT)
             && std::mem::take(&mut self.helper)
-            && let Ok(found) = Cred::credential_helper(&self.config, url, user)
+            && let Ok(found) = Cred::credential_helper(&self.config, url, user.or(known.as_deref()))
         {
             return Ok(found);
         }

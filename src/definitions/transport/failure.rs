@@ -5,6 +5,7 @@ use std::fmt;
 use super::super::remote_url::redact;
 use super::cause::{Cause, classify};
 use crate::error::Error;
+use crate::model::visible::visible;
 
 impl Cause {
     /// The cause of an error that came from this module.
@@ -57,12 +58,13 @@ impl Failure {
     /// Sorts an error of the built-in library.
     pub(super) fn from_library(error: &git2::Error, said: &[String]) -> Self {
         let mut lines = said.to_vec();
-        lines.push(super::super::text::visible(error.message()));
+        lines.push(visible(error.message()));
         let mut failure = Self::from_lines(&lines, "");
         failure.said = failure.log.last().cloned().unwrap_or_default();
         match error.code() {
             git2::ErrorCode::Auth => failure.cause = Cause::Authentication,
             git2::ErrorCode::Certificate => failure.cause = Cause::Untrusted,
+            git2::ErrorCode::Owner => failure.cause = Cause::Foreign,
             _ => {}
         }
         failure
@@ -73,6 +75,14 @@ impl Failure {
             cause: Cause::TimedOut,
             said: format!("no sign of life for {} s", patience.as_secs_f32()),
             log: log.iter().map(|line| redact(line)).collect(),
+        }
+    }
+
+    pub(super) fn too_large(largest: u64) -> Self {
+        Self {
+            cause: Cause::TooLarge,
+            said: format!("it holds more than {} MiB", largest >> 20),
+            log: Vec::new(),
         }
     }
 
@@ -91,7 +101,7 @@ impl Failure {
             None => action.to_owned(),
         };
         let mut error = Error::git(message);
-        if let Some(hint) = self.cause.hint() {
+        for hint in self.cause.hints(&self.log) {
             error = error.hint(hint);
         }
         if self.log.len() > 1 {
@@ -133,10 +143,6 @@ mod tests {
             ),
             ("ERROR: Repository not found.", Cause::NotFound),
             (
-                &format!("git@h: Permission denied (publickey).\n{ssh_end}"),
-                Cause::Authentication,
-            ),
-            (
                 "fatal: Authentication failed for 'https://h/'",
                 Cause::Authentication,
             ),
@@ -176,6 +182,38 @@ mod tests {
         ] {
             assert_eq!(cause(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_git_finds_in_repositories_and_keys_is_told_apart() {
+        let ssh_end = "fatal: Could not read from remote repository.\n\nPlease make sure you have \
+                       the correct access rights\nand the repository exists.";
+        for (text, expected) in [
+            (
+                &format!("git@h: Permission denied (publickey).\n{ssh_end}"),
+                Cause::Key,
+            ),
+            (
+                &format!("fatal: detected dubious ownership in repository at '/x'\n{ssh_end}"),
+                Cause::Foreign,
+            ),
+            (
+                &"error: object 12: gitmodulesUrl: no\nfatal: fsck error in packed object"
+                    .to_owned(),
+                Cause::Malformed,
+            ),
+        ] {
+            assert_eq!(cause(text), expected, "{text}");
+        }
+        let said =
+            "error: object 12: gitmodulesUrl: disallowed\nfatal: fsck error in packed object";
+        let lines: Vec<String> = said.lines().map(ToOwned::to_owned).collect();
+        let error = Failure::from_lines(&lines, "").into_error("cannot fetch");
+        assert!(
+            error.hints()[1].contains("fetch.fsck.gitmodulesUrl warn"),
+            "{:?}",
+            error.hints()
+        );
     }
 
     #[test]

@@ -8,20 +8,31 @@ mod cause;
 mod conversation;
 mod credentials;
 mod failure;
-pub(super) mod hardened;
 pub(super) mod program;
 mod progress;
 mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use git2::Oid;
 
 pub use cause::Cause;
 pub use failure::Failure;
-pub use progress::{Activity, Reporter, SharedReporter};
+pub use progress::{Activity, Reporter, SharedReporter, Tell};
+
+/// What ends a transfer that goes on for ever.
+#[derive(Clone)]
+pub(super) struct Limits {
+    /// How long there may be no sign of life.
+    pub(super) silence: Duration,
+    /// The same where a helper may be asking somebody, who is told so.
+    pub(super) people: Option<(Duration, Tell)>,
+    /// Bytes that the repository here may hold afterwards.
+    pub(super) largest: u64,
+}
 
 /// What to bring from `origin`.
 #[derive(Debug, Clone)]

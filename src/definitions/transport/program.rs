@@ -2,56 +2,60 @@
 //! aliases and certificates.
 
 use std::path::Path;
-use std::time::Duration;
 
+use super::super::environment::Environment;
+use super::super::runner::{Runner, usable_version};
+use super::conversation::{Conversation, Outcome};
+use super::failure::Failure;
+use super::progress::SharedReporter;
+use super::{
+    Expected, Fetch, Limits, Push, PushReport, RemoteListing, Transport, Update, listing,
+    rejection, silent,
+};
+use crate::model::visible::visible;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use git2::Oid;
-use tokio::process::Command;
-
-use super::super::git::Environment;
-use super::conversation::{Conversation, Outcome};
-use super::failure::Failure;
-use super::hardened::{Hardened, usable_version};
-use super::progress::SharedReporter;
-use super::{
-    Expected, Fetch, Push, PushReport, RemoteListing, Transport, Update, listing, rejection, silent,
-};
 
 /// The `git` program.
 pub(crate) struct GitProgram {
-    git: Hardened,
+    git: Runner,
+    limits: Limits,
     version: String,
 }
 
 impl GitProgram {
     /// Finds `git` in the environment's `PATH`; the error says why it cannot be used.
-    pub(crate) async fn find(environment: Environment, patience: Duration) -> Result<Self, String> {
+    pub(crate) async fn find(environment: Environment, limits: Limits) -> Result<Self, String> {
         let mut git = Self {
-            git: Hardened::find(environment, patience)?,
+            git: Runner::find(environment, limits.silence)?,
+            limits,
             version: String::new(),
         };
         let mut command = git.git.command(None);
         command.arg("version");
-        let output = git.run(command, silent()).await;
+        let output = git.run(command, silent(), None).await;
         let output = output.map_err(|failure| format!("`git version` failed: {failure}"))?;
         git.version = usable_version(&String::from_utf8_lossy(&output.stdout))?;
         Ok(git)
     }
 
+    /// Runs git to its end; `receiving` is the repository that grows by it.
     async fn run(
         &self,
-        mut command: Command,
+        command: std::process::Command,
         reporter: SharedReporter,
+        receiving: Option<&Path>,
     ) -> Result<Outcome, Failure> {
-        let child = command.spawn().map_err(|error| {
+        let mut command = tokio::process::Command::from(command);
+        let child = command.kill_on_drop(true).spawn().map_err(|error| {
             Failure::other(format!(
                 "cannot run {}: {error}",
                 self.git.program.display()
             ))
         })?;
-        Conversation::new(child, reporter, self.git.patience)
-            .finish()
+        Conversation::new(child, reporter, self.limits.clone())
+            .finish(receiving)
             .await
     }
 
@@ -72,7 +76,8 @@ impl GitProgram {
         command.arg(if fetch.prune { "--prune" } else { "--no-prune" });
         command.args(["--no-prune-tags", "--end-of-options", "origin"]);
         command.args(&fetch.refspecs);
-        self.run(command, reporter).await?.succeeded("git fetch")
+        let fetched = self.run(command, reporter, Some(repository)).await?;
+        fetched.succeeded("git fetch")
     }
 
     async fn push_reference(
@@ -97,7 +102,7 @@ impl GitProgram {
         }
         let source = push.source.map(|id| id.to_string()).unwrap_or_default();
         command.args(["origin", &format!("{source}:{target}")]);
-        let outcome = self.run(command, reporter).await?;
+        let outcome = self.run(command, reporter, None).await?;
         match pushed(&String::from_utf8_lossy(&outcome.stdout), target) {
             Some(update) => Ok(PushReport {
                 update,
@@ -115,7 +120,7 @@ impl GitProgram {
             tags if tags.starts_with("refs/tags/") => drop(command.args(["--tags", "origin"])),
             _ => drop(command.arg("origin")),
         }
-        let outcome = self.run(command, silent()).await?;
+        let outcome = self.run(command, silent(), None).await?;
         if !outcome.success {
             return Err(outcome.failure("git ls-remote"));
         }
@@ -177,7 +182,7 @@ fn pushed(output: &str, target: &str) -> Option<Update> {
             return None;
         }
         Some(match flag {
-            "!" => rejection(&super::super::text::visible(summary)),
+            "!" => rejection(&visible(summary)),
             _ => Update::Done,
         })
     })

@@ -18,7 +18,12 @@ pub enum Activity {
     },
     /// A line that the server wants shown; control characters are already made visible.
     Server(String),
+    /// Something that the user is to know of, although the transfer goes on.
+    Warning(String),
 }
+
+/// Called with a line for somebody who is at the terminal.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Who wants to know what a transfer does.
 pub trait Reporter: Send + Sync {

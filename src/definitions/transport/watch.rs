@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::super::remote_url::redact;
+use super::failure::Failure;
 use super::progress::{self, Activity, SharedReporter};
 
 /// Lines of the server that are kept.
@@ -17,6 +18,7 @@ pub(super) struct Watch {
     abandoned: AtomicBool,
     reporter: SharedReporter,
     said: Mutex<Vec<String>>,
+    refused: Mutex<Option<Failure>>,
 }
 
 impl Watch {
@@ -26,6 +28,7 @@ impl Watch {
             abandoned: AtomicBool::new(false),
             reporter,
             said: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
@@ -67,6 +70,16 @@ impl Watch {
             total: Some(total as u64),
             remote: false,
         });
+    }
+
+    /// Notes why this side ends the transfer.
+    pub(super) fn refuse(&self, why: Failure) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    pub(super) fn refused(&self) -> Option<Failure> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.take()
     }
 
     pub(super) fn said(&self) -> Vec<String> {

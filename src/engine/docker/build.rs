@@ -9,12 +9,13 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 
 use super::images::credentials;
-use super::refusal::{registry_fault, visible};
+use super::refusal::registry_fault;
 use super::{Docker, Labels, convert};
 use crate::engine::RegistryLogin;
 use crate::error::Error;
 use crate::model::digest::Digest;
 use crate::model::secret::Secret;
+use crate::model::visible::visible;
 
 /// How many lines of output an error keeps.
 const LAST_LINES: usize = 20;
@@ -40,6 +41,8 @@ pub struct BuildOptions {
     pub no_network: bool,
     /// For bases that are not on the engine yet.
     pub logins: Vec<RegistryLogin>,
+    /// What `RUN --mount=type=secret,id=NAME` sees, by name. Only BuildKit knows such.
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 /// A build context that is in memory: a tar archive, gzipped or not.
@@ -140,14 +143,14 @@ fn slow(info: &BuildInfo) -> Option<&str> {
 }
 
 /// Cuts the stream into lines, hands them on and remembers the last.
-struct Output<'a> {
+pub(super) struct Output<'a> {
     line: &'a (dyn Fn(&str) + Send + Sync),
     open: String,
     last: VecDeque<String>,
 }
 
 impl<'a> Output<'a> {
-    fn new(line: &'a (dyn Fn(&str) + Send + Sync)) -> Self {
+    pub(super) fn new(line: &'a (dyn Fn(&str) + Send + Sync)) -> Self {
         Self {
             line,
             open: String::new(),
@@ -155,7 +158,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    fn add(&mut self, text: &str) {
+    pub(super) fn add(&mut self, text: &str) {
         self.open.push_str(text);
         while let Some(end) = self.open.find('\n') {
             let rest = self.open.split_off(end + 1);
@@ -164,7 +167,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let open = std::mem::take(&mut self.open);
         self.hand_on(&open);
     }
@@ -181,7 +184,7 @@ impl<'a> Output<'a> {
         self.last.push_back(text);
     }
 
-    fn explain(&self, error: Error) -> Error {
+    pub(super) fn explain(&self, error: Error) -> Error {
         if self.last.is_empty() {
             return error;
         }

@@ -1,19 +1,23 @@
 //! What converging asks for, request by request.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bollard::models::{
-    EndpointSettings, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
+    ContainerUpdateBody, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest,
+    NetworkCreateRequest, NetworkDisconnectRequest, RestartPolicy, RestartPolicyNameEnum,
     VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptions,
     ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions, RenameContainerOptions,
-    StartContainerOptions, StopContainerOptions, TagImageOptions,
+    StartContainerOptions, StopContainerOptions, TagImageOptions, UploadToContainerOptions,
 };
 
 use super::{Docker, convert, dialect, events, images, seconds, unsorted, within};
-use crate::engine::{Engine, Fault, FaultKind, Labels, PullProgress, RegistryLogin};
+use crate::engine::{
+    Engine, Fault, FaultKind, Labels, NetworkKind, PullProgress, RegistryLogin, SecretFile,
+};
 use crate::model::create_body::CreateBody;
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
@@ -21,6 +25,15 @@ use crate::model::observed::{
     ContainerDetails, ObservedContainer, ObservedImage, ObservedNetwork, ObservedVolume,
 };
 use crate::model::secret::Secret;
+
+/// How long to wait before a container is paused again that could not be frozen: with cgroups of the
+/// first version, one whose processes fork meanwhile may not be. Source: runc `fs/freezer.go`.
+const THAWS: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
 
 impl Engine for Docker {
     async fn containers(&self) -> Result<Vec<ObservedContainer>, Fault> {
@@ -113,12 +126,13 @@ impl Engine for Docker {
         &self,
         name: &str,
         labels: &Labels,
-        internal: bool,
+        kind: NetworkKind,
     ) -> Result<String, Fault> {
         let request = NetworkCreateRequest {
             name: name.to_owned(),
             driver: Some("bridge".to_owned()),
-            internal: Some(internal),
+            internal: Some(kind == NetworkKind::Internal),
+            ipam: addresses(kind),
             labels: Some(unsorted(labels)),
             ..NetworkCreateRequest::default()
         };
@@ -205,6 +219,26 @@ impl Engine for Docker {
             .await
     }
 
+    async fn start_with(&self, container: &str, files: &[SecretFile]) -> Result<(), Fault> {
+        self.start_filled(container, files).await
+    }
+
+    async fn carry(&self, from: &str, to: &str, path: &str) -> Result<(), Fault> {
+        self.copy_folder(from, to, path).await
+    }
+
+    async fn has_entries(&self, container: &str, folder: &str) -> Result<bool, Fault> {
+        self.folder_has_entries(container, folder).await
+    }
+
+    async fn has_file(&self, container: &str, path: &str) -> Result<bool, Fault> {
+        match self.file_state(container, path).await {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
     async fn stop(&self, container: &str, grace: Option<u32>) -> Result<(), Fault> {
         let options = StopContainerOptions {
             signal: None,
@@ -228,7 +262,44 @@ impl Engine for Docker {
     }
 
     async fn pause(&self, container: &str) -> Result<(), Fault> {
+        for pause in THAWS {
+            match self.short(self.client.pause_container(container)).await {
+                Err(fault) if fault.message.contains("unable to freeze") => {
+                    tokio::time::sleep(pause).await;
+                }
+                end => return end,
+            }
+        }
         self.short(self.client.pause_container(container)).await
+    }
+
+    async fn restart_by_itself(&self, container: &str, restarts: bool) -> Result<(), Fault> {
+        let name = if restarts {
+            RestartPolicyNameEnum::UNLESS_STOPPED
+        } else {
+            RestartPolicyNameEnum::NO
+        };
+        let request = ContainerUpdateBody {
+            restart_policy: Some(RestartPolicy {
+                name: Some(name),
+                maximum_retry_count: None,
+            }),
+            ..ContainerUpdateBody::default()
+        };
+        self.short(self.client.update_container(container, request))
+            .await
+    }
+
+    async fn unpack(&self, container: &str, folder: &str, archive: Vec<u8>) -> Result<(), Fault> {
+        let options = UploadToContainerOptions {
+            path: folder.to_owned(),
+            ..UploadToContainerOptions::default()
+        };
+        let body = bollard::body_full(archive.into());
+        let call = self
+            .client
+            .upload_to_container(container, Some(options), body);
+        self.short(call).await
     }
 
     async fn unpause(&self, container: &str) -> Result<(), Fault> {
@@ -238,6 +309,22 @@ impl Engine for Docker {
     async fn events(&self, label: &str, since: Option<i64>) -> Result<events::Events, Fault> {
         events::subscribe(self, label, since).await
     }
+}
+
+/// The addresses of a network; none: the engine chooses them.
+fn addresses(kind: NetworkKind) -> Option<Ipam> {
+    let NetworkKind::Of(subnet) = kind else {
+        return None;
+    };
+    let lower = subnet.subnets(subnet.prefix_len() + 1).ok()?.next()?;
+    Some(Ipam {
+        config: Some(vec![IpamConfig {
+            subnet: Some(subnet.to_string()),
+            ip_range: Some(lower.to_string()),
+            ..IpamConfig::default()
+        }]),
+        ..Ipam::default()
+    })
 }
 
 /// Success also where the object is gone already.

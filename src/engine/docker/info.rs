@@ -1,10 +1,11 @@
 //! What an engine tells of itself.
 
-use bollard::models::{SystemInfo, SystemVersion};
+use bollard::models::{RegistryServiceConfig, SystemInfo, SystemVersion};
 
-use super::refusal::visible;
 use super::{ApiVersion, Docker};
 use crate::engine::Fault;
+use crate::model::insecure_registries::InsecureRegistries;
+use crate::model::visible::visible;
 
 /// An engine's own description, for host profiles, `doctor` and budgets.
 /// Source: Docker Engine API v1.41, `GET /info` and `GET /version`.
@@ -48,6 +49,8 @@ pub struct EngineInfo {
     pub data_folder: String,
     /// `1` or `2`
     pub cgroup_version: String,
+    /// Registries that it speaks to although nothing proves who they are; empty where it does not tell.
+    pub insecure: InsecureRegistries,
     /// What it complains about.
     pub warnings: Vec<String>,
 }
@@ -69,7 +72,7 @@ impl Docker {
     }
 
     /// What its machine runs without emulation, in images' words.
-    pub(super) async fn machine(&self) -> Result<String, Fault> {
+    pub async fn machine(&self) -> Result<String, Fault> {
         let version = self.short(self.client.version()).await?;
         let machine = version.arch.unwrap_or_default();
         Ok(visible(in_images_words(&machine)))
@@ -125,8 +128,17 @@ pub(crate) fn described(info: SystemInfo, version: SystemVersion) -> EngineInfo 
             .cgroup_version
             .map(|version| version.to_string())
             .unwrap_or_default(),
+        insecure: insecure(info.registry_config.unwrap_or_default()),
         warnings: texts(info.warnings),
     }
+}
+
+fn insecure(config: RegistryServiceConfig) -> InsecureRegistries {
+    let hosts = config.index_configs.unwrap_or_default();
+    let hosts = hosts.into_iter().filter(|(_, it)| it.secure == Some(false));
+    let networks = config.insecure_registry_cidrs.unwrap_or_default();
+    let all = hosts.map(|(host, _)| host).chain(networks).collect();
+    InsecureRegistries::new(all).unwrap_or_default()
 }
 
 /// `uname -m` and Go differ; images follow Go. Source: OCI image specification, `architecture`.

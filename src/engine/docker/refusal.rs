@@ -7,6 +7,7 @@ use bollard::errors::Error as BollardError;
 use super::transport::lost::Lost;
 use super::transport::refused::Refused;
 use crate::engine::{Fault, FaultKind};
+use crate::model::visible::visible;
 
 /// The fault that a request's error stands for.
 pub(super) fn fault(error: BollardError) -> Fault {
@@ -46,7 +47,11 @@ fn answered(refused: &Refused) -> Fault {
     let mut fault = Fault::new(kind, visible(text));
     let explains = matches!(
         kind,
-        FaultKind::NotFound | FaultKind::Conflict | FaultKind::PortTaken | FaultKind::NoSpace
+        FaultKind::NotFound
+            | FaultKind::Conflict
+            | FaultKind::PortTaken
+            | FaultKind::NoSpace
+            | FaultKind::NoAddresses
     );
     if !explains || fault.message.is_empty() {
         fault.about = Some(visible(&refused.about));
@@ -84,10 +89,21 @@ pub(super) fn said(text: &str) -> Fault {
     Fault::new(by_text(text).unwrap_or(FaultKind::Failed), visible(text))
 }
 
+const PLAIN: &str = "the engine has a list of its own of registries without TLS: `insecure-registries` in its \
+     daemon.json, which it reads when it starts; `insecure_registries` of devenv's settings does not \
+     change it";
+const UNTRUSTED: &str = "the engine trusts authorities by itself: theirs goes to /etc/docker/certs.d/HOST/ca.crt \
+     on its host; `extra_ca` of devenv's settings does not change it";
+
 /// As [`fault`], of a request that speaks to a registry: "not found" may hide a refused login.
 pub(super) fn registry_fault(error: BollardError) -> Fault {
     let mut fault = fault(error);
     let text = fault.message.to_lowercase();
+    if text.contains("http response to https client") {
+        fault.hint = Some(PLAIN.to_owned());
+    } else if text.contains("x509:") {
+        fault.hint = Some(UNTRUSTED.to_owned());
+    }
     let about_login = ["denied", "unauthorized", "authentication", "forbidden"]
         .iter()
         .any(|word| text.contains(word));
@@ -133,6 +149,10 @@ fn by_text(message: &str) -> Option<FaultKind> {
         Some(FaultKind::PortTaken)
     } else if any(&["no space left on device", "disk quota exceeded"]) {
         Some(FaultKind::NoSpace)
+    } else if any(&["toomanyrequests", "too many requests", "http 429 response"]) {
+        Some(FaultKind::Busy)
+    } else if any(&["non-overlapping ipv4 address pool", "fully subnetted"]) {
+        Some(FaultKind::NoAddresses)
     } else if any(&[
         "active endpoints",
         "already exists in network",
@@ -162,23 +182,6 @@ fn by_status(status: u16, message: &str) -> FaultKind {
         502..=504 => FaultKind::Unreachable,
         _ => FaultKind::Failed,
     }
-}
-
-/// One line without control or direction-changing characters: those are shown, not obeyed.
-pub(super) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.trim().chars() {
-        match character {
-            '\n' | '\t' => shown.push(' '),
-            '\r' => {}
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(character.escape_unicode());
-            }
-            control if control.is_control() => shown.extend(control.escape_unicode()),
-            plain => shown.push(plain),
-        }
-    }
-    shown
 }
 
 #[cfg(test)]
@@ -215,10 +218,12 @@ mod tests {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one table")]
     #[test]
     fn answers_are_told_apart() {
         use FaultKind::{
-            Conflict, Denied, Failed, Internal, NoSpace, NotFound, PortTaken, Unreachable,
+            Busy, Conflict, Denied, Failed, Internal, NoAddresses, NoSpace, NotFound, PortTaken,
+            Unreachable,
         };
         for (status, message, wanted) in [
             (404, "No such container: x", NotFound),
@@ -264,6 +269,27 @@ mod tests {
                 "mkdir /var/lib/docker/x: no space left on device",
                 NoSpace,
             ),
+            (
+                404,
+                "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+                NoAddresses,
+            ),
+            (
+                500,
+                "all predefined address pools have been fully subnetted",
+                NoAddresses,
+            ),
+            (500, "toomanyrequests: slow down", Busy),
+            (
+                500,
+                "error parsing HTTP 429 response body: unexpected end of JSON input: \"\"",
+                Busy,
+            ),
+            (
+                500,
+                "failed to resolve reference \"r/x\": unexpected status from HEAD request to https://r/v2/x: 429 Too Many Requests",
+                Busy,
+            ),
             (500, "Container abc is not paused", Conflict),
             (500, "container abc is not connected to network x", NotFound),
             (500, "something else", Internal),
@@ -303,13 +329,21 @@ mod tests {
             registry("manifest for x not found: manifest unknown"),
             FaultKind::NotFound
         );
-    }
-
-    #[test]
-    fn control_characters_are_shown() {
-        assert_eq!(
-            visible("a\u{1b}[31mb\nc\u{202e}\r\n"),
-            "a\\u{1b}[31mb c\\u{202e}"
-        );
+        for (words, hint) in [
+            (
+                "Get \"https://r:5000/v2/\": http: server gave HTTP response to HTTPS client",
+                "`insecure-registries`",
+            ),
+            (
+                "Get \"https://r/v2/\": x509: certificate signed by unknown authority",
+                "certs.d",
+            ),
+        ] {
+            let fault = registry_fault(refused(500, words));
+            assert!(fault.hint.unwrap().contains(hint), "{words}");
+        }
+        let words = "toomanyrequests: You have reached your pull rate limit.";
+        assert_eq!(registry(words), FaultKind::Busy);
+        assert_eq!(stream(words), FaultKind::Busy);
     }
 }

@@ -8,8 +8,8 @@
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
-use super::HostProfile;
 use super::parts::{Events, Evidence, Filesystem, HealthChecks, MemoryAdvice, Published, Share};
+use super::profile::HostProfile;
 use super::recognition::Condition;
 use crate::error::{Error, Kind, Result};
 use crate::model::yaml;

@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::HostProfile;
-
 /// What recognition goes by: an engine's description, how it is reached, and from where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -164,16 +162,4 @@ impl fmt::Display for EndpointKind {
             Self::Ssh => "ssh",
         })
     }
-}
-
-/// The first of these profiles that fits, and why.
-pub fn recognise<'a>(
-    profiles: &'a [HostProfile],
-    facts: &HostFacts,
-) -> Option<(&'a HostProfile, String)> {
-    profiles.iter().find_map(|profile| {
-        let mut conditions = profile.recognise.iter();
-        let holds = conditions.find(|condition| condition.holds(facts))?;
-        Some((profile, holds.to_string()))
-    })
 }

@@ -1,14 +1,21 @@
 //! The client against a scripted server of this process.
 
+#[allow(dead_code, reason = "some rules are about engines")]
+#[path = "../../../tests/support/registry_behaviour.rs"]
+#[allow(unreachable_pub, reason = "shared with tests/support")]
+mod behaviour;
 mod content;
 mod login;
 #[cfg(unix)]
 mod login_programs;
+mod memory;
+mod patience;
 mod referrers;
 mod server;
 mod tls;
 mod tokens;
 mod transport;
+mod wild;
 
 use std::path::Path;
 

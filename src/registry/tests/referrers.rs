@@ -1,17 +1,20 @@
 //! Referrers: refused and failing are never "none"; attaching, with and without the API.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use serde_json::json;
 
-use super::super::{Attachment, Descriptor, Fault, ImageIndex, OCI_INDEX, OCI_MANIFEST, Tag};
+use super::super::{
+    Attachment, Descriptor, Fault, ImageIndex, Listing, OCI_INDEX, OCI_MANIFEST, Tag, Way,
+};
+use super::memory::Memory;
 use super::server::{Answer, Asked, Server};
 use super::{anonymous, repository};
 use crate::model::digest::Digest;
 
-fn subject() -> Descriptor {
+pub(super) fn subject() -> Descriptor {
     Descriptor::of(OCI_MANIFEST, b"subject")
 }
 
@@ -23,12 +26,19 @@ fn index(names: &[&str]) -> String {
     json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list}).to_string()
 }
 
+/// What the ways lead to together, in order, and how many of the entries there are.
 async fn listed(script: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Result<usize, Fault> {
     let server = Server::start(script).await;
-    let referrers = anonymous()
-        .referrers(&repository(&server), &subject().digest)
-        .await;
-    referrers.map(|list| list.len())
+    let (registry, repository) = (anonymous(), repository(&server));
+    for way in Way::ALL {
+        let subject = subject().digest;
+        match registry.referrers(way, &repository, &subject).await? {
+            Listing::Listed(list) => return Ok(list.len()),
+            Listing::Emptied => return Ok(0),
+            Listing::Nothing(_) => {}
+        }
+    }
+    Ok(0)
 }
 
 fn is_api(asked: &Asked) -> bool {
@@ -37,12 +47,16 @@ fn is_api(asked: &Asked) -> bool {
 
 #[tokio::test]
 async fn refused_and_failing_are_not_none() {
-    for status in [400, 401, 403, 405, 429, 500, 503] {
+    for status in [400, 401, 403, 405, 500, 503] {
         let fault = listed(move |_| Answer::new(status, "")).await;
         assert!(fault.is_err(), "{status}");
         let at_tag =
             listed(move |asked| Answer::new(if is_api(asked) { 404 } else { status }, "")).await;
         assert!(at_tag.is_err(), "{status} at the fallback tag");
+    }
+    for status in [500, 502] {
+        let api = listed(move |asked| Answer::new(if is_api(asked) { status } else { 404 }, ""));
+        assert!(api.await.is_err(), "{status} of the API");
     }
     let html = listed(|_| Answer::new(200, "<html>hotel login</html>")).await;
     assert!(matches!(html, Err(Fault::Answer { .. })));
@@ -58,25 +72,23 @@ async fn refused_and_failing_are_not_none() {
 }
 
 #[tokio::test]
-async fn only_two_absences_are_none() {
+async fn an_api_that_has_nothing_to_say_leads_to_the_fallback_tag() {
     assert_eq!(listed(|_| Answer::new(404, "")).await.unwrap(), 0);
-    let fallback = listed(|asked| {
-        if is_api(asked) {
-            Answer::new(404, "")
-        } else {
-            Answer::new(200, index(&["a", "b"]))
-        }
-    });
-    assert_eq!(fallback.await.unwrap(), 2);
-    // An empty list of the API is the answer: the tag is not asked.
-    let api = listed(|asked| {
-        if is_api(asked) {
-            Answer::new(200, index(&[]))
-        } else {
-            Answer::new(200, index(&["a"]))
-        }
-    });
-    assert_eq!(api.await.unwrap(), 0);
+    let html = Answer::new(200, "<html>not for you</html>");
+    for api in [400, 401, 403, 404, 405, 406, 501]
+        .map(|status| Answer::new(status, ""))
+        .into_iter()
+        .chain([Answer::new(200, index(&[])), html])
+    {
+        let fallback = listed(move |asked| {
+            if is_api(asked) {
+                api.clone()
+            } else {
+                Answer::new(200, index(&["a", "b"]))
+            }
+        });
+        assert_eq!(fallback.await.unwrap(), 2);
+    }
 }
 
 #[tokio::test]
@@ -91,42 +103,7 @@ async fn pages_are_followed() {
     assert_eq!(pages.await.unwrap(), 3);
 }
 
-/// A registry's memory of manifests by tag or digest.
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<HashMap<String, Vec<u8>>>>);
-
-impl Memory {
-    fn get(&self, name: &str) -> Option<Vec<u8>> {
-        self.0.lock().unwrap().get(name).cloned()
-    }
-
-    fn put(&self, name: &str, bytes: &[u8]) {
-        self.0
-            .lock()
-            .unwrap()
-            .insert(name.to_owned(), bytes.to_vec());
-    }
-
-    fn answer(&self, asked: &Asked) -> Answer {
-        let name = asked.path.rsplit('/').next().unwrap();
-        match asked.method.as_str() {
-            "HEAD" if asked.path.contains("/blobs/") => Answer::new(404, ""),
-            "POST" => Answer::new(202, "").header("Location", "/upload"),
-            "PUT" if asked.path.contains("/manifests/") => {
-                self.put(name, &asked.body);
-                Answer::new(201, "")
-            }
-            "PUT" => Answer::new(201, ""),
-            "GET" if asked.path.contains("/manifests/") => match self.get(name) {
-                Some(bytes) => Answer::new(200, bytes),
-                None => Answer::new(404, ""),
-            },
-            _ => Answer::new(404, "404 page not found"),
-        }
-    }
-}
-
-fn bundle(text: &'static str) -> Attachment {
+pub(super) fn bundle(text: &'static str) -> Attachment {
     Attachment {
         artifact_type: "application/vnd.dev.sigstore.bundle.v0.3+json".to_owned(),
         media_type: "application/vnd.dev.sigstore.bundle.v0.3+json".to_owned(),
@@ -148,23 +125,21 @@ async fn attaching_without_the_api_keeps_the_index() {
     let script = memory.clone();
     let server = Server::start(move |asked| script.answer(asked)).await;
     let (registry, repository) = (anonymous(), repository(&server));
-    let one = registry
-        .attach(&repository, &subject(), bundle("one"))
-        .await
-        .unwrap();
-    let two = registry
-        .attach(&repository, &subject(), bundle("two"))
-        .await
-        .unwrap();
-    let again = registry
-        .attach(&repository, &subject(), bundle("one"))
-        .await
-        .unwrap();
-    assert_eq!(one, again);
+    let attach = async |text| {
+        let attached = registry.attach(&repository, &subject(), bundle(text)).await;
+        let (descriptor, way) = attached.unwrap();
+        assert_eq!(way, Way::FallbackTag);
+        descriptor
+    };
+    let (one, two) = (attach("one").await, attach("two").await);
+    assert_eq!(one, attach("one").await);
     let list = registry
-        .referrers(&repository, &subject().digest)
+        .referrers(Way::FallbackTag, &repository, &subject().digest)
         .await
         .unwrap();
+    let Listing::Listed(list) = list else {
+        panic!("{list:?}")
+    };
     let digests: Vec<_> = list.iter().map(|entry| entry.digest).collect();
     assert_eq!(digests, [Digest::of(b"foreign"), one.digest, two.digest]);
     let index = String::from_utf8(memory.get(fallback.as_str()).unwrap()).unwrap();
@@ -185,22 +160,15 @@ async fn attaching_without_the_api_keeps_the_index() {
 
 #[tokio::test]
 async fn attaching_with_the_api_leaves_the_tag_alone() {
-    let memory = Memory::default();
+    let memory = Memory::with_referrers();
     let script = memory.clone();
-    let server = Server::start(move |asked| {
-        script
-            .answer(asked)
-            .header("OCI-Subject", subject().digest.to_string())
-    })
-    .await;
-    anonymous()
+    let server = Server::start(move |asked| script.answer(asked)).await;
+    let attached = anonymous()
         .attach(&repository(&server), &subject(), bundle("one"))
-        .await
-        .unwrap();
-    assert_eq!(
-        memory.get(Tag::referrers_of(&subject().digest).as_str()),
-        None
-    );
+        .await;
+    assert_eq!(attached.unwrap().1, Way::Api);
+    let fallback = Tag::referrers_of(&subject().digest);
+    assert_eq!(memory.get(fallback.as_str()), None);
 }
 
 #[tokio::test]
@@ -220,7 +188,7 @@ async fn who_is_overtaken_writes_again() {
     })
     .await;
     let registry = anonymous();
-    let mine = registry
+    let (mine, _) = registry
         .attach(&repository(&server), &subject(), bundle("one"))
         .await
         .unwrap();

@@ -136,8 +136,12 @@ async fn serve(stream: TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> O
         for (name, value) in &answer.headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
+        let closes = answer.end == End::Close || asked.header("connection") == Some("close");
+        if closes {
+            head.push_str("Connection: close\r\n");
+        }
         match answer.end {
-            End::Close => head.push_str("Connection: close\r\n"),
+            End::Close => {}
             _ => head.extend(["Content-Length: ", &answer.body.len().to_string(), "\r\n"]),
         }
         stream.write_all((head + "\r\n").as_bytes()).await.ok()?;
@@ -148,7 +152,7 @@ async fn serve(stream: TcpStream, script: &Script, log: &Mutex<Vec<Asked>>) -> O
         };
         stream.write_all(body).await.ok()?;
         stream.flush().await.ok()?;
-        if matches!(answer.end, End::Close | End::Cut(_)) {
+        if closes || matches!(answer.end, End::Cut(_)) {
             return None;
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::super::second_engine::installed;
 use super::super::workstation::free_port;
 use super::people::{PEOPLE, WRITERS};
 use super::worker::Worker;
@@ -37,8 +38,8 @@ pub struct Apache {
 impl Apache {
     /// Serves `folder/srv`; `/api` is answered at `api`.
     pub fn start(folder: &Path, api: u16, worker: &Worker) -> Self {
-        super::needs("apache2", "apache2-bin");
-        super::needs("htpasswd", "apache2-utils");
+        installed("apache2", "apache2-bin");
+        installed("htpasswd", "apache2-utils");
         let port = free_port();
         write(folder, port, api, worker);
         let mut process = Command::new("/usr/sbin/apache2")

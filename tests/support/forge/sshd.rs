@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::super::second_engine::installed;
 use super::super::workstation::free_port;
 use super::people::DEVELOPER;
 use super::{Forge, PROJECT};
@@ -34,7 +35,7 @@ exec RUNNER git "$verb" BARE
 impl Sshd {
     /// Makes keys and starts; the client's side is in `home/.ssh`.
     pub fn start(folder: &Path, home: &Path, forge: &Forge) -> Self {
-        super::needs("sshd", "openssh-server");
+        installed("sshd", "openssh-server");
         fs::create_dir_all(folder).unwrap();
         fs::create_dir_all(home.join(".ssh")).unwrap();
         let _ = fs::create_dir_all("/run/sshd");

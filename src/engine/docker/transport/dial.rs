@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hyper::Uri;
@@ -13,6 +14,13 @@ use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use crate::system::{Connecting, Duplex};
+
+/// How long a TCP connection may take to be made.
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// A connection that is silent for so long is asked, each time again, whether its other end is still
+/// there: a network that went away says nothing.
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(30);
+pub(super) const KEEPALIVE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Makes connections to one engine, whatever address it is asked for.
 #[derive(Clone)]

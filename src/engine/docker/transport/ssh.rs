@@ -16,10 +16,10 @@ use tokio::task::JoinHandle;
 
 use super::dial::Dialler;
 use super::lost::Lost;
-use crate::engine::docker::refusal::visible;
-use crate::engine::endpoint::Endpoint;
-use crate::engine::ssh::{SshHost, dial_stdio};
+use crate::engine::connect::endpoint::Endpoint;
+use crate::engine::connect::ssh::{SshHost, dial_stdio};
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::visible::visible;
 use crate::system::{Duplex, Here, System as _};
 
 /// How long one connection may take to be made, the far docker client's start included.

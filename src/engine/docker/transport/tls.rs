@@ -5,28 +5,27 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error as Tls, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, Error as Tls};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::dial::Dialler;
+use super::dial::{CONNECT_LIMIT, Dialler, KEEPALIVE, KEEPALIVE_PAUSE};
 use super::lost::Lost;
-use super::{CONNECT_LIMIT, KEEPALIVE, KEEPALIVE_PAUSE};
-use crate::engine::endpoint::TlsMaterial;
+use crate::engine::connect::endpoint::TlsMaterial;
 use crate::error::{Error, Kind, PathContext, Result};
+use crate::model::visible::visible;
+use crate::network::tls;
+use crate::network::tls::verifier::{self, Presented};
 use crate::system::Duplex;
-use crate::tls::{self, OwnToo};
 
 /// Connections to `host:port`; the files of `material` are read now.
 pub(super) fn dialler(host: &str, port: u16, material: &TlsMaterial) -> Result<Dialler> {
     let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| Error::engine(format!("`{}` is no host name", host.escape_default())))?;
+        .map_err(|_| Error::engine(format!("`{}` is no host name", visible(host))))?;
     let connector = TlsConnector::from(Arc::new(configuration(material)?));
     let host = host.to_owned();
     Ok(Dialler::new(move || {
@@ -61,14 +60,8 @@ async fn connect(
 }
 
 fn configuration(material: &TlsMaterial) -> Result<ClientConfig> {
-    let provider = tls::provider();
     let failed = |error: Tls| Error::engine("TLS cannot be set up").because(error);
-    let verifier = verifier(material, &provider)?;
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(failed)?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier);
+    let builder = tls::client(verifier(material)?).map_err(failed)?;
     let Some((certificate, key)) = client_files(material)? else {
         return Ok(builder.with_no_client_auth());
     };
@@ -106,44 +99,27 @@ fn client_files(material: &TlsMaterial) -> Result<Option<(&Path, &Path)>> {
     Ok(Some((certificate, key)))
 }
 
-fn verifier(
-    material: &TlsMaterial,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>> {
+fn verifier(material: &TlsMaterial) -> Result<Arc<dyn ServerCertVerifier>> {
     if material.skip_verify {
-        return Ok(Arc::new(Anyone(Arc::clone(provider))));
+        return Ok(verifier::anyone());
     }
     let Some(file) = &material.ca else {
-        let system = rustls_platform_verifier::Verifier::new(Arc::clone(provider));
-        let system = system.map_err(|error| {
+        let system = verifier::system(Vec::new(), Presented::default());
+        return system.map_err(|error| {
             Error::engine("the system's certificate authorities cannot be read").because(error)
-        })?;
-        return Ok(Arc::new(system));
+        });
     };
-    let own = certificates(file)?;
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(own.iter().cloned());
-    let inner = WebPkiServerVerifier::builder_with_provider(roots.into(), Arc::clone(provider))
-        .build()
-        .map_err(|error| {
-            Error::engine(format!("{} is no certificate authority", file.display())).because(error)
-        })?;
-    Ok(Arc::new(OwnToo {
-        inner,
-        own,
-        witness: None,
-    }))
+    verifier::only(certificates(file)?).map_err(|error| {
+        Error::engine(format!("{} is no certificate authority", file.display())).because(error)
+    })
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let bytes = read(file)?;
-    let wrong = || Error::engine(format!("{} holds no PEM certificate", file.display()));
-    let found = tls::certificates(&bytes).map_err(|error| wrong().because(error))?;
-    if found.is_empty() {
-        Err(wrong())
-    } else {
-        Ok(found)
-    }
+    tls::authorities(file).map_err(|error| {
+        Error::engine(format!("cannot read certificates from {}", file.display()))
+            .because(error)
+            .hint(MATERIAL)
+    })
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
@@ -162,49 +138,11 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
     })
 }
 
+/// Where the files of a TLS connection are looked for.
+const MATERIAL: &str = "TLS is asked for (DOCKER_TLS_VERIFY, DOCKER_TLS or a docker context): \
+                        DOCKER_CERT_PATH names the folder of ca.pem, cert.pem and key.pem";
+
 fn read(file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).at(Kind::Engine, "read", file).map_err(|error| {
-        error.hint("TLS is asked for (DOCKER_TLS_VERIFY, DOCKER_TLS or a docker context): DOCKER_CERT_PATH names the folder of ca.pem, cert.pem and key.pem")
-    })
-}
-
-/// Whoever answers, as `DOCKER_TLS` and `SkipTLSVerify` ask for; that it holds its key is checked.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Tls> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Tls> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Tls> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+    let bytes = std::fs::read(file).at(Kind::Engine, "read", file);
+    bytes.map_err(|error| error.hint(MATERIAL))
 }

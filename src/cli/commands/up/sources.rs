@@ -1,0 +1,110 @@
+//! Whether the named containers run from their proposals: as the flags say, else asked once.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::InstanceRecord;
+use crate::instance::intent::{Manner, RunFrom};
+use crate::model::container::Kind;
+use crate::model::name::ContainerName;
+use crate::proposals::Proposal;
+
+/// What the flags say of the named containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flag {
+    /// `--local`
+    Local,
+    /// `--release`
+    Release,
+    /// Neither: it is asked where it was not asked before.
+    Ask,
+}
+
+impl Flag {
+    pub(super) fn of(local: bool, release: bool) -> Self {
+        match (local, release) {
+            (true, _) => Self::Local,
+            (false, true) => Self::Release,
+            (false, false) => Self::Ask,
+        }
+    }
+}
+
+/// Where the named containers come from, as far as that changes. A proposal that changes nothing yet
+/// is not asked about, and a plan asks nothing.
+pub(super) fn decide(
+    session: &Session,
+    open: &OpenPlatform,
+    names: &[String],
+    flag: Flag,
+    manner: Manner,
+) -> Result<BTreeMap<ContainerName, RunFrom>> {
+    let names = names
+        .iter()
+        .filter_map(|name| ContainerName::new(name.as_str()).ok());
+    let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
+    let mut sources = BTreeMap::new();
+    for name in names {
+        let from = match flag {
+            Flag::Local => {
+                refuse_base(open, &name)?;
+                Some(RunFrom::Proposal)
+            }
+            Flag::Release => Some(RunFrom::Release {
+                declined: Proposal::find(session, open, &name)?.map(|it| it.begun),
+            }),
+            Flag::Ask => asked(session, open, record.as_ref(), &name, manner)?,
+        };
+        sources.extend(from.map(|from| (name, from)));
+    }
+    Ok(sources)
+}
+
+/// The answer, where there is a proposal that was not decided about yet.
+fn asked(
+    session: &Session,
+    open: &OpenPlatform,
+    record: Option<&InstanceRecord>,
+    name: &ContainerName,
+    manner: Manner,
+) -> Result<Option<RunFrom>> {
+    let Some(proposal) = Proposal::find(session, open, name)? else {
+        return Ok(None);
+    };
+    let begun = proposal.begun;
+    let decided = record.is_some_and(|record| {
+        record.local.contains(name) || record.declined.get(name) == Some(&begun)
+    });
+    if decided || !proposal.changes_anything(session, open)? {
+        return Ok(None);
+    }
+    if manner.is_plan() {
+        let text =
+            format!("{name} has a proposal, which this plan does not use; `--local` uses it");
+        session.reporter.note(&text);
+        return Ok(None);
+    }
+    let question = format!("run {name} from your proposal instead of production's release?");
+    let answer = session.reporter.confirm(&question, "--local");
+    let answer =
+        answer.map_err(|error| error.hint("`--release` answers no; the answer is remembered"))?;
+    Ok(Some(if answer {
+        RunFrom::Proposal
+    } else {
+        RunFrom::Release {
+            declined: Some(begun),
+        }
+    }))
+}
+
+/// A base is built upon; it does nothing by itself.
+fn refuse_base(open: &OpenPlatform, name: &ContainerName) -> Result<()> {
+    if open.kind(name) != Some(Kind::Base) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "`{name}` is a base: other images are built from it, it never runs itself"
+    ))
+    .hint(format!("`devenv build {name}` builds it")))
+}

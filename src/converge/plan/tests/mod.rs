@@ -1,0 +1,8 @@
+//! Plans as text, and what holds for every plan.
+
+mod images;
+mod mending;
+mod overrides;
+mod properties;
+mod texts;
+mod world;

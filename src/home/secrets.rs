@@ -1,0 +1,244 @@
+//! Values of secret variables: from the user's file or a command in the settings, per configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use crate::error::{Error, Kind, PathContext, Result};
+use crate::home::file::{self, read_trusted};
+use crate::home::paths::Paths;
+use crate::home::session::Session;
+use crate::model::name::{ConfigurationName, PlatformName, VariableName};
+use crate::model::secret::Secret;
+use crate::model::visible::visible;
+use crate::model::yaml;
+use crate::system::{Here, System as _, program};
+
+type File = BTreeMap<ConfigurationName, BTreeMap<VariableName, Secret>>;
+
+/// What becomes of a secret that has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is asked for on a terminal, and kept.
+    Asked,
+    /// For a plan: it is told, and stands empty.
+    Told,
+}
+
+/// The values of `wanted`, by variable.
+///
+/// # Errors
+/// Without a terminal, values that are missing: all are named.
+pub async fn values(
+    session: &Session,
+    platform: &PlatformName,
+    configuration: &ConfigurationName,
+    wanted: &BTreeSet<VariableName>,
+    when_missing: Missing,
+) -> Result<BTreeMap<String, Secret>> {
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let path = session.home.paths.secrets(platform);
+    let mut file = read(&session.home.paths, &path)?;
+    let own = file.entry(configuration.clone()).or_default();
+    let commands = session
+        .home
+        .settings
+        .secrets
+        .get(platform)
+        .and_then(|it| it.get(configuration));
+    let mut values = BTreeMap::new();
+    let mut missing = Vec::new();
+    for name in wanted {
+        if let Some(value) = own.get(name) {
+            values.insert(name.to_string(), value.clone());
+        } else if let Some(source) = commands.and_then(|it| it.get(name)) {
+            values.insert(name.to_string(), from_command(name, &source.command).await?);
+        } else {
+            missing.push(name);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(values);
+    }
+    if when_missing == Missing::Told {
+        for name in missing {
+            session.reporter.warn(&format!(
+                "{name} of configuration {configuration} has no value yet: `up` asks for it"
+            ));
+            values.insert(name.to_string(), Secret::new(String::new()));
+        }
+        return Ok(values);
+    }
+    if !session.reporter.is_interactive() {
+        return Err(absent(&missing, configuration, &path));
+    }
+    for name in missing {
+        let value = session
+            .reporter
+            .ask_secret(&format!("{name} of configuration {configuration}"), "")?;
+        own.insert(name.clone(), value.clone());
+        values.insert(name.to_string(), value);
+    }
+    save(&path, &file)?;
+    session
+        .reporter
+        .note(&format!("kept in {}", path.display()));
+    Ok(values)
+}
+
+/// Those of `wanted` that have no value. Nobody is asked, and no command is run.
+pub fn missing(
+    session: &Session,
+    platform: &PlatformName,
+    configuration: &ConfigurationName,
+    wanted: &BTreeSet<VariableName>,
+) -> Result<Vec<VariableName>> {
+    let paths = &session.home.paths;
+    let file = read(paths, &paths.secrets(platform))?;
+    let own = file.get(configuration);
+    let commands = session.home.settings.secrets.get(platform);
+    let commands = commands.and_then(|it| it.get(configuration));
+    let has_value = |name: &&VariableName| {
+        own.is_some_and(|it| it.contains_key(*name))
+            || commands.is_some_and(|it| it.contains_key(*name))
+    };
+    Ok(wanted.iter().filter(|it| !has_value(it)).cloned().collect())
+}
+
+fn absent(missing: &[&VariableName], configuration: &ConfigurationName, path: &Path) -> Error {
+    let names: Vec<_> = missing.iter().map(|name| name.as_str()).collect();
+    let lines = names.join(
+        ": …
+  ",
+    );
+    Error::usage(format!(
+        "no value for the secret {} of configuration `{configuration}`",
+        names.join(", ")
+    ))
+    .hint(format!("write it to {} (mode 0600):", path.display()))
+    .detail(format!("{configuration}:\n  {lines}: …"))
+}
+
+fn read(paths: &Paths, path: &Path) -> Result<File> {
+    let Some(text) = read_trusted(Kind::Usage, paths, path)? else {
+        return Ok(File::new());
+    };
+    refuse_if_others_read(path)?;
+    let read = yaml::read_secret(Kind::Usage, &path.display().to_string(), &text);
+    read.map_err(|error| {
+        error.hint("its values are text in quotes: `recette: { DB_PASSWORD: \"…\" }`")
+    })
+}
+
+fn refuse_if_others_read(path: &Path) -> Result<()> {
+    let metadata = std::fs::metadata(path).at(Kind::Usage, "read", path)?;
+    let Some(mode) = Here::mode(&metadata).filter(|mode| mode.trailing_zeros() < 6) else {
+        return Ok(());
+    };
+    Err(Error::usage(format!(
+        "{} can be read by others (mode {:04o})",
+        path.display(),
+        mode & 0o7777
+    ))
+    .hint(format!("chmod 600 {}", path.display())))
+}
+
+fn save(path: &Path, file: &File) -> Result<()> {
+    let plain: BTreeMap<_, BTreeMap<_, _>> = file
+        .iter()
+        .map(|(configuration, values)| {
+            (
+                configuration,
+                values
+                    .iter()
+                    .map(|(name, value)| (name, value.expose()))
+                    .collect(),
+            )
+        })
+        .collect();
+    file::write(path, yaml::write(&plain)?.as_bytes())
+}
+
+/// How many of the last lines of a failing command's messages are shown.
+const SHOWN: usize = 10;
+
+/// What a command of the user's own settings prints, but the line break at its end.
+async fn from_command(name: &VariableName, command: &[String]) -> Result<Secret> {
+    let refuse = |why: &str| Error::usage(format!("the command for the secret {name} {why}"));
+    let (first, arguments) = command.split_first().ok_or_else(|| refuse("is empty"))?;
+    // On a terminal it may ask for something there.
+    let is_watched = std::io::stdin().is_terminal();
+    let mut child = tokio::process::Command::from(program(first));
+    child
+        .args(arguments)
+        .stdin(std::process::Stdio::inherit())
+        .stderr(if is_watched {
+            std::process::Stdio::inherit()
+        } else {
+            std::process::Stdio::piped()
+        });
+    let output = child
+        .output()
+        .await
+        .map_err(|error| refuse(&format!("(`{first}`) cannot be run")).because(error))?;
+    if !output.status.success() {
+        let refusal = refuse(&format!("(`{first}`) failed: {}", output.status));
+        let said = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<String> = said.lines().map(visible).collect();
+        let end = &lines[lines.len().saturating_sub(SHOWN)..];
+        return Err(if end.is_empty() {
+            refusal
+        } else {
+            refusal.detail(end.join("\n"))
+        });
+    }
+    let text = String::from_utf8(output.stdout).map_err(|_| refuse("printed no text"))?;
+    match without_last_break(&text) {
+        "" => Err(refuse(&format!("(`{first}`) printed nothing"))),
+        value => Ok(Secret::new(value)),
+    }
+}
+
+fn without_last_break(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_a_failing_command_says_is_shown() {
+        if std::io::stdin().is_terminal() {
+            return;
+        }
+        let name = VariableName::new("DB_PASSWORD").unwrap();
+        let script = "printf 'oo\\033ps\\n' >&2; exit 3";
+        let command = ["sh", "-c", script].map(ToOwned::to_owned);
+        let error = from_command(&name, &command).await.unwrap_err();
+        assert!(error.to_string().contains("failed: exit status: 3"));
+        assert!(error.details()[0].starts_with("oo"), "{error:?}");
+        assert!(!error.details()[0].contains('\u{1b}'), "{error:?}");
+    }
+
+    #[test]
+    fn a_commands_output_counts_as_a_whole() {
+        for (printed, value) in [
+            ("one\n", "one"),
+            ("one\r\n", "one"),
+            ("one", "one"),
+            (
+                "-----BEGIN-----\nabc\n-----END-----\n",
+                "-----BEGIN-----\nabc\n-----END-----",
+            ),
+            ("one\n\n", "one\n"),
+            ("\n", ""),
+        ] {
+            assert_eq!(without_last_break(printed), value, "{printed:?}");
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! From names to a page: choose the reference, select, verify, plan, apply, wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::forwarding::Forwarding;
+use super::intent::{Intent, Manner, Until};
+use super::meanwhile::Meanwhile;
+use super::pin::Pin;
+use super::tried::note;
+use super::walk::Walk;
+use super::{Instance, defaults, gather, mirror};
+use crate::converge::apply::{self, Failure};
+use crate::converge::desired::{Placement, Secrets};
+use crate::converge::goal::{Goal, Planned};
+use crate::converge::observe::Observation;
+use crate::converge::ready::{Ready, Waiting, touched};
+use crate::converge::select::{self, Request, Selection, Why};
+use crate::engine::docker::Docker;
+use crate::error::{Error, Result};
+use crate::home::hosts;
+use crate::home::state::{InstanceRecord, LogMirror};
+use crate::model::host_profile::Host;
+use crate::model::identity::Identity;
+use crate::model::name::ContainerName;
+use crate::model::platform::Workstation;
+use crate::proposals::{Building, Overlay, RunImage};
+use crate::registry::Registry;
+use crate::verify::choose::{self, Chosen, Preparation};
+
+/// What an instance was brought to, or would be.
+#[derive(Debug)]
+pub struct Brought {
+    /// Which containers, and why.
+    pub selection: Selection,
+    /// Their images, verified or local.
+    pub images: BTreeMap<ContainerName, RunImage>,
+    /// The verified reference that decided.
+    pub chosen: Chosen,
+    /// The same with what runs from proposals.
+    pub overlay: Overlay,
+    /// Which kind of host it is on.
+    pub host: Host,
+    /// What was done, or would be.
+    pub planned: Planned,
+    /// How each container is known to be ready; empty without waiting.
+    pub ready: BTreeMap<ContainerName, Ready>,
+    /// What it is pinned to.
+    pub pin: Option<Pin>,
+    /// Where log files go, where that is a folder of this machine.
+    pub logs_to: Option<LogMirror>,
+}
+
+impl Instance<'_> {
+    /// Brings the instance to what is intended.
+    ///
+    /// # Errors
+    /// Whatever stands in the way, by its kind; what was begun is completed by the same command.
+    pub async fn up(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
+        let session = self.session;
+        let _lock = match manner.until {
+            Until::Planned => None,
+            Until::Started | Until::Ready => Some(self.lock().await?),
+        };
+        let record = self.record()?;
+        let registry = session.registry();
+        let preparation = Preparation::new(session, self.open, registry.as_ref());
+        let workstation = self.workstation(record.as_ref(), intent, manner)?;
+        let (environment, choice) =
+            choose::choice(&workstation, record.as_ref(), intent.versions());
+        let observing = observing(&self.engine, &self.identity);
+        let chosen = preparation.choose(&choice).await?;
+        let looking = Meanwhile::look(&preparation, Some(intent), (&choice, &environment), &chosen);
+        let (observation, meanwhile) = tokio::join!(observing, looking);
+        let observation = observation
+            .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
+        let host = self.host(&observation).await?;
+        for warning in &chosen.warnings {
+            session.reporter.warn(warning);
+        }
+        meanwhile.settle(session, &preparation, record.as_ref(), intent, manner)?;
+        if let Some(configuration) = intent.configuration() {
+            let reference = &chosen.verified.reference;
+            gather::refuse_unknown_configuration(session, self.open, reference, configuration)?;
+        }
+        let mut next = intent.applied(&workstation, record.clone(), environment, &chosen)?;
+        mirror::settle(self, &host, intent, manner, &mut next).await?;
+        let overlay = self.overlay(&next, &chosen, manner).await?;
+        let selection = selection(&overlay, &next)?;
+        if let Intent::Remove(names) = intent {
+            self.say_what_stays(names, &overlay, &selection)?;
+        }
+        next.local.retain(|name| overlay.runs(name, &selection));
+        let images = gather::images(&preparation, &chosen, &overlay, &selection).await?;
+        let up = Up {
+            instance: self,
+            manner,
+            registry: registry.as_ref(),
+            host,
+            overlay,
+            selection,
+            images,
+            before: record,
+        };
+        let (planned, ready) = Box::pin(up.carry_out(intent, observation, next.clone())).await?;
+        let pin = Pin::of(session, self.open, &next, Some(&chosen.verified.reference)).await;
+        Ok(Brought {
+            pin,
+            selection: up.selection,
+            images: up.images,
+            chosen,
+            overlay: up.overlay,
+            host: up.host,
+            planned,
+            ready,
+            logs_to: next.logs_to,
+        })
+    }
+
+    /// Defaults count for an instance that is new, as far as the user does not say it all.
+    fn workstation(
+        &self,
+        record: Option<&InstanceRecord>,
+        intent: &Intent,
+        manner: Manner,
+    ) -> Result<Workstation> {
+        if record.is_some() || intent.says_what_runs() {
+            return defaults::pinned(self.session, self.open);
+        }
+        defaults::settled(self.session, self.open, manner)
+    }
+
+    async fn overlay(
+        &self,
+        next: &InstanceRecord,
+        chosen: &Chosen,
+        manner: Manner,
+    ) -> Result<Overlay> {
+        let building = if manner.is_plan() {
+            Building::AsLast
+        } else {
+            Building::Now
+        };
+        let verified = &chosen.verified.reference;
+        Overlay::new(
+            self.session,
+            self.open,
+            &self.engine,
+            next,
+            verified,
+            building,
+        )
+        .await
+    }
+
+    /// What was to go, but is needed by what stays.
+    fn say_what_stays(
+        &self,
+        names: &[String],
+        overlay: &Overlay,
+        selection: &Selection,
+    ) -> Result<()> {
+        for name in select::expand(&overlay.reference, names)? {
+            if let Some(Why::NeededBy(other)) = selection.why.get(&name) {
+                let text = format!("{name} stays: {other} needs it");
+                self.session.reporter.warn(&text);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is remembered of the engine counts as long as it is the one that has the instance: where
+    /// nothing of it is, another may have taken its place. Where it is to publish is checked.
+    async fn host(&self, observation: &Observation) -> Result<Host> {
+        let (session, engine, choice) = (self.session, &self.engine, &self.choice);
+        let host = if observation.observed.containers.is_empty() {
+            hosts::ask_host(session, engine, choice).await?.0
+        } else {
+            hosts::host(session, engine, choice).await?
+        };
+        hosts::check_publishing(session, &host, choice)?;
+        Ok(host)
+    }
+}
+
+/// Looks at the engine apart, so that neither waits for what the other computes.
+fn observing(engine: &Docker, identity: &Identity) -> tokio::task::JoinHandle<Result<Observation>> {
+    let (engine, identity) = (engine.clone(), identity.clone());
+    tokio::spawn(async move { Observation::settled(&engine, &identity).await })
+}
+
+fn selection(overlay: &Overlay, next: &InstanceRecord) -> Result<Selection> {
+    if !next.asks_for_something() {
+        return Err(Error::usage(
+            "nothing to start: no container was ever asked for in this instance",
+        )
+        .hint(
+            "`devenv up NAME` starts a container with what it needs; `devenv list` shows the names",
+        ));
+    }
+    select::select(&overlay.reference, &Request::from(next))
+}
+
+/// Everything that was gathered, on its way to the engine.
+struct Up<'a> {
+    instance: &'a Instance<'a>,
+    manner: Manner,
+    registry: Option<&'a Registry>,
+    host: Host,
+    overlay: Overlay,
+    selection: Selection,
+    images: BTreeMap<ContainerName, RunImage>,
+    /// What the instance remembered until now.
+    before: Option<InstanceRecord>,
+}
+
+/// What was planned at last, and how each container is known to be ready.
+type Done = (Planned, BTreeMap<ContainerName, Ready>);
+
+impl Up<'_> {
+    /// Asks, plans, remembers what is about to be done, and does it.
+    async fn carry_out(
+        &self,
+        intent: &Intent,
+        observation: Observation,
+        mut record: InstanceRecord,
+    ) -> Result<Done> {
+        let Instance { session, open, .. } = *self.instance;
+        let instance = self.instance;
+        let secrets = self.ask(&record).await?;
+        let forwarding = Forwarding::new(session, open, &self.host, &instance.choice);
+        let goal = Goal {
+            reference: &self.overlay.reference,
+            selection: &self.selection,
+            images: &gather::for_engine(&self.images),
+            identity: &instance.identity,
+            configuration: &record.configuration.clone(),
+            host: &self.host,
+            overrides: &gather::overrides(
+                session,
+                open,
+                &record,
+                &self.host,
+                &self.selection.order,
+            )?,
+            secrets: &secrets,
+            chosen_ports: intent.ports(),
+            remembered_ports: &record.remembered(),
+            forwarded_ports: &forwarding.ports()?,
+            placement: &Placement::Published,
+        };
+        let planned = goal.plan(&instance.engine, observation).await?;
+        gather::say_what_moved(session, &planned, intent.ports());
+        gather::say_what_is_overridden(session, open, &goal);
+        gather::say_what_it_takes(session, &goal, &planned);
+        if self.manner.is_plan() {
+            return Ok((planned, BTreeMap::new()));
+        }
+        forwarding.give_way().await?;
+        record.remember(&planned.ports, intent.ports());
+        record.unproven.extend(touched(&planned.plan));
+        if self.before.as_ref() != Some(&record) {
+            instance.save(&record)?;
+        }
+        mirror::make_folders(&record, goal.reference, &self.selection.order)?;
+        let (first, begun) = (planned.ports.clone(), session.home.now());
+        let done = self
+            .converge(&goal, &forwarding, planned, &record.unproven)
+            .await?;
+        let took = session.home.now().duration_since(begun);
+        note(session, open, &record, &self.overlay, &done, took)?;
+        if done.0.ports != first {
+            gather::say_what_moved(session, &done.0, intent.ports());
+        }
+        let record = self.remember(intent, &record, &done.0)?;
+        mirror::copy_out(&instance.engine, &instance.identity, Some(&record)).await?;
+        Ok(done)
+    }
+
+    /// What the user is told and asked before anything is planned.
+    async fn ask(&self, record: &InstanceRecord) -> Result<Secrets> {
+        let (instance, overlay, manner) = (self.instance, &self.overlay, self.manner);
+        let session = instance.session;
+        gather::say_what_is_missing(session, &self.selection);
+        gather::confirm_configuration(session, &overlay.reference, &record.configuration, manner)?;
+        gather::secrets(instance, overlay, &self.selection, record, manner).await
+    }
+
+    /// Remembers what came of it: which ports were given at last, and whether the routes answered.
+    fn remember(
+        &self,
+        intent: &Intent,
+        before: &InstanceRecord,
+        planned: &Planned,
+    ) -> Result<InstanceRecord> {
+        let mut record = before.clone();
+        record.remember(&planned.ports, intent.ports());
+        match self.manner.until {
+            Until::Ready => record.unproven.clear(),
+            Until::Planned | Until::Started => record.unproven.extend(touched(&planned.plan)),
+        }
+        if record != *before {
+            self.instance.save(&record)?;
+        }
+        Ok(record)
+    }
+
+    async fn converge(
+        &self,
+        goal: &Goal<'_>,
+        forwarding: &Forwarding<'_>,
+        planned: Planned,
+        unproven: &BTreeSet<ContainerName>,
+    ) -> Result<Done> {
+        let Instance {
+            session,
+            ref engine,
+            ref identity,
+            ..
+        } = *self.instance;
+        let walk = Walk::watching(session, engine, identity, &self.host.profile);
+        let waiting = Waiting {
+            engine,
+            watch: &walk.watch,
+            identity,
+            reference: goal.reference,
+            address: goal.host.address(),
+            limit: self.manner.limit,
+        };
+        let is_proven = unproven.is_empty() || self.manner.until != Until::Ready;
+        if planned.plan.is_empty()
+            && is_proven
+            && let Some(ready) = waiting.already(&planned)
+        {
+            let mended = forwarding.settle(&planned.ports).await?;
+            if self.manner.until == Until::Ready {
+                forwarding.prove(goal.reference, &planned, mended).await?;
+            }
+            return Ok((planned, ready));
+        }
+        let mirrors = &session.home.settings.registry_mirrors.value;
+        let options = apply::Options {
+            login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
+            mirrors: mirrors.clone(),
+            secrets: goal.secrets.values.clone(),
+            ..walk.options(self.manner.limit)
+        };
+        let work = Box::pin(async {
+            let reporter = walk.reporter();
+            let planned = goal
+                .converge(engine, &reporter, &options, &walk.watch, planned)
+                .await?;
+            let settled = forwarding.settle(&planned.ports).await;
+            settled.map_err(Failure::Other)?;
+            let mut ready = waiting.untouched(&planned);
+            if self.manner.until == Until::Ready {
+                ready = waiting.all(&planned).await?;
+                waiting.routes(&planned, unproven).await?;
+                let proven = forwarding.prove(goal.reference, &planned, true).await;
+                proven.map_err(Failure::Other)?;
+            }
+            Ok((planned, ready))
+        });
+        walk.following(Some(goal.reference), work).await
+    }
+}

@@ -1,0 +1,4 @@
+//! The network as every client needs it: TLS, the certificate authorities, and whether somebody answers.
+
+pub mod probe;
+pub mod tls;

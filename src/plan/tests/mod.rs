@@ -1,5 +1,0 @@
-//! Plans as text, and what holds for every plan.
-
-mod properties;
-mod texts;
-mod world;

@@ -1,0 +1,119 @@
+//! What is to be done: what the ledger says, or what serves once more, or nothing and why.
+
+use super::Server;
+use super::bring::{Manner, joined};
+use super::machine::Machine;
+use super::state::State;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::home::state::ReferenceRecord;
+use crate::model::name::ContainerName;
+use crate::model::server::Drift;
+
+/// What `server apply` has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// What serves is what should.
+    Nothing,
+    /// Nothing now.
+    Waits {
+        /// Why, in words.
+        why: String,
+    },
+    /// What the ledger says is to serve.
+    Bring(ReferenceRecord),
+    /// What serves is to be made again where it was removed by hand.
+    Mend {
+        /// What serves.
+        reference: ReferenceRecord,
+        /// What was removed.
+        gone: Vec<ContainerName>,
+    },
+}
+
+impl<E: Engine, M: Machine> Server<'_, E, M> {
+    /// What is to be done. A rollback that holds stands in the ledger's place; where the ledger's
+    /// reference serves and counts again, the hold is over.
+    pub async fn due(
+        &self,
+        state: &mut State,
+        ledger: ReferenceRecord,
+        inputs: &str,
+        manner: &Manner,
+    ) -> Result<Due> {
+        let holding = holding(state, manner);
+        let serving = state.current().map(|(_, it)| it);
+        let same_inputs = serving.is_some_and(|it| it.inputs == inputs);
+        let serving = serving.map(|it| it.reference);
+        let is_right = serving == Some(ledger) && same_inputs;
+        if is_right && holding.is_none() && state.held.is_some() && !manner.dry_run {
+            state.held = None;
+            self.save(state)?;
+        }
+        let gone = if is_right || holding.is_some() {
+            self.gone(state).await?
+        } else {
+            Vec::new()
+        };
+        if let Some(why) = holding.filter(|_| gone.is_empty()) {
+            return Ok(Due::Waits { why });
+        }
+        if is_right && gone.is_empty() {
+            return Ok(Due::Nothing);
+        }
+        if !gone.is_empty() && self.file.drift == Drift::Tell && !manner.retry && !manner.dry_run {
+            return Ok(Due::Waits {
+                why: format!(
+                    "{} was removed by hand, and `drift` in server.yaml is `tell` (`--retry` makes it again)",
+                    joined(&gone)
+                ),
+            });
+        }
+        let due = match serving {
+            Some(reference) if !gone.is_empty() => Due::Mend { reference, gone },
+            _ => Due::Bring(ledger),
+        };
+        let (Due::Bring(wanted)
+        | Due::Mend {
+            reference: wanted, ..
+        }) = &due
+        else {
+            return Ok(due);
+        };
+        if let Some(failed) = &state.failed
+            && failed.reference == *wanted
+            && !manner.retry
+            && !manner.dry_run
+            && failed.again.is_none_or(|again| (self.now)() < again)
+        {
+            return Ok(Due::Waits {
+                why: format!(
+                    "reference {} is not tried again (`--retry` does): {}",
+                    wanted.number, failed.why
+                ),
+            });
+        }
+        Ok(due)
+    }
+
+    /// Those that should serve and are not there.
+    async fn gone(&self, state: &State) -> Result<Vec<ContainerName>> {
+        let alive = self.alive(state).await?;
+        let serving = state.current().into_iter();
+        let all = serving.flat_map(|(_, it)| it.containers.keys());
+        Ok(all.filter(|it| !alive.contains(*it)).cloned().collect())
+    }
+}
+
+/// Who went back by hand, in words, where that still counts.
+fn holding(state: &State, manner: &Manner) -> Option<String> {
+    let held = state.held.as_ref().filter(|_| !manner.again)?;
+    let looked = state.looked.as_ref();
+    if looked.is_some_and(|it| it.entries > held.entries) {
+        return None;
+    }
+    Some(format!(
+        "rolled back by {} until the ledger has another entry (`--again` follows it now)",
+        held.by
+    ))
+}

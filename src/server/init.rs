@@ -1,0 +1,186 @@
+//! `server init` and `server remove`: what makes a machine a server, and undoes that.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+
+use super::follow::Follow;
+use super::ground::Ground;
+use super::machine::Machine as _;
+use super::open::Open;
+use super::ruleset::{self, Change};
+use super::units;
+use crate::error::{Error, Kind, PathContext, Result};
+use crate::home::file;
+use crate::home::secrets;
+use crate::home::session::Session;
+use crate::home::state::Owner;
+use crate::model::image::Repository;
+use crate::model::name::{EnvironmentName, InstanceName, VariableName};
+use crate::model::server::{self, ServerFile};
+use crate::model::trust_file::TrustFile;
+use crate::system::{Here, System as _};
+
+/// What `server init` is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where everything is published.
+    pub registry: Repository,
+    /// Whose ledger.
+    pub environment: EnvironmentName,
+    /// What objects are named after.
+    pub name: InstanceName,
+    /// Where generations' networks are cut from; the default where nothing is said.
+    pub addresses: Option<Ipv4Net>,
+}
+
+/// What `server init` made.
+#[derive(Debug)]
+pub struct Made {
+    /// `server.yaml`.
+    pub file: PathBuf,
+    /// The units of systemd.
+    pub units: Vec<PathBuf>,
+    /// What runs in the environment; `None`: it was not looked at.
+    pub reference: Option<u64>,
+    /// Secrets without a value, and the file that they belong in.
+    pub missing: (Vec<VariableName>, PathBuf),
+    /// Why the kernel does not do what a server needs.
+    pub kernel: Option<String>,
+    /// What should be known of this machine.
+    pub remarks: Vec<String>,
+}
+
+/// Makes this machine a server. Who calls it has shown the keys, and was told to trust them.
+///
+/// # Errors
+/// A machine that is one already; a ledger that does not verify: then nothing is kept.
+pub async fn init(session: &Session, settings: &Settings, trust: &TrustFile) -> Result<Made> {
+    let paths = &session.home.paths;
+    let path = paths.server();
+    if path.exists() {
+        return Err(Error::usage(format!(
+            "this machine is a server already: {}",
+            path.display()
+        ))
+        .hint("`devenv server remove` undoes that"));
+    }
+    let text = server::text(
+        &trust.platform,
+        &settings.registry,
+        &settings.environment,
+        &settings.name,
+        settings.addresses,
+    );
+    let parsed = ServerFile::parse(&path.display().to_string(), text.as_bytes())?;
+    let owner = Owner::load(paths)?;
+    let registry = session.registry();
+    let (mut reference, mut missing) = (None, Vec::new());
+    if registry.is_some() {
+        let follow = Follow {
+            session,
+            file: &parsed,
+            trust,
+            owner: &owner,
+            registry: registry.as_ref(),
+            cache: session.cache(),
+        };
+        let (number, wanted) = follow.secrets().await?;
+        reference = Some(number);
+        let configuration = parsed.configuration()?;
+        missing = secrets::missing(session, &trust.platform, &configuration, &wanted)?;
+    }
+    file::write(&paths.trust(&trust.platform), trust.to_yaml()?.as_bytes())?;
+    let units = write_units(session)?;
+    // Last: from then on it is a server.
+    file::write(&path, text.as_bytes())?;
+    let table = ruleset::table(&parsed.name);
+    let kernel = super::machine::Kernel.led(&table).await.err();
+    let remarks = Ground::look().await?.remarks();
+    Ok(Made {
+        file: path,
+        units,
+        reference,
+        missing: (missing, paths.secrets(&trust.platform)),
+        kernel: kernel.map(|error| error.chain().join(": ")),
+        remarks: remarks.into_iter().map(|it| it.long).collect(),
+    })
+}
+
+fn write_units(session: &Session) -> Result<Vec<PathBuf>> {
+    let program = std::env::current_exe()
+        .map_err(|error| Error::usage("cannot find this program").because(error))?;
+    let home = session.home.environment.devenv_home.as_deref();
+    let home = home.map(|home| std::path::absolute(home).at(Kind::Usage, "find", home));
+    let home = home.transpose()?;
+    let folder = session.home.paths.units();
+    let mut written = Vec::new();
+    for (name, text) in units::texts(&program, home.as_deref()) {
+        let path = folder.join(name);
+        file::write(&path, text.as_bytes())?;
+        Here::set_mode(&path, 0o644).at(Kind::Usage, "change", &path)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// What `server remove` took away, and left.
+#[derive(Debug)]
+pub struct Removed {
+    /// Containers.
+    pub containers: usize,
+    /// Volumes that stay.
+    pub volumes: Vec<String>,
+}
+
+/// Ends the server: its containers and networks, the kernel's table, units and files. Volumes,
+/// secrets and the log of events stay.
+pub async fn remove(session: &Session) -> Result<Removed> {
+    let open = Open::new(session)?;
+    let _lock = open.lock().await?;
+    let now = Timestamp::now;
+    let server = open.server(&now, None);
+    let mut state = open.state()?;
+    let table = ruleset::table(&open.file.name);
+    server.machine.load(&table, Change::Remove).await?;
+    server
+        .machine
+        .let_through(open.file.addresses, false)
+        .await?;
+    let containers = server.containers().await?.len();
+    state.serving = None;
+    state.generations.clear();
+    server.save(&state)?;
+    server.sweep(&mut state).await?;
+    let volumes = server.volumes().await?;
+    let paths = &session.home.paths;
+    let units = units::NAMES.map(|name| paths.units().join(name));
+    let files = [
+        paths.server(),
+        paths.trust(&open.file.platform),
+        paths.server_journal(),
+        paths.server_seen(),
+    ];
+    for path in units.iter().chain(&files) {
+        std::fs::remove_file(path).if_there(Kind::Usage, "remove", path)?;
+    }
+    Ok(Removed {
+        containers,
+        volumes,
+    })
+}
+
+impl Follow<'_> {
+    /// The number of the reference that runs in the environment, and the secrets that it names.
+    async fn secrets(&self) -> Result<(u64, BTreeSet<VariableName>)> {
+        let look = self.look().await?;
+        let verified = self
+            .reference(&look, Self::record(Self::entry(&look)?))
+            .await?;
+        let containers = verified.reference.containers.values();
+        let wanted = containers.flat_map(|it| it.run.secret_names().cloned());
+        Ok((verified.reference.number, wanted.collect()))
+    }
+}

@@ -1,0 +1,216 @@
+//! Where the ports are led without `nft`: a chain of iptables' own table, filled in one transaction as
+//! well. And what Docker's filter, which is iptables', lets through.
+
+use std::fmt::Write as _;
+
+use ipnet::Ipv4Net;
+
+use super::program::{refused, run};
+use super::ruleset::{Change, Ports};
+use crate::error::{Error, Result};
+
+/// Names of the program: what the system prefers, and its two kinds.
+const KINDS: [&str; 3] = ["iptables", "iptables-nft", "iptables-legacy"];
+
+/// Those of them that can have rules: to ask the old kind makes its tables, where there are none.
+fn kinds() -> impl Iterator<Item = &'static str> {
+    let old = std::fs::read_to_string("/proc/net/ip_tables_names");
+    let old = old.is_ok_and(|names| !names.trim().is_empty());
+    KINDS
+        .into_iter()
+        .filter(move |kind| old || *kind != "iptables-legacy")
+}
+
+/// Docker's own chain for rules of others.
+const DOCKER: &str = "DOCKER-USER";
+
+/// The first that is there.
+pub(super) async fn found() -> Result<Option<&'static str>> {
+    for kind in KINDS {
+        if run(kind, &["--version"], None).await?.is_some() {
+            return Ok(Some(kind));
+        }
+    }
+    Ok(None)
+}
+
+/// The kind that Docker's rules are of; `None`: Docker has none on this machine.
+pub(super) async fn dockers() -> Result<Option<&'static str>> {
+    for kind in kinds() {
+        let listed = run(kind, &["--wait", "5", "--list-rules", DOCKER], None).await?;
+        if listed.is_some_and(|it| it.is_ok()) {
+            return Ok(Some(kind));
+        }
+    }
+    Ok(None)
+}
+
+async fn kind() -> Result<&'static str> {
+    if let Some(kind) = dockers().await? {
+        return Ok(kind);
+    }
+    found().await?.ok_or_else(|| {
+        let error = Error::usage("there is neither `nft` nor `iptables`, and a server needs one");
+        error.hint("on Debian: apt-get install nftables")
+    })
+}
+
+async fn nat(kind: &str, words: &[&str]) -> Result<Result<String, String>> {
+    let words = [&["--wait", "5", "--table", "nat"], words].concat();
+    let gone = || Err(format!("{kind} is not there"));
+    Ok(run(kind, &words, None).await?.unwrap_or_else(gone))
+}
+
+/// How packets get into the chain: from outside, and from this machine.
+fn jumps(chain: &str) -> [Vec<&str>; 2] {
+    let local = ["--match", "addrtype", "--dst-type", "LOCAL", "--jump"];
+    let outside = [&["PREROUTING"], &local[..], &[chain]].concat();
+    let here = ["OUTPUT", "!", "--destination", "127.0.0.0/8"];
+    [outside, [&here[..], &local, &[chain]].concat()]
+}
+
+/// Where ports are led; `None`: the chain is not there, or nothing gets into it.
+pub(super) async fn led(chain: &str) -> Result<Option<Ports>> {
+    let kind = kind().await?;
+    let Ok(listed) = nat(kind, &["--list-rules", chain]).await? else {
+        return Ok(None);
+    };
+    for jump in jumps(chain) {
+        if nat(kind, &[&["--check"], &jump[..]].concat())
+            .await?
+            .is_err()
+        {
+            return Ok(None);
+        }
+    }
+    Ok(Some(parse(&listed)))
+}
+
+/// Changes where ports lead.
+pub(super) async fn load(chain: &str, change: Change<'_>) -> Result<()> {
+    let (kind, ports) = match change {
+        Change::Install(ports) | Change::Switch(ports) => (kind().await?, ports),
+        Change::Remove => return remove(chain).await,
+    };
+    let restore = format!("{kind}-restore");
+    let text = rules(chain, ports);
+    let words = ["--noflush", "--wait", "5"];
+    let loaded = run(&restore, &words, Some(&text)).await?;
+    let loaded = loaded.unwrap_or_else(|| Err(format!("{restore} is not there")));
+    loaded.map_err(|said| refused(&restore, &said))?;
+    for jump in jumps(chain) {
+        if nat(kind, &[&["--check"], &jump[..]].concat())
+            .await?
+            .is_err()
+        {
+            let added = nat(kind, &[&["--insert"], &jump[..]].concat()).await?;
+            added.map_err(|said| refused(kind, &said))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the chain, of whichever kind it is.
+async fn remove(chain: &str) -> Result<()> {
+    for kind in kinds() {
+        if nat(kind, &["--list-rules", chain]).await?.is_err() {
+            continue;
+        }
+        for jump in jumps(chain) {
+            // One that is not there is gone.
+            let _ = nat(kind, &[&["--delete"], &jump[..]].concat()).await?;
+        }
+        for last in ["--flush", "--delete-chain"] {
+            let done = nat(kind, &[last, chain]).await?;
+            done.map_err(|said| refused(kind, &said))?;
+        }
+    }
+    Ok(())
+}
+
+/// Has Docker's filter let through what is led to these addresses, or not any more. A Docker without
+/// rules filters nothing.
+pub(super) async fn let_through(addresses: Ipv4Net, through: bool) -> Result<()> {
+    let to = addresses.to_string();
+    for kind in kinds() {
+        let rule = async |action: &str| {
+            let words = [
+                &["--wait", "5", action, DOCKER, "--destination", &to][..],
+                &[
+                    "--match",
+                    "conntrack",
+                    "--ctstate",
+                    "DNAT",
+                    "--jump",
+                    "ACCEPT",
+                ],
+            ];
+            run(kind, &words.concat(), None).await
+        };
+        let action = match (rule("--check").await?, through) {
+            (None, _) => continue,
+            (Some(Ok(_)), false) => "--delete",
+            (Some(Err(_)), _) if dockers().await? != Some(kind) => continue,
+            (Some(Err(_)), true) => "--insert",
+            (Some(Ok(_)), true) | (Some(Err(_)), false) => return Ok(()),
+        };
+        let Some(Err(said)) = rule(action).await? else {
+            return Ok(());
+        };
+        return Err(refused(kind, &said));
+    }
+    Ok(())
+}
+
+/// The chain and its rules, for `iptables-restore`: what is declared in it is replaced as a whole.
+fn rules(chain: &str, ports: &Ports) -> String {
+    let mut text = format!("*nat\n:{chain} - [0:0]\n");
+    for (port, (address, inside)) in ports {
+        // Writing to memory cannot fail.
+        let _ = writeln!(
+            text,
+            "-A {chain} -p tcp --dport {port} -j DNAT --to-destination {address}:{inside}"
+        );
+    }
+    text.push_str("COMMIT\n");
+    text
+}
+
+/// The ports in what `iptables --list-rules` prints.
+fn parse(listed: &str) -> Ports {
+    let one = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let after = |word: &str| {
+            let at = words.iter().position(|it| *it == word)?;
+            words.get(at + 1).copied()
+        };
+        let (address, inside) = after("--to-destination")?.split_once(':')?;
+        let port = after("--dport")?.parse().ok()?;
+        Some((port, (address.parse().ok()?, inside.parse().ok()?)))
+    };
+    listed.lines().filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_is_filled_in_one_go_and_read_again() {
+        let ports = Ports::from([
+            (80, ([10, 213, 1, 250].into(), 80)),
+            (8443, ([10, 213, 1, 250].into(), 443)),
+        ]);
+        insta::assert_snapshot!(rules("devenv_server", &ports), @r"
+        *nat
+        :devenv_server - [0:0]
+        -A devenv_server -p tcp --dport 80 -j DNAT --to-destination 10.213.1.250:80
+        -A devenv_server -p tcp --dport 8443 -j DNAT --to-destination 10.213.1.250:443
+        COMMIT
+        ");
+        let listed = "-N devenv_server\n\
+                      -A devenv_server -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.213.1.250:80\n\
+                      -A devenv_server -p tcp -m tcp --dport 8443 -j DNAT --to-destination 10.213.1.250:443\n";
+        assert_eq!(parse(listed), ports);
+    }
+}

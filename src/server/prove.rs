@@ -1,0 +1,90 @@
+//! A generation is proven by its routes, each asked at its own proxy.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use super::Server;
+use super::machine::Machine;
+use super::state::{Generation, Port, RouteRecord, State};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// How long a route of a proxy that has just started may go on failing.
+const ROUTE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks at a route.
+const BETWEEN_PROBES: Duration = Duration::from_millis(50);
+
+impl<E: Engine, M: Machine> Server<'_, E, M> {
+    /// Asks every route of a generation at its own proxy.
+    pub(super) async fn prove(&self, generation: &Generation) -> Result<()> {
+        let mut ports = generation.ports.iter();
+        let Some(proxy) = ports.find(|port| port.of == generation.proxy) else {
+            return Ok(());
+        };
+        let asking = generation
+            .routes
+            .iter()
+            .map(|route| self.answers(route, proxy));
+        let answers = join_all(asking).await;
+        let failed: Vec<String> = answers.into_iter().flatten().collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(Error::not_healthy(format!(
+            "reference {} does not answer as a whole: {}",
+            generation.reference.number,
+            failed.join("; ")
+        )))
+    }
+
+    /// Finds out whether the proxy ends kept connections when it is told to, while nobody asks it.
+    pub(super) async fn learn_drain(&self, state: &mut State, number: u64) -> Result<()> {
+        let generation = &state.generations[&number];
+        let proxy = &generation.proxy;
+        let mut ports = generation.ports.iter();
+        let (Some(port), Some(route), Some(place)) = (
+            ports.find(|port| port.of == *proxy),
+            generation.routes.first(),
+            generation.containers.get(proxy),
+        ) else {
+            return Ok(());
+        };
+        let object = self.object(proxy, place);
+        let told = self.tell_drain(&object, true).await;
+        let host = route.host.as_deref().unwrap_or("localhost");
+        let closes = self
+            .machine
+            .closes(port.address, port.container, host, &route.path);
+        let closes = closes.await.filter(|_| told.is_ok());
+        self.tell_drain(&object, false).await.ok();
+        if closes == Some(false) {
+            self.reporter.warn(&format!(
+                "{proxy} does not close kept connections when it is told to: at the next change those that are \
+                 left after {} are cut (`devenv help server` has the line that its configuration lacks)",
+                self.file.drain
+            ));
+        }
+        if let Some(generation) = state.generations.get_mut(&number) {
+            generation.drains = closes;
+        }
+        self.save(state)
+    }
+
+    /// Why a route does not answer, in words.
+    async fn answers(&self, route: &RouteRecord, proxy: &Port) -> Option<String> {
+        let host = route.host.as_deref().unwrap_or("localhost");
+        let begun = Instant::now();
+        loop {
+            let asked = self
+                .machine
+                .ask(proxy.address, proxy.container, host, &route.path);
+            let wrong = route.wrong(asked.await)?;
+            if begun.elapsed() > ROUTE_PATIENCE {
+                return Some(wrong);
+            }
+            tokio::time::sleep(BETWEEN_PROBES).await;
+        }
+    }
+}

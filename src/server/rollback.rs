@@ -1,0 +1,147 @@
+//! `server rollback`: to a kept generation at once, without asking the registry.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::Server;
+use super::apply::who;
+use super::bring::{Manner, joined};
+use super::events::{self, Event, What, milliseconds};
+use super::machine::Machine;
+use super::open::Open;
+use super::state::{Held, Stage, State};
+use super::whole::Damage;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::home::session::Session;
+
+/// What `server rollback` is told.
+#[derive(Debug, Clone, Default)]
+pub struct Back {
+    /// The reference; the one that served before where nothing is said.
+    pub to: Option<u64>,
+    /// Why.
+    pub reason: String,
+    /// What may be stopped for it.
+    pub manner: Manner,
+}
+
+/// What served before, what serves now, and how long that took.
+#[derive(Debug, Clone, Copy)]
+pub struct WentBack {
+    /// The reference that served before.
+    pub from: u64,
+    /// The one that serves now.
+    pub to: u64,
+    /// Until requests were led there.
+    pub milliseconds: u64,
+}
+
+/// The kept generation that a rollback goes to, and the reference that serves.
+///
+/// # Errors
+/// Where none is kept that fits and is whole: those that are are named.
+pub fn choose(state: &State, damage: &Damage, to: Option<u64>) -> Result<(u64, u64)> {
+    let Some((_, serving)) = state.current() else {
+        return Err(Error::usage(
+            "nothing serves yet, so there is nothing to go back from",
+        ));
+    };
+    let kept = state.kept();
+    let number = |generation: &u64| state.generations[generation].reference.number;
+    let fits = kept
+        .iter()
+        .filter(|it| to.is_none_or(|to| number(it) == to));
+    let fits: Vec<&u64> = fits.collect();
+    if let Some(found) = fits.iter().find(|it| !damage.contains_key(*it)) {
+        return Ok((**found, serving.reference.number));
+    }
+    let whole = kept.iter().filter(|it| !damage.contains_key(it));
+    let known: Vec<String> = whole.map(|it| number(it).to_string()).collect();
+    let error = match (fits.first(), to) {
+        (Some(damaged), _) => Error::usage(format!(
+            "reference {} is kept here, and not whole: {} was removed",
+            number(damaged),
+            joined(&damage[*damaged])
+        )),
+        (None, Some(to)) => Error::usage(format!("reference {to} is not kept here")),
+        (None, None) => Error::usage("no generation is kept here"),
+    };
+    Err(error.hint(if known.is_empty() {
+        "production goes back for all servers with `devenv release rollback --in ENVIRONMENT`"
+            .to_owned()
+    } else {
+        format!("kept and whole are: {}", known.join(", "))
+    }))
+}
+
+/// The reference that a rollback would go to, and the one that serves. Nobody waits for it.
+///
+/// # Errors
+/// Where none is kept that fits and is whole.
+pub async fn candidate(session: &Session, to: Option<u64>) -> Result<(u64, u64)> {
+    let open = Open::new(session)?;
+    let state = open.state()?;
+    let now = Timestamp::now;
+    let damage = open.server(&now, None).damage(&state).await?;
+    let (number, from) = choose(&state, &damage, to)?;
+    Ok((state.generations[&number].reference.number, from))
+}
+
+/// Leads requests to a kept generation. It stays until the ledger has another entry.
+pub async fn rollback(session: &Session, back: &Back) -> Result<WentBack> {
+    let begun = Instant::now();
+    let open = Open::new(session)?;
+    let _lock = open.lock().await?;
+    let now = Timestamp::now;
+    let mut state = open.state()?;
+    let server = open.server(&now, None);
+    let interrupted = |stage| matches!(stage, Stage::Starting | Stage::Switching | Stage::Waking);
+    if state.generations.values().any(|it| interrupted(it.stage)) {
+        server.settle(&mut state).await?;
+    }
+    let damage = server.damage(&state).await?;
+    let (number, from) = choose(&state, &damage, back.to)?;
+    let by = who(session);
+    server.go_back(&mut state, number, back, &by).await?;
+    let took = milliseconds(begun);
+    let to = state.generations[&number].reference.number;
+    let event = Event {
+        at: now(),
+        by,
+        what: What::Rollback,
+        from: Some(from),
+        to: Some(to),
+        why: back.reason.clone(),
+        milliseconds: took,
+    };
+    events::append(&session.home.paths.server_events(), &event)?;
+    server.end_changes(&mut state).await?;
+    Ok(WentBack {
+        from,
+        to,
+        milliseconds: took,
+    })
+}
+
+impl<E: Engine, M: Machine> Server<'_, E, M> {
+    /// Leads requests to a kept generation, and has it stay there. Connections to the one before may
+    /// still be there: [`Self::end_changes`] lets them end.
+    pub async fn go_back(
+        &self,
+        state: &mut State,
+        number: u64,
+        back: &Back,
+        by: &str,
+    ) -> Result<()> {
+        self.reuse(state, number, &back.manner).await?;
+        state.held = Some(Held {
+            entries: state.looked.as_ref().map_or(0, |it| it.entries),
+            by: by.to_owned(),
+            reason: back.reason.clone(),
+            at: (self.now)(),
+        });
+        self.switch(state, number).await
+    }
+}

@@ -1,0 +1,151 @@
+//! What comes first in every command: what an interrupted one left is completed or undone, the table is
+//! there, what serves runs, and what was kept long enough goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::try_join_all;
+
+use super::Server;
+use super::machine::Machine;
+use super::state::{Stage, State};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::model::name::ContainerName;
+
+impl<E: Engine, M: Machine> Server<'_, E, M> {
+    /// Settles what is there. A reboot, a restarted engine and a command that was killed are all the
+    /// same to it. Gives what was mended, in words.
+    pub async fn settle(&self, state: &mut State) -> Result<Vec<String>> {
+        // Before all else: since a reboot nothing is led anywhere.
+        if let Some((_, serving)) = state.current() {
+            self.machine.let_through(self.file.addresses, true).await?;
+            self.lead_unless_switching(state, serving).await?;
+        }
+        let begun: Vec<(u64, Stage)> = state
+            .generations
+            .iter()
+            .map(|(number, it)| (*number, it.stage))
+            .collect();
+        for (number, stage) in begun {
+            match stage {
+                Stage::Starting => self.undo(state, number).await?,
+                Stage::Waking => self.lay_down(state, number).await?,
+                Stage::Switching => self.complete(state, number).await?,
+                _ => {}
+            }
+        }
+        // Before anything is started: what is left of an undone generation may hold its data.
+        self.sweep(state).await?;
+        let mended = self.mend(state).await?;
+        for text in &mended {
+            self.reporter.warn(text);
+        }
+        if let Some((_, serving)) = state.current() {
+            self.lead(serving).await?;
+        }
+        self.retire(state).await?;
+        self.age(state).await?;
+        Ok(mended)
+    }
+
+    /// A switch that was interrupted may have led requests on already: it is not turned back.
+    async fn lead_unless_switching(
+        &self,
+        state: &State,
+        serving: &super::state::Generation,
+    ) -> Result<()> {
+        let table = super::ruleset::table(&self.file.name);
+        let mut all = state.generations.values();
+        if all.any(|it| it.stage == Stage::Switching) && self.machine.led(&table).await?.is_some() {
+            return Ok(());
+        }
+        self.lead(serving).await
+    }
+
+    /// Removes a generation that never served, and starts again what was stopped for it.
+    pub(super) async fn undo(&self, state: &mut State, number: u64) -> Result<()> {
+        let undone = state.generations.remove(&number);
+        self.save(state)?;
+        self.sweep(state).await?;
+        self.start_again(state, undone.map(|it| it.stopped).unwrap_or_default())
+            .await
+    }
+
+    /// Stops a kept generation that was to serve again, and starts what was stopped for it.
+    pub(super) async fn lay_down(&self, state: &mut State, number: u64) -> Result<()> {
+        self.stop(state, number).await?;
+        let generation = state.generations.get_mut(&number);
+        let stopped = generation.map(|it| std::mem::take(&mut it.stopped));
+        self.start_again(state, stopped.unwrap_or_default()).await?;
+        self.save(state)
+    }
+
+    /// Starts containers of the generation that serves, which were stopped for another's sake.
+    async fn start_again(&self, state: &State, stopped: BTreeSet<ContainerName>) -> Result<()> {
+        let Some((_, serving)) = state.current() else {
+            return Ok(());
+        };
+        let again = stopped.iter().filter_map(|name| {
+            let (name, place) = serving.containers.get_key_value(name)?;
+            Some((name, self.object(name, place)))
+        });
+        let again: BTreeMap<&ContainerName, String> = again.collect();
+        if again.is_empty() {
+            return Ok(());
+        }
+        self.run(&serving.containers, &again).await?;
+        let restarts = again
+            .iter()
+            .filter(|(name, _)| !serving.containers[**name].filled)
+            .map(|(_, object)| self.engine.restart_by_itself(object, true));
+        try_join_all(restarts).await?;
+        Ok(())
+    }
+
+    /// Completes an interrupted switch: the generation was proven. Where it does not answer any more,
+    /// the one before goes on.
+    async fn complete(&self, state: &mut State, number: u64) -> Result<()> {
+        let woken = async {
+            self.wake(state, number).await?;
+            self.prove(&state.generations[&number]).await
+        };
+        match woken.await {
+            Ok(()) => self.switch(state, number).await,
+            Err(error) => {
+                let why = error.chain().join(": ");
+                self.reporter.warn(&format!(
+                    "an interrupted change to generation {number} is undone: {why}"
+                ));
+                if let Some((_, serving)) = state.current() {
+                    self.lead(serving).await?;
+                }
+                self.undo(state, number).await
+            }
+        }
+    }
+
+    /// Stops what was kept ready long enough, and removes what was kept long enough.
+    pub(super) async fn age(&self, state: &mut State) -> Result<()> {
+        self.restore(state).await?;
+        let now = (self.now)();
+        for number in state.kept() {
+            let Stage::Paused(since) = state.generations[&number].stage else {
+                continue;
+            };
+            let kept = now.duration_since(since);
+            if kept >= jiff::SignedDuration::try_from(self.file.keep.duration()).unwrap_or_default()
+            {
+                self.stop(state, number).await?;
+            }
+        }
+        let surplus: Vec<u64> = state.kept().into_iter().skip(self.file.kept).collect();
+        if surplus.is_empty() {
+            return Ok(());
+        }
+        for number in surplus {
+            state.generations.remove(&number);
+        }
+        self.save(state)?;
+        self.sweep(state).await
+    }
+}

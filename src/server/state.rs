@@ -1,0 +1,390 @@
+//! The journal: what a server has done, and how far it got with what it is doing. Each change is
+//! saved before the step that it announces, so that the next command completes or undoes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::home::state::ReferenceRecord;
+use crate::model::name::ContainerName;
+use crate::model::server::ServerFile;
+
+/// Everything that a server remembers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// The number of the last generation that was begun.
+    pub last: u64,
+    /// The generation that requests are led to; `None` before the first.
+    pub serving: Option<u64>,
+    /// All that are kept, and the one that is being made.
+    pub generations: BTreeMap<u64, Generation>,
+    /// Networks that were made, by the generation that made them: shared containers may outlive it.
+    pub networks: BTreeMap<u64, Ipv4Net>,
+    /// Specifications of one-shots that were completed.
+    pub completed: BTreeMap<ContainerName, BTreeSet<String>>,
+    /// Milliseconds that it took last time to replace a container that cannot run twice.
+    pub stops: BTreeMap<ContainerName, u64>,
+    /// The reference that could not be brought up.
+    pub failed: Option<Failed>,
+    /// Set by a rollback.
+    pub held: Option<Held>,
+    /// The last look at the ledger.
+    pub looked: Option<Looked>,
+    /// Why a look at the ledger gave nothing, since the last that did.
+    pub blind: Option<String>,
+}
+
+/// One reference as this server runs it, or has run it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generation {
+    /// What it runs.
+    pub reference: ReferenceRecord,
+    /// Its entry point.
+    pub proxy: ContainerName,
+    /// When it was begun.
+    pub begun: Timestamp,
+    /// When requests were led to it for the last time; `None`: never.
+    pub since: Option<Timestamp>,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Its containers, shared ones among them.
+    pub containers: BTreeMap<ContainerName, Place>,
+    /// What is reached from outside.
+    pub ports: Vec<Port>,
+    /// Containers of the generation before that were stopped for this one's sake.
+    #[serde(default)]
+    pub stopped: BTreeSet<ContainerName>,
+    /// Where requests are asked for while it is proven.
+    pub routes: Vec<RouteRecord>,
+    /// A hash of the settings that it was made with, besides the reference.
+    pub inputs: String,
+    /// Whether its proxy ends kept connections when it is told to; `None`: it did not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drains: Option<bool>,
+}
+
+/// How far a generation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Its containers are being made; whatever interrupts that undoes it.
+    Starting,
+    /// It was kept and is to serve again; whatever interrupts that stops it.
+    Waking,
+    /// It is proven; requests are about to be led to it. What was interrupted is completed.
+    Switching,
+    /// Requests are led to it.
+    Serving,
+    /// Requests are led elsewhere; its connections may end.
+    Draining,
+    /// Its own containers are frozen since then, and can serve at once.
+    Paused(Timestamp),
+    /// Its own containers are stopped.
+    Stopped,
+}
+
+/// A container of a generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The generation that made it.
+    pub origin: u64,
+    /// Hash of what it is created from, whatever the generation.
+    pub spec: String,
+    /// Whom it needs and uses.
+    pub reaches: BTreeSet<ContainerName>,
+    /// Whether it ends by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
+    /// Whether it has data of its own, so that it cannot run twice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single: bool,
+    /// Whether it has secrets as files in memory: only devenv can start it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub filled: bool,
+    /// Whether the engine checks it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checked: bool,
+}
+
+/// A port of this machine, and where it leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// On this machine.
+    pub host: u16,
+    /// Whose.
+    pub of: ContainerName,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its port there.
+    pub container: u16,
+}
+
+/// A route, as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteRecord {
+    /// Whose.
+    pub of: ContainerName,
+    /// The virtual host; `None` is every host.
+    pub host: Option<String>,
+    /// The path.
+    pub path: String,
+    /// The only status that is right; `None`: any below 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+impl RouteRecord {
+    /// Why this answer is wrong, in words; `None`: it is right.
+    pub fn wrong(&self, answer: Option<u16>) -> Option<String> {
+        let said = match (answer, self.status) {
+            (Some(status), Some(right)) if status == right => return None,
+            (Some(status), None) if status < 500 => return None,
+            (Some(status), _) => status.to_string(),
+            (None, _) => "nothing".to_owned(),
+        };
+        let host = self.host.as_deref().unwrap_or_default();
+        Some(format!("{host}{} of {} answers {said}", self.path, self.of))
+    }
+}
+
+/// A reference that could not be brought up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// Which.
+    pub reference: ReferenceRecord,
+    /// In words, for people.
+    pub why: String,
+    /// The exit code.
+    pub code: u8,
+    /// How often it was tried.
+    pub tries: u32,
+    /// From then on it is tried again; `None`: only `--retry` or a newer reference does.
+    pub again: Option<Timestamp>,
+    /// When it was tried last.
+    pub at: Timestamp,
+}
+
+/// A rollback by hand: the ledger does not count until it has another entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// How many entries the ledger had.
+    pub entries: usize,
+    /// Who did it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A look at the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Looked {
+    /// When the registry last confirmed it.
+    pub confirmed: Timestamp,
+    /// Its sequence.
+    pub sequence: u64,
+    /// How many entries it has.
+    pub entries: usize,
+    /// What it says runs.
+    pub number: u64,
+    /// From when on it vouches for nothing.
+    pub expires: Timestamp,
+    /// Why there was no look, where that failed last time.
+    pub failed: Option<String>,
+}
+
+impl State {
+    /// The generation that requests are led to.
+    pub fn current(&self) -> Option<(u64, &Generation)> {
+        let number = self.serving?;
+        Some((number, self.generations.get(&number)?))
+    }
+
+    /// Whether a container is one of a generation that is kept.
+    pub fn keeps(&self, origin: u64, container: &ContainerName) -> bool {
+        self.generations.values().any(|it| {
+            it.containers
+                .get(container)
+                .is_some_and(|place| place.origin == origin)
+        })
+    }
+
+    /// Whether a network is needed: by its generation, or by a container that outlived it.
+    pub fn needs_network(&self, origin: u64) -> bool {
+        let mut places = self
+            .generations
+            .values()
+            .flat_map(|it| it.containers.values());
+        self.generations.contains_key(&origin) || places.any(|place| place.origin == origin)
+    }
+
+    /// Addresses for the next generation: none that a network of this server has.
+    pub fn free_network(&self, file: &ServerFile) -> Option<Ipv4Net> {
+        let all: Vec<Ipv4Net> = file.networks().collect();
+        let first = usize::try_from(self.last).unwrap_or_default() % all.len().max(1);
+        let mut candidates = all[first..].iter().chain(&all[..first]);
+        candidates
+            .find(|it| !self.networks.values().any(|used| used == *it))
+            .copied()
+    }
+
+    /// The containers of a generation that no other of these runs too.
+    pub fn own(&self, number: u64, others: &[u64]) -> BTreeMap<&ContainerName, &Place> {
+        let shared = |name: &ContainerName, place: &Place| {
+            others.iter().any(|other| {
+                let other = self.generations.get(other);
+                let same = other.and_then(|it| it.containers.get(name));
+                same.is_some_and(|it| it.origin == place.origin)
+            })
+        };
+        let generation = self.generations.get(&number).into_iter();
+        generation
+            .flat_map(|it| &it.containers)
+            .filter(|(name, place)| !shared(name, place))
+            .collect()
+    }
+
+    /// Those that are kept and do not serve, the one that served last first.
+    pub fn kept(&self) -> Vec<u64> {
+        let mut kept: Vec<_> = self
+            .generations
+            .iter()
+            .filter(|(number, it)| {
+                Some(**number) != self.serving
+                    && matches!(it.stage, Stage::Paused(_) | Stage::Stopped)
+            })
+            .map(|(number, it)| (it.since, *number))
+            .collect();
+        kept.sort_unstable();
+        kept.into_iter().rev().map(|(_, number)| number).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::digest::Digest;
+
+    fn generation(stage: Stage, since: i64, containers: &[(&str, u64)]) -> Generation {
+        let place = |(name, origin): &(&str, u64)| {
+            let place = Place {
+                origin: *origin,
+                spec: String::new(),
+                reaches: BTreeSet::new(),
+                once: false,
+                single: false,
+                filled: false,
+                checked: false,
+            };
+            (ContainerName::new(*name).unwrap(), place)
+        };
+        Generation {
+            reference: ReferenceRecord {
+                number: 1,
+                digest: Digest::of(b"x"),
+            },
+            proxy: ContainerName::new("front").unwrap(),
+            begun: Timestamp::UNIX_EPOCH,
+            since: Some(Timestamp::from_second(since).unwrap()),
+            stage,
+            containers: containers.iter().map(place).collect(),
+            ports: Vec::new(),
+            stopped: BTreeSet::new(),
+            routes: Vec::new(),
+            inputs: String::new(),
+            drains: None,
+        }
+    }
+
+    fn state() -> State {
+        State {
+            last: 3,
+            serving: Some(3),
+            generations: BTreeMap::from([
+                (1, generation(Stage::Stopped, 1, &[("db", 1), ("app", 1)])),
+                (
+                    2,
+                    generation(
+                        Stage::Paused(Timestamp::UNIX_EPOCH),
+                        2,
+                        &[("db", 1), ("app", 2)],
+                    ),
+                ),
+                (3, generation(Stage::Serving, 3, &[("db", 1), ("app", 3)])),
+            ]),
+            ..State::default()
+        }
+    }
+
+    #[test]
+    fn what_is_shared_is_nobodys_own() {
+        let state = state();
+        let own: Vec<_> = state
+            .own(2, &[3])
+            .into_keys()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(own, ["app"]);
+        assert_eq!(state.own(3, &[]).len(), 2);
+        assert_eq!(state.kept(), [2, 1]);
+    }
+
+    #[test]
+    fn a_network_stays_while_a_container_of_it_does() {
+        let mut state = state();
+        state.generations.remove(&1);
+        assert!(state.needs_network(1), "db is of generation 1");
+        state.generations.retain(|number, _| *number == 2);
+        state
+            .generations
+            .get_mut(&2)
+            .unwrap()
+            .containers
+            .retain(|name, _| name.as_str() == "app");
+        assert!(!state.needs_network(1));
+        assert!(state.needs_network(2));
+    }
+
+    #[test]
+    fn a_free_network_is_nobodys() {
+        let text = "schema: 1\nplatform: acme\nregistry: r:1/a\nenvironment: production\naddresses: 10.9.0.0/20\n";
+        let file = ServerFile::parse("server.yaml", text.as_bytes()).unwrap();
+        let mut state = state();
+        assert_eq!(
+            state.free_network(&file).unwrap().to_string(),
+            "10.9.3.0/24"
+        );
+        state.networks = file
+            .networks()
+            .skip(3)
+            .zip(3..)
+            .map(|(net, n)| (n, net))
+            .collect();
+        assert_eq!(
+            state.free_network(&file).unwrap().to_string(),
+            "10.9.0.0/24"
+        );
+        state.networks = file.networks().zip(0..).map(|(net, n)| (n, net)).collect();
+        assert_eq!(state.free_network(&file), None);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut state = state();
+        state.generations.get_mut(&2).unwrap().stage = Stage::Paused(Timestamp::UNIX_EPOCH);
+        let text = serde_json::to_string(&state).unwrap();
+        assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
+    }
+}

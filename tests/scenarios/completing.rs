@@ -1,0 +1,114 @@
+//! Names while a command is typed.
+
+use std::process::Command;
+
+use crate::app;
+use crate::support::synthetic::Synthetic;
+use crate::support::workstation::{Workstation, ran};
+
+/// What bash would offer for the last of these words, by the script that users source.
+fn offered(workstation: &Workstation, words: &[&str]) -> Vec<String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/devenv.bash");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_devenv"));
+    let ask = format!(
+        "PATH={}:$PATH; source {script}; COMP_TYPE=9; COMP_WORDS=({}); COMP_CWORD={}; \
+         _clap_complete_devenv devenv '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        program.parent().unwrap().display(),
+        words
+            .iter()
+            .map(|word| format!("'{word}'"))
+            .collect::<Vec<_>>()
+            .join(" "),
+        words.len() - 1,
+        words.last().unwrap(),
+    );
+    let output = Command::new("bash")
+        .args(["--norc", "-c", &ask])
+        .env("DEVENV_HOME", workstation.home.path())
+        // Whoever is asked must not reach for either.
+        .env("DOCKER_HOST", "tcp://127.0.0.1:1")
+        .output()
+        .unwrap();
+    let ran = ran(&output).ok();
+    assert_eq!(ran.stderr, "");
+    let lines = ran.stdout.lines().filter(|line| !line.starts_with('-'));
+    lines
+        .map(|line| line.trim_end().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+/// Completion while typing.
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_bundles_environments_and_references_are_offered() {
+    let mut platform = Synthetic::define(&[
+        ("billing", &app("")),
+        ("audit", &app("")),
+        ("tomcat", "kind: base\n"),
+    ]);
+    let file = platform.work().join("platform.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("everything: []", "books: [billing]")).unwrap();
+    platform.push("A bundle");
+    for name in ["billing", "audit"] {
+        platform.release(name, "1.0").await;
+    }
+    platform.reference().await;
+    platform.promote("production").await;
+    let workstation = Workstation::initialised(&platform.url());
+    let offer = |words: &[&str]| offered(&workstation, words);
+    assert_eq!(offer(&["devenv", "up", "b"]), ["billing", "books"]);
+    assert_eq!(
+        offer(&["devenv", "up", ""]),
+        ["audit", "billing", "front", "books"]
+    );
+    assert_eq!(offer(&["devenv", "release", "build", "t"]), ["tomcat"]);
+    assert_eq!(
+        offer(&["devenv", "up", "--environment", "p"]),
+        ["production"]
+    );
+    assert_eq!(
+        offer(&["devenv", "up", "--configuration", "w"]),
+        ["workstation"]
+    );
+    assert_eq!(offer(&["devenv", "history", ""]), ["recette", "production"]);
+    assert_eq!(offer(&["devenv", "list", "--platform", ""]), ["acme"]);
+    assert_eq!(
+        offer(&["devenv", "--platform", "other", "up", ""]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        offer(&["devenv", "up", "--reference", ""]),
+        Vec::<String>::new(),
+        "no ledger was looked at yet"
+    );
+    workstation.run(&["history"]).ok();
+    assert_eq!(offer(&["devenv", "up", "--reference", ""]), ["1"]);
+}
+
+/// Completion without a platform.
+#[test]
+fn without_a_platform_commands_are_completed_still() {
+    let workstation = Workstation::empty();
+    assert_eq!(offered(&workstation, &["devenv", "hist"]), ["history"]);
+    assert_eq!(
+        offered(&workstation, &["devenv", "up", "b"]),
+        Vec::<String>::new()
+    );
+}
+
+/// Completion with a damaged clone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_clone_gives_no_names_and_no_noise() {
+    let platform = Synthetic::define(&[("billing", &app(""))]);
+    let workstation = Workstation::initialised(&platform.url());
+    let clone = workstation
+        .home
+        .path()
+        .join("data/platforms/acme/definitions.git/refs");
+    std::fs::remove_dir_all(clone).unwrap();
+    assert_eq!(
+        offered(&workstation, &["devenv", "up", "b"]),
+        Vec::<String>::new()
+    );
+}

@@ -1,0 +1,170 @@
+//! The other scenarios, unchanged, on every kind of engine that can be had on one machine.
+//!
+//! Each test here starts another host and hands it, by the environment alone, to this very program,
+//! started once more with names of scenarios: a smoke list, or with
+//! `DEVENV_TEST_ENGINES=all` everything that the host can do. `DEVENV_TEST_SCENARIOS=running::`
+//! chooses by the beginning of the name.
+
+mod host;
+mod windows;
+
+use crate::support::podman::Podman;
+use crate::support::registry::address;
+use crate::support::second_engine::{Kind, SecondEngine};
+use crate::support::ssh_engine::SshEngine;
+use crate::support::tls_engine::TlsEngine;
+use host::{Host, setting};
+
+/// Enough for the images and containers of a few scenarios at a time.
+const MEGABYTES: u32 = 3000;
+
+/// What is tested of the engines themselves starts its own.
+const OTHER_ENGINES: &[(&str, &str)] = &[
+    (
+        "architectures::",
+        "emulation is of the machine, not of the engine",
+    ),
+    ("current_engine::", "starts an engine of its own"),
+    (
+        "faults::no_engine_is_said_at_once",
+        "is about no engine at all",
+    ),
+    (
+        "forwarding::ports_behind_ssh_are_at_localhost_through_it",
+        "starts an engine of its own",
+    ),
+    ("outside::", "starts an engine of its own"),
+    ("transports::", "starts an engine of its own"),
+    ("red_team::builds", "builds on the operators' machine"),
+    ("red_team::engines", "forges on the machine's engine"),
+    (
+        "proposing::",
+        "builds from images that only the machine's engine has",
+    ),
+    (
+        "watching::",
+        "builds from images that only the machine's engine has",
+    ),
+    (
+        "real::",
+        "released on the machine's engine: 400 MB a copy without overlays",
+    ),
+    ("releasing::", "is production's side"),
+    ("signers::", "is production's side"),
+    ("red_team::releases", "is production's side"),
+];
+
+/// What puts another host in front of the machine's engine, or looks at what only that one has.
+const MACHINES_OWN: &[(&str, &str)] = &[
+    (
+        "forwarding::",
+        "stands another host in for this one, by settings",
+    ),
+    (
+        "doctoring::a_healthy_platform_is_all_right",
+        "`doctor` warns of its image store, which copies layers whole",
+    ),
+];
+
+/// What looks at this machine's own addresses, sockets and folders.
+const NEARBY: &[(&str, &str)] = &[
+    (
+        "faults::an_engine_that_goes_away_in_the_middle_is_survived",
+        "cuts a socket of this machine",
+    ),
+    (
+        "mirroring::log_files_are_mirrored_into_a_folder_and_nothing_of_a_volume_is_lost",
+        "such a host is not known to share a folder",
+    ),
+    (
+        "mirroring::a_folder_is_checked_beforehand_shown_and_one_instances_own",
+        "such a host is not known to share a folder",
+    ),
+    (
+        "options::a_taken_port_names_its_holder_and_falls",
+        "looks at ports of this machine's loopback address",
+    ),
+];
+
+fn all() -> bool {
+    setting("DEVENV_TEST_ENGINES").as_deref() == Some("all")
+}
+
+/// Only with everything: otherwise the scenarios run on it anyway.
+#[test]
+fn the_machines_own_engine() {
+    if all() {
+        Host {
+            name: "own",
+            environment: Vec::new(),
+            cannot: Vec::new(),
+        }
+        .passes();
+    }
+}
+
+/// The smoke list on the engine 28.5 with the containerd image store.
+#[test]
+fn the_current_engine_with_the_containerd_store() {
+    let Some(engine) = SecondEngine::start(Kind::Current, MEGABYTES) else {
+        return;
+    };
+    Host {
+        name: "current",
+        environment: vec![("DOCKER_HOST", engine.host())],
+        cannot: OTHER_ENGINES.to_vec(),
+    }
+    .passes();
+}
+
+/// The smoke list on Podman's Docker API: health checks run by devenv, lists compared instead of events.
+#[test]
+fn podman_through_its_docker_api() {
+    let Some(podman) = Podman::start(&address()) else {
+        return;
+    };
+    Host {
+        name: "podman",
+        environment: vec![("DOCKER_HOST", podman.host())],
+        cannot: [
+            OTHER_ENGINES,
+            MACHINES_OWN,
+            &[(
+                "converging::dependencies_are_started_as_soon_as_what_they_need_is_ready",
+                "there devenv checks at once: no check is slow",
+            )],
+        ]
+        .concat(),
+    }
+    .passes();
+}
+
+/// The smoke list on an engine behind TLS at an address of its own, with the forwarder in front.
+#[test]
+fn an_engine_behind_tls_at_another_address() {
+    let Some(mut engine) = TlsEngine::start(Kind::Own, MEGABYTES) else {
+        return;
+    };
+    let registry = address();
+    engine.reach(registry.rsplit(':').next().unwrap().parse().unwrap());
+    Host {
+        name: "tls",
+        environment: engine.environment(),
+        cannot: [OTHER_ENGINES, MACHINES_OWN, NEARBY].concat(),
+    }
+    .passes();
+}
+
+/// The smoke list on an engine behind ssh.
+#[test]
+fn an_engine_behind_ssh() {
+    let Some(engine) = SshEngine::start() else {
+        return;
+    };
+    Host {
+        name: "ssh",
+        environment: engine.environment(),
+        cannot: OTHER_ENGINES.to_vec(),
+    }
+    .passes();
+}

@@ -1,0 +1,136 @@
+//! Changes under load: no request fails.
+
+use std::time::{Duration, Instant};
+
+use super::World;
+use crate::support::server::clients::{Clients, Counts};
+use crate::support::server::variable;
+
+/// How many changes, and how many clients of each kind: few in CI, many for the closing note
+/// (`DEVENV_SERVER_LOAD=10:20`).
+fn size() -> (u32, u32) {
+    let wanted = variable("DEVENV_SERVER_LOAD").unwrap_or_else(|| "3:10".to_owned());
+    let (changes, clients) = wanted.split_once(':').unwrap();
+    (changes.parse().unwrap(), clients.parse().unwrap())
+}
+
+/// Forward and back under load over kept and new connections, GET and POST: no request fails, and none is
+/// answered by an application of another generation than its proxy.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_fails_while_references_change() {
+    let Some(mut world) = World::new().await else {
+        return;
+    };
+    let (changes, clients) = size();
+    world.server.apply().ok();
+    let net = Clients::new();
+    assert_eq!(net.get(world.server.port, "/billing"), "v1");
+    let load = net.load(world.server.port, clients);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for change in 0..changes {
+        let begun = Instant::now();
+        match change % 3 {
+            // Proxy and application.
+            0 => {
+                world.release(0).await;
+                world.server.apply().ok();
+            }
+            // The proxy alone.
+            1 => {
+                world.reference().await;
+                world.server.apply().ok();
+            }
+            _ => {
+                world.server.run(&["server", "rollback", "--yes"]).ok();
+            }
+        }
+        eprintln!("change {change}: {:?}", begun.elapsed());
+    }
+    let counts = load.stop();
+    assert!(counts.requests > 1000, "{counts:?}");
+    assert_eq!(
+        Counts {
+            requests: 0,
+            ..counts
+        },
+        Counts {
+            requests: 0,
+            failed: 0,
+            mixed: 0
+        }
+    );
+}
+
+/// The same without the line that a proxy is drained by: kept connections are cut at the deadline, which
+/// is said, and requests fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_line_a_proxy_loses_requests_and_that_is_said() {
+    let Some(mut world) = World::with("").await else {
+        return;
+    };
+    world.server.change("drain: 10s", "drain: 1s");
+    let lacks = "front does not close kept connections when it is told to";
+    world.server.apply().ok().says(lacks);
+    let check = world.server.run(&["server", "check"]).ok().stdout;
+    let said = "OK - reference 1 serves; front has no drain line | ";
+    assert!(check.starts_with(said), "{check}");
+    let net = Clients::new();
+    let load = net.load(world.server.port, 5);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    world.reference().await;
+    let said = "had not ended after 1s and were cut";
+    world.server.apply().ok().says(said);
+    let counts = load.stop();
+    assert!(counts.failed > 0, "{counts:?}");
+}
+
+/// `server apply` is killed at three moments under load; each time the next one makes it whole, and no
+/// request fails. Then it goes back, timed from the command to the first answer of the old version.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_fails_while_applying_is_killed() {
+    let Some(mut world) = World::new().await else {
+        return;
+    };
+    world.server.apply().ok();
+    let net = Clients::new();
+    let load = net.load(world.server.port, 5);
+    for after in [150, 500, 1000] {
+        world.release(0).await;
+        let mut apply = world.server.command();
+        let mut child = apply.args(["server", "apply"]).spawn().unwrap();
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        let _ = child.kill();
+        let ended = child.wait().unwrap();
+        world.server.apply().ok();
+        eprintln!(
+            "killed after {after} ms: {ended:?}; serves {}",
+            world.server.reference()
+        );
+    }
+    assert_eq!(world.server.reference(), 4);
+    let counts = load.stop();
+    assert_eq!((counts.failed, counts.mixed), (0, 0), "{counts:?}");
+    let begun = Instant::now();
+    let mut back = world.server.command();
+    let mut child = back.args(["server", "rollback", "--yes"]).spawn().unwrap();
+    while net.get(world.server.port, "/billing") != "v3" {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+    eprintln!("back after {:?}", begun.elapsed());
+    assert!(child.wait().unwrap().success());
+    let begun = Instant::now();
+    world.server.apply().ok();
+    eprintln!("nothing to do: {:?}", begun.elapsed());
+    let units = world.server.home.path().join("config/systemd");
+    let verify = std::process::Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .arg(units.join("devenv-server.service"))
+        .arg(units.join("devenv-server.timer"))
+        .output()
+        .unwrap();
+    eprintln!(
+        "systemd-analyze: {} {}",
+        verify.status,
+        String::from_utf8_lossy(&verify.stderr)
+    );
+}
