@@ -219,12 +219,13 @@ impl<E: Engine> Waiting<'_, E> {
         route: &Route,
         (address, port): (IpAddr, u16),
     ) -> Result<(), Failure> {
-        let mut last = None;
+        let mut wrong = String::from("nothing");
         let asking = async {
             loop {
-                last = probe::status(address, port, &host(route), route.asked()).await;
-                if last.is_some_and(|status| route.accepts(status)) {
-                    return;
+                let answer = probe::answer(address, port, &host(route), route).await;
+                match route.wrong(answer.as_ref()) {
+                    Some(said) => wrong = said,
+                    None => return,
                 }
                 tokio::time::sleep(BETWEEN_PROBES).await;
             }
@@ -233,7 +234,6 @@ impl<E: Engine> Waiting<'_, E> {
         if tokio::time::timeout(limit, asking).await.is_ok() {
             return Ok(());
         }
-        let answer = last.map_or_else(|| "nothing".to_owned(), |status| status.to_string());
         let probe = route.probe.as_ref();
         let wanted = probe.map_or_else(String::new, |probe| {
             let asked = format!(" when asked for {}", route.asked());
@@ -243,7 +243,7 @@ impl<E: Engine> Waiting<'_, E> {
         let proxy = &self.reference.proxy;
         Err(Failure::Other(
             Error::not_healthy(format!(
-                "{name} is up, but its route {route} answers {answer} through {proxy}{wanted}"
+                "{name} is up, but its route {route} answers {wrong} through {proxy}{wanted}"
             ))
             .hint(format!("`devenv logs {name} {proxy}` shows what they said")),
         ))

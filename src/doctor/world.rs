@@ -188,7 +188,7 @@ impl<'a> World<'a> {
         let record =
             InstanceRecord::load(&self.session.home.paths, &open.name, &self.session.instance);
         record.ok().flatten().map_or_else(
-            || open.platform.workstation.environment.clone(),
+            || open.workstation.environment.clone(),
             |record| record.environment,
         )
     }

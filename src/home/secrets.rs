@@ -75,9 +75,9 @@ pub async fn values(
         return Err(absent(&missing, configuration, &path));
     }
     for name in missing {
-        let value = session
-            .reporter
-            .ask_secret(&format!("{name} of configuration {configuration}"), "")?;
+        let question =
+            format!("{name} of configuration {configuration} (@FILE: what a file holds)");
+        let value = answered(session.reporter.ask_secret(&question, "")?)?;
         own.insert(name.clone(), value.clone());
         values.insert(name.to_string(), value);
     }
@@ -86,6 +86,27 @@ pub async fn values(
         .reporter
         .note(&format!("kept in {}", path.display()));
     Ok(values)
+}
+
+/// A prompt takes one line: `@FILE` stands for a file's whole content but its last line break, `@@` for an `@`.
+///
+/// # Errors
+/// A file that cannot be read or is no UTF-8.
+fn answered(typed: Secret) -> Result<Secret> {
+    let Some(rest) = typed.expose().strip_prefix('@') else {
+        return Ok(typed);
+    };
+    if rest.starts_with('@') {
+        return Ok(Secret::new(rest.to_owned()));
+    }
+    // What was typed may be a secret after all: it is not repeated.
+    let text = std::fs::read_to_string(rest).map_err(|cause| {
+        Error::usage(format!(
+            "the file that was named after @ cannot be read: {cause}"
+        ))
+        .hint("a value that begins with @ is typed with @@")
+    })?;
+    Ok(Secret::new(without_last_break(&text).to_owned()))
 }
 
 /// Those of `wanted` that have no value. Nobody is asked, and no command is run.
@@ -223,6 +244,21 @@ mod tests {
         assert!(error.to_string().contains("failed: exit status: 3"));
         assert!(error.details()[0].starts_with("oo"), "{error:?}");
         assert!(!error.details()[0].contains('\u{1b}'), "{error:?}");
+    }
+
+    #[test]
+    fn an_answer_may_be_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("tls.key");
+        std::fs::write(&key, "-----BEGIN\nabc\n-----END\n").unwrap();
+        let said = |typed: String| answered(Secret::new(typed)).map(|it| it.expose().to_owned());
+        let file = format!("@{}", key.display());
+        assert_eq!(said(file).unwrap(), "-----BEGIN\nabc\n-----END");
+        assert_eq!(said("secret@home".to_owned()).unwrap(), "secret@home");
+        assert_eq!(said("@@home".to_owned()).unwrap(), "@home");
+        let absent = said("@assword".to_owned()).unwrap_err();
+        assert!(format!("{absent:?}").contains("@@"), "{absent:?}");
+        assert!(!format!("{absent:?}").contains("assword"), "{absent:?}");
     }
 
     #[test]

@@ -1,21 +1,11 @@
-//! What a workstation runs where nothing else is said: `workstation` of `platform.yaml`, as it was
-//! when the platform was first used here. Git is not signed: what it says later is asked about.
+//! What a workstation runs where nothing else is said, when the definitions change it: git is not
+//! signed, so it is asked about.
 
 use super::intent::Manner;
 use crate::error::{Error, Result};
 use crate::home::file;
 use crate::home::session::{OpenPlatform, Session};
 use crate::model::platform::{Platform, Workstation};
-
-/// What is remembered; what the definitions say where nothing is.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn pinned(session: &Session, open: &OpenPlatform) -> Result<Workstation> {
-    let path = session.home.paths.workstation(&open.name);
-    let pinned: Option<Workstation> = file::load(&path)?;
-    Ok(pinned.unwrap_or_else(|| open.platform.workstation.clone()))
-}
 
 /// Remembers what the definitions say now.
 ///
@@ -26,7 +16,7 @@ pub fn pin(session: &Session, platform: &Platform) -> Result<()> {
     file::save(&path, &platform.workstation)
 }
 
-/// The same for an instance that is about to begin: changed defaults are asked about first.
+/// The defaults of an instance that is about to begin: where the definitions changed them, that is asked about.
 ///
 /// # Errors
 /// Without a terminal, defaults that changed.
@@ -35,25 +25,25 @@ pub(super) fn settled(
     open: &OpenPlatform,
     manner: Manner,
 ) -> Result<Workstation> {
-    let path = session.home.paths.workstation(&open.name);
     let now = &open.platform.workstation;
-    let pinned: Option<Workstation> = file::load(&path)?;
-    let Some(pinned) = pinned.filter(|it| it != now) else {
+    let pinned = &open.workstation;
+    if pinned == now {
+        let path = session.home.paths.workstation(&open.name);
         if !manner.is_plan() && !path.exists() {
             pin(session, &open.platform)?;
         }
         return Ok(now.clone());
-    };
+    }
     let change = format!(
         "the definitions of {} changed what workstations run by default: {} → {}",
         open.name,
-        words(&pinned),
+        words(pinned),
         words(now)
     );
     if manner.is_plan() {
         let text = format!("{change}; `up` asks whether to take it over, this plan does not");
         session.reporter.warn(&text);
-        return Ok(pinned);
+        return Ok(pinned.clone());
     }
     let answer = session
         .reporter
@@ -65,7 +55,7 @@ pub(super) fn settled(
         pin(session, &open.platform)?;
         return Ok(now.clone());
     }
-    Ok(pinned)
+    Ok(pinned.clone())
 }
 
 fn words(workstation: &Workstation) -> String {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::gather;
 use super::intent::Intent;
 use super::meanwhile::Meanwhile;
 use super::walk::Walk;
-use super::{defaults, gather};
 use crate::converge::apply::{Failure, Options};
 use crate::converge::desired::ports::Ports;
 use crate::converge::desired::{self, Inputs, Placement, Secrets};
@@ -86,8 +86,8 @@ pub async fn fetch(session: &Session, open: &OpenPlatform, which: &Which) -> Res
     let registry = session.registry();
     let preparation = Preparation::new(session, open, registry.as_ref());
     let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
-    let workstation = defaults::pinned(session, open)?;
-    let (environment, choice) = choose::choice(&workstation, record.as_ref(), &which.versions);
+    let workstation = &open.workstation;
+    let (environment, choice) = choose::choice(workstation, record.as_ref(), &which.versions);
     let chosen = preparation.choose(&choice).await?;
     for warning in &chosen.warnings {
         session.reporter.warn(warning);

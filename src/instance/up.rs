@@ -124,7 +124,7 @@ impl Instance<'_> {
         manner: Manner,
     ) -> Result<Workstation> {
         if record.is_some() || intent.says_what_runs() {
-            return defaults::pinned(self.session, self.open);
+            return Ok(self.open.workstation.clone());
         }
         defaults::settled(self.session, self.open, manner)
     }

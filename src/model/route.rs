@@ -29,6 +29,18 @@ pub struct Probe {
     /// The only status that is right; redirects are not followed. `None`: any below 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// What the beginning of the page has in it, 64 KiB of it at most: another container's has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+}
+
+/// What a request was answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The beginning of the page, where it was wanted; else empty.
+    pub page: String,
 }
 
 impl Route {
@@ -43,12 +55,25 @@ impl Route {
         path.map_or(self.prefix(), RoutePath::as_str)
     }
 
-    /// Whether this status is an answer of the container's.
-    pub fn accepts(&self, status: u16) -> bool {
-        match self.probe.as_ref().and_then(|it| it.status) {
-            Some(right) => status == right,
-            None => status < 500,
+    /// What the page has to have in it.
+    pub fn contains(&self) -> Option<&str> {
+        self.probe.as_ref()?.contains.as_deref()
+    }
+
+    /// What is wrong with an answer, such as `503` or `a page without "Billing"`; `None`: it is the container's.
+    pub fn wrong(&self, answer: Option<&Answer>) -> Option<String> {
+        let Some(Answer { status, page }) = answer else {
+            return Some("nothing".to_owned());
+        };
+        let right = match self.probe.as_ref().and_then(|it| it.status) {
+            Some(right) => *status == right,
+            None => *status < 500,
+        };
+        if !right {
+            return Some(status.to_string());
         }
+        let wanted = self.contains().filter(|wanted| !page.contains(wanted))?;
+        Some(format!("{status} with a page without {wanted:?}"))
     }
 
     /// Whether it is the same place, however it is probed.
@@ -61,6 +86,11 @@ impl Route {
         let probe = self.probe.as_ref()?;
         if probe.status.is_some_and(|it| !(100..600).contains(&it)) {
             return Some("a status is a number from 100 to 599".to_owned());
+        }
+        if probe.contains.as_ref().is_some_and(String::is_empty) {
+            return Some(
+                "every page contains nothing: say a text that only this one's has".to_owned(),
+            );
         }
         let prefix = self.prefix().trim_end_matches('/');
         let rest = self.asked().strip_prefix(prefix);
@@ -93,17 +123,36 @@ mod tests {
         yaml::read(Kind::Definitions, "route", text.as_bytes()).unwrap()
     }
 
+    fn said(route: &Route, status: u16, page: &str) -> Option<String> {
+        let page = page.to_owned();
+        route.wrong(Some(&Answer { status, page }))
+    }
+
     #[test]
     fn a_probe_says_what_is_asked_and_what_is_right() {
         let plain = route("{ path: /billing }");
         assert_eq!(plain.asked(), "/billing");
-        assert!(plain.accepts(404) && plain.accepts(302) && !plain.accepts(503));
+        assert_eq!(said(&plain, 404, ""), None);
+        assert_eq!(said(&plain, 302, ""), None);
+        assert_eq!(said(&plain, 503, "").as_deref(), Some("503"));
+        assert_eq!(plain.wrong(None).as_deref(), Some("nothing"));
         let probed = route("{ path: /billing, probe: { path: /billing/health, status: 200 } }");
         assert_eq!(probed.asked(), "/billing/health");
-        assert!(probed.accepts(200) && !probed.accepts(404) && !probed.accepts(302));
+        assert_eq!(said(&probed, 200, ""), None);
+        assert_eq!(said(&probed, 404, "").as_deref(), Some("404"));
+        assert_eq!(said(&probed, 302, "").as_deref(), Some("302"));
         let moved = route("{ path: /billing, probe: { status: 302 } }");
         assert_eq!(moved.asked(), "/billing");
-        assert!(moved.accepts(302) && moved.is_at(&plain) && moved != plain);
+        assert_eq!(said(&moved, 302, ""), None);
+        assert!(moved.is_at(&plain) && moved != plain);
+        let told = route("{ path: /billing, probe: { contains: Billing } }");
+        assert_eq!(said(&told, 200, "<h1>Billing</h1>"), None);
+        let other = said(&told, 200, "<h1>Customers</h1>");
+        assert_eq!(
+            other.as_deref(),
+            Some("200 with a page without \"Billing\"")
+        );
+        assert_eq!(said(&told, 503, "Billing").as_deref(), Some("503"));
     }
 
     #[test]
@@ -115,6 +164,7 @@ mod tests {
             ("{ path: /billing, probe: { path: /billings } }", false),
             ("{ path: /billing, probe: { path: /other } }", false),
             ("{ path: /billing, probe: { status: 20 } }", false),
+            ("{ path: /billing, probe: { contains: '' } }", false),
         ] {
             assert_eq!(route(text).fault().is_none(), right, "{text}");
         }

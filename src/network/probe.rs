@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::model::route::{Answer, Route};
 use crate::network::tls::{self, ServerCertificate};
 
 /// How long one probe may take.
@@ -37,9 +38,22 @@ pub async fn stays_open(address: IpAddr, port: u16) -> bool {
 
 /// The status that `GET path` answers, or `None` where nothing does in time.
 pub async fn status(address: IpAddr, port: u16, host: &str, path: &str) -> Option<u16> {
-    tokio::time::timeout(LIMIT, ask(address, port, host, path))
-        .await
-        .ok()?
+    let asking = ask(address, port, host, path, false);
+    let answer = tokio::time::timeout(LIMIT, asking).await.ok()?;
+    Some(answer?.status)
+}
+
+/// What a route answers to what is asked of it, or `None` where nothing does in time. Its page is read only where
+/// the route says what it contains.
+pub async fn answer(address: IpAddr, port: u16, host: &str, route: &Route) -> Option<Answer> {
+    let asking = ask(
+        address,
+        port,
+        host,
+        route.asked(),
+        route.contains().is_some(),
+    );
+    tokio::time::timeout(LIMIT, asking).await.ok()?
 }
 
 /// Whether the answer to `GET path` ends the connection, though it is asked to be kept; `None` where
@@ -49,6 +63,9 @@ pub async fn closes(address: IpAddr, port: u16, host: &str, path: &str) -> Optio
         .await
         .ok()?
 }
+
+/// How much of an answer is looked at for what a page contains.
+const PAGE: u64 = 64 << 10;
 
 /// More than the head of any answer.
 const HEAD: usize = 64 << 10;
@@ -87,14 +104,22 @@ pub async fn certificate(address: IpAddr, port: u16, name: &str) -> Option<Serve
     tokio::time::timeout(LIMIT, show).await.ok()?
 }
 
-async fn ask(address: IpAddr, port: u16, host: &str, path: &str) -> Option<u16> {
+async fn ask(address: IpAddr, port: u16, host: &str, path: &str, page: bool) -> Option<Answer> {
     let mut stream = TcpStream::connect((address, port)).await.ok()?;
+    // To HTTP/1.0 no page is sent in chunks.
+    let version = if page { "1.0" } else { "1.1" };
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: devenv\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/{version}\r\nHost: {host}\r\nUser-Agent: devenv\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut line = [0; 12];
     stream.read_exact(&mut line).await.ok()?;
     let text = std::str::from_utf8(&line).ok()?;
-    text.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()
+    let status = text.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
+    let mut rest = Vec::new();
+    if page {
+        stream.take(PAGE).read_to_end(&mut rest).await.ok()?;
+    }
+    let page = String::from_utf8_lossy(&rest).into_owned();
+    Some(Answer { status, page })
 }

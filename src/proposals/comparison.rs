@@ -71,7 +71,7 @@ impl Comparison {
         let now = proposal.snapshot(session, open, &definitions)?;
         let registry = session.registry();
         let preparation = Preparation::new(session, open, registry.as_ref());
-        let environment = &open.platform.workstation.environment;
+        let environment = &open.workstation.environment;
         let found = found(preparation.current(environment).await)?;
         let released = found.as_ref().ok().and_then(|chosen| {
             let containers = &chosen.as_ref()?.verified.reference.containers;

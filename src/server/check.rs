@@ -15,7 +15,7 @@ use super::level::{Level, told};
 use super::machine::{Kernel, Machine as _};
 use super::open::Open;
 use super::ruleset;
-use super::state::{Generation, State};
+use super::state::{Generation, RouteRecord, State};
 use super::verdict::{Facts, Seen};
 use crate::engine::{Docker, Engine as _, FaultKind};
 use crate::error::{Error, Kind, PathContext, Result};
@@ -182,7 +182,7 @@ async fn look_at_disk(
 /// TLS, as routes are.
 async fn certificates(serving: &Generation, now: Timestamp) -> BTreeMap<u16, i64> {
     let ports = serving.ports.iter().filter(|it| it.of == serving.proxy);
-    let hosts = serving.routes.iter().filter_map(|it| it.host.as_deref());
+    let hosts = serving.routes.iter().map(RouteRecord::host);
     let names: BTreeSet<&str> = hosts.chain(["localhost"]).collect();
     let looks = ports.skip(1).map(async |port| {
         let shown = names.iter().take(NAMES).map(|name| {
@@ -242,12 +242,8 @@ async fn routes(server: &Server<'_, Docker, Kernel>, serving: &Generation) -> Ve
         return Vec::new();
     };
     let asking = serving.routes.iter().map(async |route| {
-        let host = route.host.as_deref().unwrap_or("localhost");
-        let answer = server
-            .machine
-            .ask(proxy.address, proxy.container, host, &route.path)
-            .await;
-        route.wrong(answer)
+        let asked = server.machine.ask(proxy.address, proxy.container, route);
+        route.wrong(asked.await.as_ref())
     });
     join_all(asking).await.into_iter().flatten().collect()
 }

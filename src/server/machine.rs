@@ -7,8 +7,10 @@ use ipnet::Ipv4Net;
 
 use super::program::{refused, run};
 use super::ruleset::{self, Change, Ports};
+use super::state::RouteRecord;
 use super::{iptables, proc};
 use crate::error::Result;
+use crate::model::route::Answer;
 use crate::network::probe;
 use crate::system::{Here, System as _};
 
@@ -26,14 +28,13 @@ pub trait Machine: Send + Sync {
     ) -> impl Future<Output = Result<()>> + Send;
     /// Established connections on a port, where a process lives; `None`: it cannot be known.
     fn connections(&self, process: u32, port: u16) -> Option<usize>;
-    /// The status that a route answers at an address; `None`: nothing does.
+    /// What a route answers at an address; `None`: nothing does.
     fn ask(
         &self,
         address: Ipv4Addr,
         port: u16,
-        host: &str,
-        path: &str,
-    ) -> impl Future<Output = Option<u16>> + Send;
+        route: &RouteRecord,
+    ) -> impl Future<Output = Option<Answer>> + Send;
     /// Why a port of this machine cannot be led elsewhere; `None`: it can.
     fn taken(&self, port: u16) -> Option<String>;
     /// Bytes of memory that are available; `None`: it cannot be known.
@@ -90,8 +91,8 @@ impl Machine for Kernel {
         Some(count("tcp")? + count("tcp6").unwrap_or(0))
     }
 
-    async fn ask(&self, address: Ipv4Addr, port: u16, host: &str, path: &str) -> Option<u16> {
-        probe::status(IpAddr::V4(address), port, host, path).await
+    async fn ask(&self, address: Ipv4Addr, port: u16, route: &RouteRecord) -> Option<Answer> {
+        probe::answer(IpAddr::V4(address), port, route.host(), &route.route).await
     }
 
     fn taken(&self, port: u16) -> Option<String> {

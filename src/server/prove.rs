@@ -53,10 +53,10 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         };
         let object = self.object(proxy, place);
         let told = self.tell_drain(&object, true).await;
-        let host = route.host.as_deref().unwrap_or("localhost");
+        let asked = route.route.asked();
         let closes = self
             .machine
-            .closes(port.address, port.container, host, &route.path);
+            .closes(port.address, port.container, route.host(), asked);
         let closes = closes.await.filter(|_| told.is_ok());
         self.tell_drain(&object, false).await.ok();
         if closes == Some(false) {
@@ -74,13 +74,10 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
 
     /// Why a route does not answer, in words.
     async fn answers(&self, route: &RouteRecord, proxy: &Port) -> Option<String> {
-        let host = route.host.as_deref().unwrap_or("localhost");
         let begun = Instant::now();
         loop {
-            let asked = self
-                .machine
-                .ask(proxy.address, proxy.container, host, &route.path);
-            let wrong = route.wrong(asked.await)?;
+            let asked = self.machine.ask(proxy.address, proxy.container, route);
+            let wrong = route.wrong(asked.await.as_ref())?;
             if begun.elapsed() > ROUTE_PATIENCE {
                 return Some(wrong);
             }

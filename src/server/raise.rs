@@ -110,9 +110,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             routes: routes
                 .map(|(name, route, _)| RouteRecord {
                     of: name.clone(),
-                    host: route.host.as_ref().map(ToString::to_string),
-                    path: route.asked().to_owned(),
-                    status: route.probe.as_ref().and_then(|it| it.status),
+                    route: route.clone(),
                 })
                 .collect(),
             inputs: target.inputs.clone(),

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::home::state::ReferenceRecord;
 use crate::model::name::ContainerName;
+use crate::model::route::{Answer, Route};
 use crate::model::server::ServerFile;
+use crate::model::text::HostName;
 
 /// Everything that a server remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,32 +128,31 @@ pub struct Port {
     pub container: u16,
 }
 
-/// A route, as it is asked for.
+/// A route of a container, as the reference has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RouteRecord {
     /// Whose.
     pub of: ContainerName,
-    /// The virtual host; `None` is every host.
-    pub host: Option<String>,
-    /// The path.
-    pub path: String,
-    /// The only status that is right; `None`: any below 500.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    /// Where the proxy shows it, and what is right there.
+    pub route: Route,
 }
 
 impl RouteRecord {
+    /// The `Host` that it is asked by.
+    pub fn host(&self) -> &str {
+        self.route
+            .host
+            .as_ref()
+            .map_or("localhost", HostName::as_str)
+    }
+
     /// Why this answer is wrong, in words; `None`: it is right.
-    pub fn wrong(&self, answer: Option<u16>) -> Option<String> {
-        let said = match (answer, self.status) {
-            (Some(status), Some(right)) if status == right => return None,
-            (Some(status), None) if status < 500 => return None,
-            (Some(status), _) => status.to_string(),
-            (None, _) => "nothing".to_owned(),
-        };
-        let host = self.host.as_deref().unwrap_or_default();
-        Some(format!("{host}{} of {} answers {said}", self.path, self.of))
+    pub fn wrong(&self, answer: Option<&Answer>) -> Option<String> {
+        let said = self.route.wrong(answer)?;
+        let host = self.route.host.as_ref().map_or("", HostName::as_str);
+        let path = self.route.asked();
+        Some(format!("{host}{path} of {} answers {said}", self.of))
     }
 }
 

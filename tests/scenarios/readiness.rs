@@ -101,16 +101,35 @@ async fn a_container_that_never_gets_healthy_shows_its_probes() {
         .says("its last health probes");
 }
 
-/// A route's probe is asked through the proxy: another status than its own is no answer.
+/// A route's probe is asked through the proxy: another status than its own, or another page, is no answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_route_is_asked_as_its_probe_says() {
     let right = "routes: [{ path: /billing, probe: { path: /billing/health, status: 200 } }]\n";
     let wrong = "routes: [{ path: /customers, probe: { path: /customers/new, status: 204 } }]\n";
-    let mut platform =
-        Synthetic::released(&[("billing", &app(right)), ("customers", &app(wrong))]).await;
+    let own = "routes: [{ path: /audit, probe: { contains: trance } }]\n";
+    let anothers = "routes: [{ path: /invoices, probe: { status: 200, contains: Invoices } }]\n";
+    let containers = [
+        ("billing", app(right)),
+        ("customers", app(wrong)),
+        ("audit", app(own)),
+        ("invoices", app(anothers)),
+    ];
+    let containers = containers.each_ref().map(|(name, it)| (*name, it.as_str()));
+    let mut platform = Synthetic::define(&containers);
+    // Every page that it answers is its own name.
+    let front =
+        "kind: proxy\npublish: [80]\nhostname: entrance\ncommand: [/probe, listen, \"80\"]\n";
+    platform.write_container("front", front);
+    platform.push("A proxy that says its name");
+    platform.release_all(&containers).await;
     let workstation = Workstation::initialised(&platform.url());
     let port = format!("80={}", free_port());
-    workstation.run(&["up", "billing", "--port", &port]).ok();
+    let names = ["up", "billing", "audit", "--port", &port];
+    workstation.run(&names).ok();
+    let page = "invoices is up, but its route /invoices answers 200 with a page without \"Invoices\" through front";
+    let up = ["up", "invoices", "--timeout", "5s"];
+    workstation.run(&up).code(7).says(page);
+    workstation.run(&["down", "invoices"]).ok();
     let up = ["up", "customers", "--timeout", "5s"];
     let said = "customers is up, but its route /customers answers 200 through front when asked for /customers/new, not 204";
     workstation.run(&up).code(7).says(said);

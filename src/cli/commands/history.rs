@@ -77,7 +77,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     let open = session.open()?;
     let registry = session.registry();
     let preparation = Preparation::new(session, &open, registry.as_ref());
-    let default = &open.platform.workstation.environment;
+    let default = &open.workstation.environment;
     let environment = arguments.environment.as_ref().unwrap_or(default);
     let look = preparation.ledger(environment).await?;
     for warning in preparation.warnings(&look, environment) {

@@ -51,7 +51,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         let found = preparation.verifier().packages(&wanted).await?;
         (found, version.to_string(), digest)
     } else {
-        let default = &open.platform.workstation.environment;
+        let default = &open.workstation.environment;
         let environment = arguments.environment.as_ref().unwrap_or(default);
         running(ui, &preparation, container, environment).await?
     };

@@ -17,13 +17,14 @@ use crate::engine::docker::{Docker, Patience};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::home::cache::Cache;
+use crate::home::file;
 use crate::home::lock::Lock;
 use crate::home::reporter::Reporter;
 use crate::home::settings::{self};
 use crate::model::container::Kind as ContainerKind;
 use crate::model::mirrors::Mirrors;
 use crate::model::name::{ContainerName, InstanceName, PlatformName};
-use crate::model::platform::Platform;
+use crate::model::platform::{Platform, Workstation};
 use crate::model::trust_file::TrustFile;
 use crate::registry::{Options, Patience as RegistryPatience, Registry};
 
@@ -57,6 +58,9 @@ pub struct OpenPlatform {
     pub containers: Vec<KnownContainer>,
     /// `platform.yaml` at that commit.
     pub platform: Platform,
+    /// What a workstation runs by default: as `platform.yaml` had it when the platform was first used here, since
+    /// git is not signed.
+    pub workstation: Workstation,
 }
 
 impl OpenPlatform {
@@ -210,8 +214,10 @@ impl Session {
                 platform.platform
             )));
         }
+        let pinned = file::load(&self.home.paths.workstation(name))?;
         Ok(OpenPlatform {
             name: name.clone(),
+            workstation: pinned.unwrap_or_else(|| platform.workstation.clone()),
             trust,
             commit: known.commit,
             containers: known.containers,

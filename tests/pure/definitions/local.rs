@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use devenv::definitions::{Change, CommitId, Definitions, GitChoice};
 use devenv::error::Kind;
@@ -317,28 +317,14 @@ async fn the_author_comes_from_git_s_configuration() {
     assert_eq!((found.name.as_str(), found.email.as_str()), ("Bert", "b@x"));
 }
 
+/// That is why it is quick: `git` itself takes some milliseconds to start.
 #[tokio::test]
-async fn opening_and_reading_is_quick() {
-    let (world, definitions, _) = cloned().await;
-    for number in 0..500 {
-        world_tag(definitions.path(), number);
-    }
+async fn opening_and_reading_starts_no_program() {
+    let (mut world, definitions, _) = cloned().await;
+    let empty = world.folder.path().join("home").display().to_string();
+    world.environment.insert("PATH".into(), empty);
     let git = world.devenv_git(Duration::from_secs(1));
-    let best = (0..30).map(|_| {
-        let start = Instant::now();
-        let opened = Definitions::open(definitions.path(), &git).unwrap();
-        let head = opened.head_id().unwrap();
-        assert!(opened.read(head, "platform.yaml").unwrap().is_some());
-        start.elapsed()
-    });
-    let best = best.min().unwrap();
-    assert!(best < Duration::from_millis(3), "{best:?}");
-}
-
-fn world_tag(path: &Path, number: u32) {
-    let repository = Repository::open_bare(path).unwrap();
-    let head = repository.refname_to_id("refs/devenv/base").unwrap();
-    repository
-        .reference(&format!("refs/tags/t/{number}"), head, true, "x")
-        .unwrap();
+    let opened = Definitions::open(definitions.path(), &git).unwrap();
+    let head = opened.head_id().unwrap();
+    assert!(opened.read(head, "platform.yaml").unwrap().is_some());
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use devenv::error::Result;
+use devenv::model::route::Answer;
 use devenv::server::machine::Machine;
 use devenv::server::ruleset::{Change, Ports};
+use devenv::server::state::RouteRecord;
 use tokio::sync::Notify;
 
 use crate::support::fake_engine::Strike;
@@ -58,8 +60,9 @@ impl Machine for FakeMachine {
         Some(0)
     }
 
-    async fn ask(&self, _: Ipv4Addr, _: u16, _: &str, _: &str) -> Option<u16> {
-        (!*self.broken.lock().unwrap()).then_some(200)
+    async fn ask(&self, _: Ipv4Addr, _: u16, _: &RouteRecord) -> Option<Answer> {
+        let page = String::new();
+        (!*self.broken.lock().unwrap()).then_some(Answer { status: 200, page })
     }
 
     fn taken(&self, _: u16) -> Option<String> {

@@ -55,6 +55,26 @@ async fn productions_configuration_never_comes_by_git_alone() {
     honest.run(&UP).ok();
 }
 
+/// Commands that only look take the pinned environment too, and not the one that git names now.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_looked_at_by_default_is_pinned() {
+    let mut platform = released().await;
+    let workstation = Workstation::initialised(&platform.url());
+    pushes(&mut platform, |text| {
+        text.replace("{ environment: production", "{ environment: recette")
+    });
+    workstation.run(&["sync"]).ok();
+    let history = workstation.run(&["--json", "history"]).ok();
+    assert!(history.stdout.contains(r#""environment":"production""#));
+    let verified = workstation.run(&["trust", "verify"]).ok();
+    assert!(
+        verified.stdout.contains("production"),
+        "{}",
+        verified.stdout
+    );
+    assert!(!verified.stdout.contains("recette"), "{}", verified.stdout);
+}
+
 /// Whatever else `platform.yaml` says changes nothing of what runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_else_of_platform_yaml_reaches_what_runs() {

@@ -32,7 +32,7 @@ pub(super) async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Res
     let reports = if let Some(subject) = &arguments.subject {
         vec![examination.of(subject).await?]
     } else {
-        let environment = &open.platform.workstation.environment;
+        let environment = &open.workstation.environment;
         examination.everything(environment).await?
     };
     ui.json(&reports);
