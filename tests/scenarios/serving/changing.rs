@@ -1,6 +1,6 @@
 //! What a change does on the engine, and what stays.
 
-use super::World;
+use crate::support::server::world::World;
 
 /// Unchanged containers are shared, the rest starts beside them; where nothing is new, nothing is said;
 /// the generation before is paused, and later ones take its place.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::World;
+use crate::support::server::world::World;
 use crate::support::shapes::DOCUMENTED;
 
 /// Every command of a server prints the shape that is documented: each run is compared with it.

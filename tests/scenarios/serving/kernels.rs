@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::World;
 use crate::support::server::clients::Clients;
+use crate::support::server::world::World;
 
 /// Without `nft` a chain of iptables leads the ports, which is said, and no request fails, forward and
 /// back; once `nft` is there it takes over, under load as well. Where Docker's rules are of the other

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::World;
 use crate::support::server::clients::{Clients, Counts};
 use crate::support::server::variable;
+use crate::support::server::world::World;
 
 /// How many changes, and how many clients of each kind: few in CI, many for the closing note
 /// (`DEVENV_SERVER_LOAD=10:20`).

@@ -1,6 +1,6 @@
 //! Logs of a server.
 
-use super::World;
+use crate::support::server::world::World;
 use crate::support::workstation::docker;
 
 /// What every generation printed and wrote is shown as one: of those that are paused and of those whose

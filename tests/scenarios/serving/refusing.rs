@@ -4,12 +4,12 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use super::World;
 use crate::red_team::{move_tag, tagged};
 use crate::service;
 use crate::support::real_engine::tar;
 use crate::support::second_engine::{Kind, SecondEngine};
 use crate::support::server::clients::Clients;
+use crate::support::server::world::World;
 use crate::support::server::{TestServer, port, possible};
 use crate::support::synthetic::Synthetic;
 
@@ -199,7 +199,7 @@ async fn a_disk_that_gets_full_while_pulling_leaves_all_as_it_was() {
     platform.release("billing", "1.0").await;
     platform.reference().await;
     platform.promote("production").await;
-    let server = TestServer::on(Some(engine.host()), &platform, port);
+    let server = TestServer::on(Some(engine.host()), None, &platform, port);
     server.change("free_disk: 1GiB", "free_disk: 1MiB");
     server.apply().ok();
     let before = (server.containers(), server.table());

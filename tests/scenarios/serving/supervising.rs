@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::World;
 use crate::support::certificates::Certificates;
 use crate::support::real_engine::tar;
 use crate::support::server::clients::Clients;
+use crate::support::server::world::World;
 use crate::support::server::{port, unpacked};
 use crate::support::workstation::{docker, program};
 

@@ -3,7 +3,10 @@
 
 pub mod apache;
 pub mod clients;
+pub mod node;
+pub mod world;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -23,6 +26,8 @@ pub struct TestServer {
     pub port: u16,
     /// Another engine than the machine's, as `DOCKER_HOST` names it.
     pub engine: Option<String>,
+    /// The network namespace that it is in; `None`: the machine's own.
+    pub space: Option<String>,
     /// What the program finds at paths of the machine instead of what is there.
     pub masks: Vec<(PathBuf, &'static str)>,
 }
@@ -71,20 +76,32 @@ fn own_addresses() -> (u32, u32) {
 impl TestServer {
     /// One that follows `production` of this platform.
     pub fn new(platform: &Synthetic, port: u16) -> Self {
-        Self::on(None, platform, port)
+        Self::on(None, None, platform, port)
     }
 
-    /// The same on this engine.
-    pub fn on(engine: Option<String>, platform: &Synthetic, port: u16) -> Self {
+    /// One that was not set up.
+    pub fn unset(port: u16) -> Self {
         let (a, b) = own_addresses();
-        let server = Self {
+        Self {
             home: tempfile::tempdir().unwrap(),
             name: format!("s{}", unique()),
             addresses: format!("10.{a}.{b}.0/20"),
             port,
-            engine,
+            engine: None,
+            space: None,
             masks: Vec::new(),
-        };
+        }
+    }
+
+    /// The same as [`Self::new`] on this engine, in this network namespace.
+    pub fn on(
+        engine: Option<String>,
+        space: Option<String>,
+        platform: &Synthetic,
+        port: u16,
+    ) -> Self {
+        let mut server = Self::unset(port);
+        (server.engine, server.space) = (engine, space);
         server.init(platform, "production").ok();
         server.change("drain: 30s", "drain: 10s");
         server.change("ready: 5m", "ready: 20s");
@@ -159,12 +176,12 @@ impl TestServer {
     /// The program with a hermetic environment.
     pub fn command(&self) -> Command {
         let mut command = if self.masks.is_empty() {
-            Command::new(program())
+            self.here(program())
         } else {
             let mount =
                 |(from, to): &(PathBuf, &str)| format!("mount --bind {} {to} && ", from.display());
             let mounts: String = self.masks.iter().map(mount).collect();
-            let mut command = Command::new("unshare");
+            let mut command = self.here("unshare");
             command.args(["--mount", "sh", "-c", &format!("{mounts}exec \"$@\""), "sh"]);
             command.arg(program());
             command
@@ -179,6 +196,18 @@ impl TestServer {
         if let Some(engine) = &self.engine {
             command.env("DOCKER_HOST", engine);
         }
+        command
+    }
+
+    /// A program in the network of this server.
+    fn here(&self, program: impl AsRef<OsStr>) -> Command {
+        let Some(space) = &self.space else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/run/netns/{space}"))
+            .arg(program);
         command
     }
 
@@ -272,7 +301,8 @@ impl TestServer {
     /// The kernel's table as `nft` lists it; empty where there is none.
     pub fn table(&self) -> String {
         let name = format!("devenv_{}", self.name);
-        let listed = Command::new("nft")
+        let listed = self
+            .here("nft")
             .args(["list", "table", "ip", &name])
             .output()
             .unwrap();
@@ -300,6 +330,10 @@ impl Drop for TestServer {
             let found = self.docker(&[list, "ls", "--quiet", "--filter", &filter]);
             let remove = [remove, "rm"].into_iter();
             self.docker(&remove.chain(found.split_whitespace()).collect::<Vec<_>>());
+        }
+        if self.space.is_some() {
+            // Its tables go with its network.
+            return;
         }
         let table = format!("devenv_{}", self.name);
         let _ = Command::new("nft")
