@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::name::{ConfigurationName, ContainerName, FileName, VariableName, VolumeName};
+use super::name::{
+    ConfigurationName, ContainerName, EnvironmentName, FileName, VariableName, VolumeName,
+};
 use super::quantity::{ByteSize, Cpus, Span};
 use super::secret_use::SecretUse;
 use super::text::{AbsolutePath, HostName, RoutePath, Word};
@@ -94,6 +96,8 @@ pub struct Definition {
     pub hostname: Option<HostName>,
     /// A one-shot that must exit 0.
     pub once: bool,
+    /// How many copies the servers of each environment run; `None`: as the platform's apps do.
+    pub replicas: Option<BTreeMap<EnvironmentName, u16>>,
 }
 
 /// Settings of one configuration.

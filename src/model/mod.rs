@@ -16,6 +16,7 @@ pub mod image_configuration;
 pub mod insecure_registries;
 pub mod ledger;
 pub mod lfs;
+pub mod members;
 pub mod mirrors;
 pub mod name;
 pub mod nearest;

@@ -79,6 +79,8 @@ pub struct Defaults {
     pub memory: Option<ByteSize>,
     /// Time between the stop signal and a kill.
     pub stop_grace: Option<Span>,
+    /// How many copies of each app the servers of an environment run.
+    pub replicas: BTreeMap<EnvironmentName, u16>,
 }
 
 /// Where proposals go.
@@ -91,6 +93,26 @@ pub struct Forge {
     pub target_branch: Option<String>,
     /// The root that the forge's REST interface is below, on git's own host; else that host.
     pub api: Option<String>,
+}
+
+/// Those of `replicas` that no server runs, or none, with why.
+pub(super) fn unknown_replicas<'a>(
+    replicas: &'a BTreeMap<EnvironmentName, u16>,
+    environments: &[EnvironmentName],
+) -> Vec<(&'a str, String)> {
+    let known: Vec<&str> = environments.iter().map(AsRef::as_ref).collect();
+    let wrong = |(environment, count): (&'a EnvironmentName, &u16)| {
+        let wrong = if !environments.contains(environment) {
+            let known = known.join(", ");
+            format!("`{environment}` is no environment; it is one of: {known}")
+        } else if *count == 0 {
+            "an environment runs at least one copy".to_owned()
+        } else {
+            return None;
+        };
+        Some((environment.as_str(), wrong))
+    };
+    replicas.iter().filter_map(wrong).collect()
 }
 
 impl Platform {
@@ -170,6 +192,15 @@ impl Platform {
                 let message = format!("environment `{environment}` is listed twice");
                 refuse(&[Step::Value("environments"), Step::Item(index)], &message);
             }
+        }
+        let environments = &self.environments;
+        for (environment, wrong) in unknown_replicas(&self.defaults.replicas, environments) {
+            let place = [
+                Step::Value("defaults"),
+                Step::Value("replicas"),
+                Step::Key(environment),
+            ];
+            refuse(&place, &wrong);
         }
         let wanted = &self.workstation.environment;
         if !self.environments.contains(wanted) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::container::{Kind, Route};
 use super::digest::Digest;
 use super::image::Repository;
+use super::members::Member;
 use super::name::{
     BundleName, ContainerName, EnvironmentName, PlatformName, VariableName, Version,
 };
@@ -46,6 +47,9 @@ pub struct Reference {
     pub bundles: BTreeMap<BundleName, Vec<ContainerName>>,
     /// Every container that runs.
     pub containers: BTreeMap<ContainerName, ReferenceContainer>,
+    /// Which of them are copies of one: set by [`Self::spread`], never in a file.
+    #[serde(skip)]
+    pub members: BTreeMap<ContainerName, Member>,
 }
 
 /// One container at one version.
@@ -97,6 +101,9 @@ impl Reference {
             }
             if !is_proxy && (container.digest.is_none() || container.version.is_none()) {
                 return refuse(format!("`{name}` is not pinned by version and digest"));
+            }
+            if let Some(clash) = reference.clash(name) {
+                return refuse(format!("`{name}`: {clash}"));
             }
             let others = container
                 .needs
@@ -223,6 +230,7 @@ pub(crate) mod tests {
             proxy: front.clone(),
             bundles: BTreeMap::new(),
             containers: containers.iter().cloned().chain([(front, proxy)]).collect(),
+            members: BTreeMap::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::container::{ConfigurationSettings, Definition, Health, Kind, Publish, Until};
 use super::image_configuration::ImageDefaults;
-use super::name::{ConfigurationName, ContainerName, VariableName, VolumeName};
+use super::name::{ConfigurationName, ContainerName, EnvironmentName, VariableName, VolumeName};
 use super::platform::Defaults;
 use super::quantity::{ByteSize, Cpus, Span};
 use super::text::{AbsolutePath, HostName, Word};
@@ -80,6 +80,9 @@ pub struct RunSpecification {
     /// Host name inside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<HostName>,
+    /// How many copies the servers of each environment run: one where it is silent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replicas: BTreeMap<EnvironmentName, u16>,
 }
 
 /// A need with its `until` decided.
@@ -136,6 +139,12 @@ impl RunSpecification {
                 .stop_grace
                 .or_else(|| shared.and_then(|shared| shared.stop_grace)),
             hostname: definition.hostname.clone(),
+            replicas: definition.replicas.clone().unwrap_or_else(|| {
+                let shared = shared.filter(|_| !definition.once);
+                shared
+                    .map(|shared| shared.replicas.clone())
+                    .unwrap_or_default()
+            }),
         }
     }
 

@@ -92,6 +92,7 @@ pub(super) fn compile(
         proxy: parts.platform.proxy.clone(),
         bundles: bundles.collect(),
         containers,
+        members: BTreeMap::new(),
     };
     Ok(Compiled {
         reference,

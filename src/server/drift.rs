@@ -48,7 +48,9 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             .collect();
         if let Some(id) = ids.get(network.as_str()) {
             for (_, name, it) in lost {
-                self.engine.connect(id, &it.id, &[name.to_string()]).await?;
+                let place = serving.containers.get(name);
+                let names = place.map_or_else(|| vec![name.to_string()], |it| it.names(name));
+                self.engine.connect(id, &it.id, &names).await?;
                 done.push(format!("{name} was off its network: it is on it again"));
             }
         }

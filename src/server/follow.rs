@@ -1,12 +1,12 @@
 //! From an environment's ledger to a verified reference with everything that running it takes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ring::hmac;
 
 use super::Target;
-use crate::converge::desired::Secrets;
+use crate::converge::desired::{Image, Secrets};
 use crate::converge::select::{Request, select};
 use crate::error::{Error, Result};
 use crate::home::cache::Cache;
@@ -119,14 +119,21 @@ impl Follow<'_> {
             let image = verifier.image_of(&verified, name).await?;
             Ok::<_, Error>((name.clone(), image.image))
         };
-        let images = stream::iter(order.iter().map(named))
+        let verified_images: BTreeMap<ContainerName, Image> = stream::iter(order.iter().map(named))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
+        let environment = &self.file.environment;
+        let spread = reference.spread(|_, run| run.replicas.get(environment).copied().unwrap_or(1));
+        let order = select(&spread, &request)?.order;
+        let images = order.iter().filter_map(|name| {
+            let image = verified_images.get(spread.origin(name))?;
+            Some((name.clone(), image.clone()))
+        });
         let configuration = self.file.configuration()?;
         let names: BTreeSet<_> = order
             .iter()
-            .flat_map(|name| reference.containers[name].run.secret_names().cloned())
+            .flat_map(|name| spread.containers[name].run.secret_names().cloned())
             .collect();
         let values = secrets::values(
             self.session,
@@ -142,10 +149,10 @@ impl Follow<'_> {
                 key: self.owner.key.clone(),
             },
             inputs: self.inputs()?,
+            images: images.collect(),
             order,
-            images,
             configuration,
-            reference: verified.reference,
+            reference: spread,
         })
     }
 

@@ -224,6 +224,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
                     origin,
                     spec: it.spec.clone(),
                     reaches: reaches.collect(),
+                    aliases: target.reference.aliases(&it.name),
                     once: it.once,
                     single: mounts.any(|it| {
                         let named = it.kind == VOLUME && !it.source.is_empty();

@@ -124,6 +124,7 @@ mod tests {
             origin: 1,
             spec: spec.to_owned(),
             reaches: reaches.iter().map(|it| it.parse().unwrap()).collect(),
+            aliases: BTreeSet::new(),
             once: spec.starts_with("once"),
             single: spec.starts_with("db"),
             filled: false,

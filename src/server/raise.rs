@@ -109,7 +109,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             stopped: BTreeSet::new(),
             routes: routes
                 .map(|(name, route, _)| RouteRecord {
-                    of: name.clone(),
+                    of: target.reference.origin(name).clone(),
                     route: route.clone(),
                 })
                 .collect(),
@@ -156,7 +156,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         let shared = plan.shared.iter().map(async |(name, place)| {
             let object = self.object(name, place);
             self.engine
-                .connect(&network, &object, &[name.to_string()])
+                .connect(&network, &object, &place.names(name))
                 .await
         });
         try_join_all(shared).await?;

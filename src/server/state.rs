@@ -100,6 +100,9 @@ pub struct Place {
     pub spec: String,
     /// Whom it needs and uses.
     pub reaches: BTreeSet<ContainerName>,
+    /// Names that it is reached by besides its own.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub aliases: BTreeSet<String>,
     /// Whether it ends by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub once: bool,
@@ -136,6 +139,14 @@ pub struct RouteRecord {
     pub of: ContainerName,
     /// Where the proxy shows it, and what is right there.
     pub route: Route,
+}
+
+impl Place {
+    /// All names that this container is reached by.
+    pub fn names(&self, name: &ContainerName) -> Vec<String> {
+        let own = [name.to_string()].into_iter();
+        own.chain(self.aliases.iter().cloned()).collect()
+    }
 }
 
 impl RouteRecord {
@@ -284,6 +295,7 @@ mod tests {
                 origin: *origin,
                 spec: String::new(),
                 reaches: BTreeSet::new(),
+                aliases: BTreeSet::new(),
                 once: false,
                 single: false,
                 filled: false,

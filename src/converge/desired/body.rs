@@ -34,8 +34,10 @@ pub(super) fn body(
 ) -> CreateBody {
     let network = inputs.identity.network();
     let mut aliases = vec![name.to_string()];
+    aliases.extend(inputs.reference.aliases(name));
     if *name == inputs.reference.proxy {
         aliases.extend(hosts(inputs.reference));
+        aliases.extend(inputs.reference.absent_members());
     }
     let endpoint = EndpointBody {
         aliases,

@@ -75,7 +75,7 @@ fn one(
     let unreachable: Vec<String> = if proxy_runs {
         Vec::new()
     } else {
-        let missing = missing.iter().map(ToString::to_string);
+        let missing = missing.iter().flat_map(|it| names(inputs, it));
         missing.chain(body::hosts(inputs.reference)).collect()
     };
     let run = inputs.overrides.run(name, &entry.run);
@@ -118,6 +118,12 @@ fn one(
     }
 }
 
+/// All names that a container answers to.
+fn names(inputs: &Inputs<'_>, name: &ContainerName) -> Vec<String> {
+    let aliases = inputs.reference.aliases(name).into_iter();
+    [name.to_string()].into_iter().chain(aliases).collect()
+}
+
 /// A container whose health check the user switched off never gets healthy.
 fn as_far_as_it_comes(inputs: &Inputs<'_>, need: &ResolvedNeed) -> ResolvedNeed {
     let mut need = need.clone();
@@ -139,7 +145,7 @@ fn as_far_as_it_comes(inputs: &Inputs<'_>, need: &ResolvedNeed) -> ResolvedNeed 
 /// would be asked for it.
 fn absent_names(inputs: &Inputs<'_>, is_proxy: bool, proxy_runs: bool) -> Option<BTreeSet<String>> {
     let absent = &inputs.selection.absent;
-    let names = || absent.iter().map(ToString::to_string).collect();
+    let names = || absent.iter().flat_map(|it| names(inputs, it)).collect();
     let needed = proxy_runs && !absent.is_empty();
     needed.then(|| if is_proxy { names() } else { BTreeSet::new() })
 }

@@ -1,7 +1,8 @@
 //! The proxy's templates: every `.j2` file, rendered with a reference.
 //!
 //! A template sees the fields of `reference.yaml` and `routes`: a list of
-//! `{container, host (or none), path, port}`, longest path first. It can include only files of its
+//! `{container, host (or none), path, port, members}`, longest path first; `members` are the names of
+//! the container's copies, as many as any environment runs, or its own alone. It can include only files of its
 //! own folder, and it cannot run for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use serde::Serialize;
 use crate::definitions::TreeFile;
 use crate::error::{Error, Kind as ErrorKind, Place, Result};
 use crate::model::container::Kind;
+use crate::model::members;
 use crate::model::reference::Reference;
 use crate::model::text::HostName;
 use crate::model::visible::visible;
@@ -34,6 +36,7 @@ struct RouteContext<'a> {
     host: Option<&'a str>,
     path: &'a str,
     port: u16,
+    members: Vec<String>,
 }
 
 /// Refuses templates beside a definition that is not the proxy's. `folder` is for the message.
@@ -108,6 +111,7 @@ fn context(reference: &Reference) -> Result<Value> {
             host: route.host.as_ref().map(HostName::as_str),
             path: route.prefix(),
             port,
+            members: members::names(name, reference.containers[name].run.most()),
         })
         .collect();
     context["routes"] = serde_json::to_value(routes).map_err(bug)?;

@@ -82,6 +82,7 @@ impl Synthetic {
             proxy: platform.proxy,
             bundles: BTreeMap::new(),
             containers,
+            members: BTreeMap::new(),
         }
     }
 
