@@ -16,6 +16,7 @@ use crate::model::digest::Digest;
 use crate::model::name::{
     ConfigurationName, ContainerName, EnvironmentName, InstanceName, PlatformName,
 };
+use crate::model::reference::Reference;
 use crate::model::secret::Secret;
 
 /// What an instance was asked to be.
@@ -47,6 +48,9 @@ pub struct InstanceRecord {
     /// Containers that run as they were released although there is a proposal: when it began.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub declined: BTreeMap<ContainerName, jiff::Timestamp>,
+    /// Copies of containers, where more than one was asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replicas: BTreeMap<ContainerName, u16>,
     /// The folder that log files are mirrored to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs_to: Option<LogMirror>,
@@ -94,6 +98,11 @@ pub struct PortRecord {
 }
 
 impl InstanceRecord {
+    /// A reference with an entry for each copy of a container that this instance runs.
+    pub fn spread(&self, reference: &Reference) -> Reference {
+        reference.spread(|name, _| self.replicas.get(name).copied().unwrap_or(1))
+    }
+
     /// Reads the record, if the instance has one.
     pub fn load(
         paths: &Paths,

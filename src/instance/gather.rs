@@ -40,9 +40,12 @@ pub(super) async fn images(
     overlay: &Overlay,
     selection: &Selection,
 ) -> Result<BTreeMap<ContainerName, RunImage>> {
-    let image = async |name: &ContainerName| match overlay.locals.get(name) {
-        Some(local) => Ok(RunImage::Local(local.clone())),
-        None => one(preparation, chosen, name).await.map(RunImage::Released),
+    let image = async |name: &ContainerName| {
+        let name = overlay.reference.origin(name);
+        match overlay.locals.get(name) {
+            Some(local) => Ok(RunImage::Local(local.clone())),
+            None => one(preparation, chosen, name).await.map(RunImage::Released),
+        }
     };
     at_once(selection, image).await
 }

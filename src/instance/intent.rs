@@ -45,6 +45,8 @@ pub struct Addition {
     pub ports: BTreeMap<u16, u16>,
     /// Where containers come from, for those for which that is to change.
     pub sources: BTreeMap<ContainerName, RunFrom>,
+    /// How many copies of containers run, for those for which that is to change.
+    pub replicas: BTreeMap<ContainerName, u16>,
     /// Where log files go.
     pub logs_to: LogsTo,
 }
@@ -154,7 +156,7 @@ impl Intent {
     /// What the instance remembers from now on.
     ///
     /// # Errors
-    /// A container that goes back to its release, but was never released.
+    /// A container that goes back to its release, but was never released; more copies than the proxy knows.
     pub(super) fn applied(
         &self,
         workstation: &Workstation,
@@ -177,6 +179,7 @@ impl Intent {
             configuration: workstation.configuration.clone(),
             local: BTreeSet::new(),
             declined: BTreeMap::new(),
+            replicas: BTreeMap::new(),
             logs_to: None,
             unproven: BTreeSet::new(),
             ports: BTreeMap::new(),
@@ -245,6 +248,12 @@ impl Addition {
         next.asked.extend(self.names.iter().cloned());
         next.without.extend(self.without.iter().cloned());
         next.without.retain(|name| !self.names.contains(name));
+        for (name, count) in &self.replicas {
+            refuse_unknown_copies(&chosen.verified.reference, name, *count)?;
+            next.asked.extend((*count > 1).then(|| name.to_string()));
+            next.replicas.insert(name.clone(), *count);
+        }
+        next.replicas.retain(|_, count| *count > 1);
         for list in [&mut next.asked, &mut next.without] {
             list.sort();
             list.dedup();
@@ -263,6 +272,25 @@ impl Addition {
         }
         Ok(())
     }
+}
+
+/// The proxy knows as many copies as any environment runs.
+fn refuse_unknown_copies(reference: &Reference, name: &ContainerName, count: u16) -> Result<()> {
+    let number = reference.number;
+    let Some(entry) = reference.containers.get(name) else {
+        let text = format!("reference {number} has no container called `{name}`");
+        return Err(Error::usage(text));
+    };
+    let most = entry.run.most();
+    if (1..=most).contains(&count) {
+        return Ok(());
+    }
+    let text = format!(
+        "{name} cannot run {count} times: the proxy of reference {number} knows {most} of it"
+    );
+    let hint =
+        format!("`replicas` in containers/{name}/container.yaml says how many an environment runs");
+    Err(Error::usage(text).hint(hint))
 }
 
 /// A container that exists in a proposal alone has no release to go back to.

@@ -22,7 +22,7 @@ pub fn identity(session: &Session, open: &OpenPlatform) -> Result<Identity> {
     })
 }
 
-/// The reference that an instance runs, verified again, if it is still in the cache.
+/// The reference that an instance runs, verified again, if it is still in the cache; an entry for each copy.
 pub async fn cached_reference(
     session: &Session,
     open: &OpenPlatform,
@@ -34,7 +34,7 @@ pub async fn cached_reference(
         .choose(&choice)
         .await
         .ok()
-        .map(|chosen| chosen.verified.reference)
+        .map(|chosen| record.spread(&chosen.verified.reference))
 }
 
 /// What an instance is, remembers and runs.

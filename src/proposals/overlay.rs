@@ -116,6 +116,7 @@ impl Overlay {
                 .reroute(session, open, engine, &proposal, building)
                 .await?;
         }
+        overlay.reference = record.spread(&overlay.reference);
         Ok(overlay)
     }
 

@@ -49,6 +49,7 @@ mod real;
 mod red_team;
 mod registries;
 mod releasing;
+mod replicas;
 mod requesting;
 mod running;
 mod secret_files;

@@ -1,6 +1,7 @@
 /* The one program of the test image: plays a container as its arguments say. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -109,15 +110,30 @@ static ssize_t message(int from, char *into, size_t size) {
   }
 }
 
-/* An application: answers each request, with its body or without, by one word; after so many milliseconds. */
+static volatile sig_atomic_t leaving;
+
+static void leave(int signal) {
+  leaving = signal;
+}
+
+/* An application: answers each request, with its body or without, by one word; after so many milliseconds. Told to
+   stop, it answers whoever is there, and goes. */
 static int serve_on(int port, const char *word, int delay) {
   int server = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   signal(SIGCHLD, SIG_IGN);
+  signal(SIGTERM, leave);
+  siginterrupt(SIGTERM, 1);
   if (bind(server, (struct sockaddr *)&address, sizeof address) || listen(server, 256)) return 1;
   for (;;) {
+    if (leaving) fcntl(server, F_SETFL, O_NONBLOCK);
     int client = accept(server, 0, 0);
+    if (client < 0 && leaving) {
+      close(server);
+      while (wait(0) > 0) {}
+      return 143;
+    }
     if (client < 0) continue;
     if (fork()) {
       close(client);
@@ -204,6 +220,8 @@ int main(int count, char **words) {
   if (!strcmp(verb, "serve")) return serve_on(atoi(word), count > 3 ? words[3] : "", count > 4 ? atoi(words[4]) : 0);
   if (!strcmp(verb, "load") && count > 5) return load(word, atoi(words[3]), words[4], atoi(words[5]));
   if (!strcmp(verb, "proxy")) return proxy_on(atoi(word));
+  /* Where name service has no answer, these lines of a hosts file have one; then the rest of the words runs. */
+  if (!strcmp(verb, "hosts") && count > 3) return write_to("/etc/hosts", "a", word) || execv(words[3], words + 3);
   if (!strcmp(verb, "check")) return access(word, F_OK) ? 1 : 0;
   if (!strcmp(verb, "show")) return show(word);
   if (!strcmp(verb, "remove")) return unlink(word) ? 1 : 0;

@@ -7,4 +7,5 @@ mod kernels;
 mod load;
 mod logging;
 mod refusing;
+mod replicas;
 mod supervising;

@@ -8,12 +8,15 @@ use super::super::real_engine::tar;
 use super::super::second_engine::installed;
 
 /// Modules of Debian's Apache that the proxy of the tests loads.
-const MODULES: [&str; 8] = [
+const MODULES: [&str; 11] = [
     "mpm_event",
     "authz_core",
     "headers",
     "proxy",
     "proxy_http",
+    "slotmem_shm",
+    "proxy_balancer",
+    "lbmethod_byrequests",
     "setenvif",
     "alias",
     "ssl",
@@ -35,6 +38,7 @@ pub fn apache_layers(routes: &str) -> Vec<Vec<u8>> {
         ("etc/apache.conf", 0o644, configuration.as_bytes()),
         ("etc/passwd", 0o644, b"nobody:x:65534:65534::/:/none\n"),
         ("etc/group", 0o644, b"nogroup:x:65534:\n"),
+        ("etc/nsswitch.conf", 0o644, b"hosts: dns files\n"),
         ("run/.keep", 0o644, b""),
     ]);
     vec![programs(), configuration]

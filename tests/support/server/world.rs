@@ -15,12 +15,29 @@ pub const DRAINS: &str = "SetEnvIfExpr \"-f '/run/drain'\" nokeepalive\n";
 const TLS: &str = "Listen 81\n<VirtualHost *:81>\nSSLEngine on\nSSLCertificateFile /etc/tls.pem\n\
                    SSLCertificateKeyFile /etc/tls.key\n</VirtualHost>\n";
 
+/// The way to billing where one of it is all that ever runs.
+const ALONE: &str =
+    "ProxyPass /billing http://billing:8080/billing disablereuse=on retry=0 connectiontimeout=2\n";
+
+/// The way to billing where it can run twice: as that of the demo's proxy.
+const BALANCED: &str = "<Proxy balancer://billing>\n\
+    BalancerMember http://billing-1:8080 route=1 disablereuse=on retry=0 connectiontimeout=2\n\
+    BalancerMember http://billing-2:8080 route=2 disablereuse=on retry=0 connectiontimeout=2\n\
+    ProxySet stickysession=ROUTEID\n</Proxy>\n\
+    ProxyPass /billing balancer://billing/billing\n\
+    Header add Set-Cookie \"ROUTEID=.%{BALANCER_WORKER_ROUTE}e; Path=/\" env=BALANCER_ROUTE_CHANGED\n";
+
+/// Where a container that is gone has no name, its name is the proxy's own, which refuses at once.
+const HOSTS: &str = "127.0.0.1 billing billing-1 billing-2\\n";
+
 /// A platform behind Debian's own Apache: the app `billing`, which says its version and needs the
 /// database `ledger-db`, whose data cannot be twice.
 pub struct World {
     pub platform: Synthetic,
     pub server: TestServer,
     drain: &'static str,
+    /// What billing's definition says of its copies.
+    replicas: &'static str,
     /// What the proxy publishes besides its port: its own 81.
     pub more: Option<u16>,
     /// A layer with the proxy's certificate, which it then shows at 81.
@@ -39,20 +56,29 @@ impl World {
         if !possible() {
             return None;
         }
-        Some(Self::made(drain, None).await)
+        Some(Self::made(drain, "", None).await)
+    }
+
+    /// The same, where billing is behind a balancer of two.
+    pub async fn copied(replicas: &'static str) -> Option<Self> {
+        if !possible() {
+            return None;
+        }
+        Some(Self::made(DRAINS, replicas, None).await)
     }
 
     /// The same on a machine of its own.
     pub async fn on(node: &Node) -> Self {
-        Self::made(DRAINS, Some(node)).await
+        Self::made(DRAINS, "", Some(node)).await
     }
 
-    async fn made(drain: &'static str, node: Option<&Node>) -> Self {
+    async fn made(drain: &'static str, replicas: &'static str, node: Option<&Node>) -> Self {
         let platform = Synthetic::define(&[("billing", ""), ("ledger-db", "")]);
         let mut world = Self {
             server: TestServer::unset(port()),
             platform,
             drain,
+            replicas,
             more: None,
             certificate: None,
             version: 0,
@@ -91,7 +117,8 @@ impl World {
         let version = self.version;
         let billing = format!(
             "port: 8080\ncommand: [/probe, serve, \"8080\", v{version}, \"{delay}\"]\nroutes: [{{ path: /billing }}]\n\
-             needs: [ledger-db]\nvolumes: {{ logs: /var/log/tomcat }}\n{HEALTHY}"
+             needs: [ledger-db]\nvolumes: {{ logs: /var/log/tomcat }}\n{HEALTHY}{}",
+            self.replicas
         );
         self.platform.write_container("billing", &billing);
         self.platform
@@ -106,17 +133,19 @@ impl World {
             format!(", {{ host: {port}, container: 81 }}")
         });
         let front = format!(
-            "kind: proxy\npublish: [{{ host: {}, container: 80 }}{more}]\ncommand: [/usr/sbin/apache2, -DFOREGROUND, -f, /etc/apache.conf]\n\
+            "kind: proxy\npublish: [{{ host: {}, container: 80 }}{more}]\ncommand: [/probe, hosts, \"{HOSTS}\", /usr/sbin/apache2, -DFOREGROUND, -f, /etc/apache.conf]\n\
              environment: {{ LC_ALL: C }}\n{HEALTHY}",
             self.server.port
         );
         self.platform.write_container("front", &front);
         let (drain, version) = (self.drain, self.version);
         let tls = self.certificate.as_ref().map_or("", |_| TLS);
-        let routes = format!(
-            "{tls}{drain}Header always set X-Want v{version}\n\
-             ProxyPass /billing http://billing:8080/billing disablereuse=on retry=0 connectiontimeout=2\n"
-        );
+        let way = if self.replicas.is_empty() {
+            ALONE
+        } else {
+            BALANCED
+        };
+        let routes = format!("{tls}{drain}Header always set X-Want v{version}\n{way}");
         self.platform.proxy_layers = apache_layers(&routes);
         self.platform.proxy_layers.extend(self.certificate.clone());
         self.platform.push("The next version");

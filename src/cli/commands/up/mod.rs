@@ -18,7 +18,7 @@ use crate::cli::ui::Ui;
 use crate::error::{Exit, Result};
 use crate::home::session::Session;
 use crate::instance::intent::{Addition, Intent, LogsTo, Manner, Until};
-use crate::model::name::{ConfigurationName, EnvironmentName};
+use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName};
 use crate::model::quantity::Span;
 use crate::verify::choose::Versions;
 
@@ -56,6 +56,9 @@ pub struct Arguments {
     /// Publish a port under another number on this machine (repeatable)
     #[arg(long, value_name = "PORT=HOSTPORT", value_parser = port)]
     port: Vec<(u16, u16)>,
+    /// Run so many copies of a container behind the proxy, as servers do (repeatable; 1 ends it)
+    #[arg(long, value_name = "NAME=COUNT", value_parser = copies)]
+    replicas: Vec<(ContainerName, u16)>,
     /// Run the named containers from their proposals (`devenv edit`), until `--release`
     #[arg(long, requires = "names", conflicts_with = "release")]
     local: bool,
@@ -97,6 +100,13 @@ fn port(text: &str) -> Result<(u16, u16), String> {
     Ok((number(wanted)?, number(host)?))
 }
 
+fn copies(text: &str) -> Result<(ContainerName, u16), String> {
+    let wrong = || format!("`{text}` is not NAME=COUNT, such as billing=2");
+    let (name, count) = text.split_once('=').ok_or_else(wrong)?;
+    let count = count.parse().map_err(|_| wrong())?;
+    Ok((ContainerName::new(name)?, count))
+}
+
 impl Arguments {
     fn manner(&self) -> Manner {
         Manner {
@@ -126,6 +136,7 @@ impl Arguments {
             configuration: self.configuration,
             ports: self.port.into_iter().collect(),
             sources: BTreeMap::new(),
+            replicas: self.replicas.into_iter().collect(),
             logs_to: match self.logs_to {
                 Some(folder) => LogsTo::Folder(folder),
                 None if self.no_logs_to => LogsTo::Volumes,

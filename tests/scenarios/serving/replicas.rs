@@ -1,0 +1,72 @@
+//! Copies of an application behind one proxy.
+
+use std::time::Duration;
+
+use crate::support::server::clients::Clients;
+use crate::support::server::world::World;
+use crate::support::workstation::docker;
+
+/// Two copies run, each with a name and a log volume of its own; one that is stopped, or begins again,
+/// costs no request; a new version of both takes over as any other does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_goes_away_costs_no_request() {
+    let copies = "replicas: { recette: 1, production: 2 }\n";
+    let Some(mut world) = World::copied(copies).await else {
+        return;
+    };
+    world.server.apply().ok().says("reference 1 serves");
+    let expected = [
+        "1 billing-1 running",
+        "1 billing-2 running",
+        "1 front running",
+        "1 ledger-db running",
+    ];
+    assert_eq!(world.server.containers(), expected);
+    let status = world.server.status().to_string();
+    assert!(
+        status.contains("billing-1") && status.contains("billing-2"),
+        "{status}"
+    );
+    let net = Clients::new();
+    let load = net.load(world.server.port, 3);
+    let object = |name: &str| world.server.object(1, name);
+    for name in ["billing-1", "billing-2"] {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        docker(&["stop", &object(name)]);
+        assert_eq!(
+            net.get(world.server.port, "/billing"),
+            "v1",
+            "without {name}"
+        );
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        docker(&["start", &object(name)]);
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    world.release(0).await;
+    world.server.apply().ok();
+    let counts = load.stop();
+    assert!(counts.requests > 500, "{counts:?}");
+    // What a copy has accepted and not read when it goes cannot be asked again by the proxy.
+    assert!(counts.failed <= 1 && counts.mixed == 0, "{counts:?}");
+}
+
+/// Where an environment runs one of two, the other name refuses at once: no request waits or fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_runs_elsewhere_only_costs_nothing() {
+    let copies = "replicas: { recette: 2, production: 1 }\n";
+    let Some(world) = World::copied(copies).await else {
+        return;
+    };
+    world.server.apply().ok();
+    let expected = [
+        "1 billing running",
+        "1 front running",
+        "1 ledger-db running",
+    ];
+    assert_eq!(world.server.containers(), expected);
+    let net = Clients::new();
+    let load = net.load(world.server.port, 3);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let counts = load.stop();
+    assert!(counts.requests > 200 && counts.failed == 0, "{counts:?}");
+}
