@@ -165,15 +165,15 @@ static int connected(const struct sockaddr_in *to) {
   return -1;
 }
 
-/* One client: GET and POST in turn, over one connection as long as it is kept, or each over a new one. Every answer that is
+/* One client: GET, and POST in turn, over one connection as long as it is kept, or each over a new one. Every answer that is
    not 200, and every connection that ends without one, has failed. X-Want says what the proxy's own applications answer. */
-static void client(const struct sockaddr_in *to, const char *until, int keeps, struct counts *counts) {
+static void client(const struct sockaddr_in *to, const char *until, int keeps, int posts, struct counts *counts) {
   int server = -1;
   for (unsigned turn = 0; access(until, F_OK); turn++) {
     const char *ask = keeps ? "keep-alive" : "close", *why = 0;
     char request[300], answer[8192], want[64] = "";
     int length = snprintf(request, sizeof request,
-        turn % 2 ? "POST /billing HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\nContent-Length: 4\r\n\r\nsold"
+        posts && turn % 2 ? "POST /billing HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\nContent-Length: 4\r\n\r\nsold"
                  : "GET /billing HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n", ask);
     if (server < 0 && (server = connected(to)) < 0) why = "no connection";
     else if (write(server, request, length) != length) why = "not written";
@@ -197,7 +197,7 @@ static void client(const struct sockaddr_in *to, const char *until, int keeps, s
 }
 
 /* Load on an address until a file is there: so many clients that keep their connection, and as many that do not. */
-static int load(const char *address, int port, const char *until, int clients) {
+static int load(const char *address, int port, const char *until, int clients, int posts) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
   inet_pton(AF_INET, address, &to.sin_addr);
   struct counts *counts = mmap(0, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -218,7 +218,7 @@ int main(int count, char **words) {
   if (!strcmp(verb, "listen") && count > 3 && *words[3] == '/' && write_to(words[3], "w", "began\n")) return 1;
   if (!strcmp(verb, "listen")) return listen_on(atoi(word), count > 3 && *words[3] != '/' ? words[3] : "200");
   if (!strcmp(verb, "serve")) return serve_on(atoi(word), count > 3 ? words[3] : "", count > 4 ? atoi(words[4]) : 0);
-  if (!strcmp(verb, "load") && count > 5) return load(word, atoi(words[3]), words[4], atoi(words[5]));
+  if (!strcmp(verb, "load") && count > 5) return load(word, atoi(words[3]), words[4], atoi(words[5]), count < 7);
   if (!strcmp(verb, "proxy")) return proxy_on(atoi(word));
   /* Where name service has no answer, these lines of a hosts file have one; then the rest of the words runs. */
   if (!strcmp(verb, "hosts") && count > 3) return write_to("/etc/hosts", "a", word) || execv(words[3], words + 3);

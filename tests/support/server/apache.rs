@@ -8,7 +8,7 @@ use super::super::real_engine::tar;
 use super::super::second_engine::installed;
 
 /// Modules of Debian's Apache that the proxy of the tests loads.
-const MODULES: [&str; 11] = [
+const MODULES: [&str; 12] = [
     "mpm_event",
     "authz_core",
     "headers",
@@ -16,6 +16,7 @@ const MODULES: [&str; 11] = [
     "proxy_http",
     "slotmem_shm",
     "proxy_balancer",
+    "proxy_hcheck",
     "lbmethod_byrequests",
     "setenvif",
     "alias",
