@@ -18,6 +18,8 @@ mod sections;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(target_os = "linux")]
+mod usual;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +41,8 @@ pub enum Section {
     Tls,
     /// A server of 30 containers: nothing to do, `check`, `rollback` with its registry stopped
     Server,
+    /// A server's change under load, beside `docker compose up -d`
+    Usual,
     /// Start-up time, memory, size
     Program,
 }
@@ -133,6 +137,10 @@ fn bench(arguments: &Arguments) -> bool {
         #[cfg(target_os = "linux")]
         if wants(Section::Server) {
             server::server(arguments.rounds, &mut report).await;
+        }
+        #[cfg(target_os = "linux")]
+        if wants(Section::Usual) {
+            usual::usual(arguments.rounds, &compose::find(), &mut report).await;
         }
         if wants(Section::Chain) {
             arena.chain(arguments.rounds.min(5), &mut report).await;

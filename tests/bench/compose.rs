@@ -86,6 +86,11 @@ impl Compose {
         for container in &desired.containers {
             let _ = writeln!(text, "  {}-logs: {{}}", container.name);
         }
+        self.write(&text);
+    }
+
+    /// The file.
+    pub fn write(&self, text: &str) {
         fs::write(self.folder.path().join("compose.yaml"), text).unwrap();
     }
 

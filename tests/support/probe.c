@@ -196,14 +196,18 @@ static void client(const struct sockaddr_in *to, const char *until, int keeps, i
   _exit(0);
 }
 
-/* Load on an address until a file is there: so many clients that keep their connection, and as many that do not. */
-static int load(const char *address, int port, const char *until, int clients, int posts) {
+/* Load on an address until a file is there: so many clients that keep their connection, and as many that do not. How far
+   they are can be read meanwhile in another file. */
+static int load(const char *address, int port, const char *until, const char *meanwhile, int clients, int posts) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
   inet_pton(AF_INET, address, &to.sin_addr);
-  struct counts *counts = mmap(0, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int file = open(meanwhile, O_RDWR | O_CREAT, 0644);
+  if (file < 0 || ftruncate(file, sizeof(struct counts))) return 1;
+  struct counts *counts = mmap(0, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (counts == MAP_FAILED) return 1;
   signal(SIGPIPE, SIG_IGN);
   for (int i = 0; i < 2 * clients; i++)
-    if (!fork()) client(&to, until, i % 2, counts);
+    if (!fork()) client(&to, until, i % 2, posts, counts);
   while (wait(0) > 0) {}
   for (char *c = counts->first; *c; c++)
     if (*c < ' ') *c = ' ';
@@ -218,7 +222,7 @@ int main(int count, char **words) {
   if (!strcmp(verb, "listen") && count > 3 && *words[3] == '/' && write_to(words[3], "w", "began\n")) return 1;
   if (!strcmp(verb, "listen")) return listen_on(atoi(word), count > 3 && *words[3] != '/' ? words[3] : "200");
   if (!strcmp(verb, "serve")) return serve_on(atoi(word), count > 3 ? words[3] : "", count > 4 ? atoi(words[4]) : 0);
-  if (!strcmp(verb, "load") && count > 5) return load(word, atoi(words[3]), words[4], atoi(words[5]), count < 7);
+  if (!strcmp(verb, "load") && count > 6) return load(word, atoi(words[3]), words[4], words[5], atoi(words[6]), count < 8);
   if (!strcmp(verb, "proxy")) return proxy_on(atoi(word));
   /* Where name service has no answer, these lines of a hosts file have one; then the rest of the words runs. */
   if (!strcmp(verb, "hosts") && count > 3) return write_to("/etc/hosts", "a", word) || execv(words[3], words + 3);

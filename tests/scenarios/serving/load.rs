@@ -2,16 +2,41 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::server::clients::{Clients, Counts};
+use crate::support::server::clients::Clients;
 use crate::support::server::variable;
 use crate::support::server::world::World;
 
-/// How many changes, and how many clients of each kind: few in CI, many for the closing note
-/// (`DEVENV_SERVER_LOAD=10:20`).
-fn size() -> (u32, u32) {
-    let wanted = variable("DEVENV_SERVER_LOAD").unwrap_or_else(|| "3:10".to_owned());
-    let (changes, clients) = wanted.split_once(':').unwrap();
-    (changes.parse().unwrap(), clients.parse().unwrap())
+/// How much load there is: little in CI, `DEVENV_LOAD_REQUESTS=100000` by hand, which takes minutes.
+struct Size {
+    /// How many requests at least.
+    requests: u64,
+    /// Over how many changes.
+    changes: u32,
+    /// Clients that keep their connection, and as many that do not.
+    clients: u32,
+    /// How many milliseconds a slow application takes.
+    slow: u32,
+}
+
+impl Size {
+    fn wanted() -> Self {
+        let (changes, clients, slow) = (10, 20, 5000);
+        let wanted = variable("DEVENV_LOAD_REQUESTS");
+        wanted.map_or(
+            Self {
+                requests: 3000,
+                changes: 4,
+                clients: 10,
+                slow: 1000,
+            },
+            |requests| Self {
+                requests: requests.parse().unwrap(),
+                changes,
+                clients,
+                slow,
+            },
+        )
+    }
 }
 
 /// Forward and back under load over kept and new connections, GET and POST: no request fails, and none is
@@ -21,15 +46,21 @@ async fn no_request_fails_while_references_change() {
     let Some(mut world) = World::new().await else {
         return;
     };
-    let (changes, clients) = size();
+    let Size {
+        requests,
+        changes,
+        clients,
+        ..
+    } = Size::wanted();
     world.server.apply().ok();
     let net = Clients::new();
     assert_eq!(net.get(world.server.port, "/billing"), "v1");
     let load = net.load(world.server.port, clients);
-    tokio::time::sleep(Duration::from_millis(500)).await;
     for change in 0..changes {
-        let begun = Instant::now();
-        match change % 3 {
+        load.reach(requests * u64::from(change) / u64::from(changes))
+            .await;
+        let (before, begun) = (world.server.reference(), Instant::now());
+        match change % 4 {
             // Proxy and application.
             0 => {
                 world.release(0).await;
@@ -40,25 +71,50 @@ async fn no_request_fails_while_references_change() {
                 world.reference().await;
                 world.server.apply().ok();
             }
-            _ => {
+            2 => {
                 world.server.run(&["server", "rollback", "--yes"]).ok();
             }
+            // To what is kept.
+            _ => {
+                world.server.run(&["server", "apply", "--again"]).ok();
+            }
         }
-        eprintln!("change {change}: {:?}", begun.elapsed());
+        let after = world.server.reference();
+        eprintln!("from {before} to {after}: {:?}", begun.elapsed());
+        assert_ne!(before, after);
+        // Nothing to do.
+        world.server.apply().ok();
+    }
+    load.reach(requests).await;
+    let counts = load.stop();
+    assert_eq!((counts.failed, counts.mixed), (0, 0), "{counts:?}");
+}
+
+/// Four more while the application takes seconds to answer: what the old proxy got is answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_fails_while_answers_take_long() {
+    let Some(mut world) = World::new().await else {
+        return;
+    };
+    let Size { clients, slow, .. } = Size::wanted();
+    world.server.apply().ok();
+    world.release(slow).await;
+    world.server.apply().ok();
+    let net = Clients::new();
+    let load = net.load(world.server.port, clients);
+    for change in 0..4 {
+        let asked = load.requests();
+        load.reach(asked + u64::from(clients)).await;
+        if change % 2 == 0 {
+            world.release(slow).await;
+            world.server.apply().ok();
+        } else {
+            world.server.run(&["server", "rollback", "--yes"]).ok();
+        }
     }
     let counts = load.stop();
-    assert!(counts.requests > 1000, "{counts:?}");
-    assert_eq!(
-        Counts {
-            requests: 0,
-            ..counts
-        },
-        Counts {
-            requests: 0,
-            failed: 0,
-            mixed: 0
-        }
-    );
+    assert_eq!((counts.failed, counts.mixed), (0, 0), "{counts:?}");
+    assert!(counts.requests > u64::from(8 * clients), "{counts:?}");
 }
 
 /// The same without the line that a proxy is drained by: kept connections are cut at the deadline, which

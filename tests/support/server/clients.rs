@@ -3,9 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::super::real_engine::{probe_program, unique};
 use super::own_addresses;
+
+/// How long so many requests may take.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Clients of a server, in a network namespace of their own.
 pub struct Clients {
@@ -19,6 +23,7 @@ pub struct Clients {
 pub struct Load {
     process: Child,
     stop: PathBuf,
+    meanwhile: PathBuf,
 }
 
 /// What load came to.
@@ -63,20 +68,35 @@ impl Clients {
         }
     }
 
-    /// So many clients that keep their connection, and as many that do not.
+    /// So many clients that keep their connection, and as many that do not, with GET and POST in turn.
     pub fn load(&self, port: u16, clients: u32) -> Load {
+        self.loaded(port, clients, &[])
+    }
+
+    /// The same with requests without content alone.
+    pub fn load_of_gets(&self, port: u16, clients: u32) -> Load {
+        self.loaded(port, clients, &["get"])
+    }
+
+    fn loaded(&self, port: u16, clients: u32, words: &[&str]) -> Load {
         let stop = self.folder.path().join(unique());
+        let meanwhile = stop.with_extension("counts");
         let process = Command::new("nsenter")
             .arg(format!("--net=/run/netns/{}", self.name))
-            .args(["timeout", "600"])
+            .args(["timeout", "900"])
             .arg(self.folder.path().join("probe"))
             .args(["load", &self.address, &port.to_string()])
-            .arg(&stop)
+            .args([&stop, &meanwhile])
             .arg(clients.to_string())
+            .args(words)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        Load { process, stop }
+        Load {
+            process,
+            stop,
+            meanwhile,
+        }
     }
 
     /// The body that one request gets, and how long it took.
@@ -92,6 +112,22 @@ impl Clients {
 }
 
 impl Load {
+    /// How many requests there were so far.
+    pub fn requests(&self) -> u64 {
+        let bytes = fs::read(&self.meanwhile).unwrap_or_default();
+        let first = bytes.first_chunk().copied().unwrap_or_default();
+        u64::from(u32::from_ne_bytes(first))
+    }
+
+    /// Waits until there were so many.
+    pub async fn reach(&self, requests: u64) {
+        let begun = Instant::now();
+        while self.requests() < requests {
+            assert!(begun.elapsed() < PATIENCE, "{}", self.requests());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Ends it and gives what it came to.
     pub fn stop(self) -> Counts {
         fs::write(&self.stop, "").unwrap();
