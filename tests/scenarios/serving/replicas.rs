@@ -28,27 +28,37 @@ async fn a_copy_that_goes_away_costs_no_request() {
         "{status}"
     );
     let net = Clients::new();
-    // What a proxy has sent cannot be asked again: without content it sends nothing before it is connected.
-    let load = net.load_of_gets(world.server.port, 3);
     let object = |name: &str| world.server.object(1, name);
+    let pause = || tokio::time::sleep(Duration::from_millis(1500));
     for name in ["billing-1", "billing-2"] {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        // What a proxy has sent cannot be asked again: without content it sends nothing before it is connected.
+        let load = net.load_of_gets(world.server.port, 3);
+        pause().await;
         docker(&["stop", &object(name)]);
         assert_eq!(
             net.get(world.server.port, "/billing"),
             "v1",
             "without {name}"
         );
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        pause().await;
         docker(&["start", &object(name)]);
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        pause().await;
+        let counts = load.stop();
+        // One that a copy has accepted and not read when it goes.
+        assert!(
+            counts.requests > 500 && counts.failed <= 1,
+            "{name}: {counts:?}"
+        );
     }
+    let load = net.load(world.server.port, 3);
+    pause().await;
     world.release(0).await;
     world.server.apply().ok();
     let counts = load.stop();
-    assert!(counts.requests > 500, "{counts:?}");
-    // What a copy has accepted and not read when it goes cannot be asked again by the proxy.
-    assert!(counts.failed <= 1 && counts.mixed == 0, "{counts:?}");
+    assert!(
+        counts.requests > 200 && counts.failed == 0 && counts.mixed == 0,
+        "{counts:?}"
+    );
 }
 
 /// Where an environment runs one of two, the other name refuses at once: no request waits or fails.

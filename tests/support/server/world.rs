@@ -21,8 +21,8 @@ const ALONE: &str =
 
 /// The way to billing where it can run twice: as that of the demo's proxy.
 const BALANCED: &str = "<Proxy balancer://billing>\n\
-    BalancerMember http://billing-1:8080 route=1 disablereuse=on retry=0 connectiontimeout=2 hcmethod=TCP hcinterval=1 hcfails=1 hcpasses=1 status=+C\n\
-    BalancerMember http://billing-2:8080 route=2 disablereuse=on retry=0 connectiontimeout=2 hcmethod=TCP hcinterval=1 hcfails=1 hcpasses=1 status=+C\n\
+    BalancerMember http://billing-1:8080 route=1 disablereuse=on retry=1 connectiontimeout=2 hcmethod=TCP hcinterval=1 hcfails=1 hcpasses=1 status=+C\n\
+    BalancerMember http://billing-2:8080 route=2 disablereuse=on retry=1 connectiontimeout=2 hcmethod=TCP hcinterval=1 hcfails=1 hcpasses=1 status=+C\n\
     ProxySet stickysession=ROUTEID\n</Proxy>\n\
     ProxyPass /billing balancer://billing/billing\n\
     Header add Set-Cookie \"ROUTEID=.%{BALANCER_WORKER_ROUTE}e; Path=/\" env=BALANCER_ROUTE_CHANGED\n";
