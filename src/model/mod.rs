@@ -37,6 +37,7 @@ pub mod sbom;
 pub mod secret;
 pub mod secret_use;
 pub mod server;
+mod spread;
 pub mod statement;
 pub mod subject;
 #[cfg(test)]

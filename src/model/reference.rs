@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::container::{Kind, Route};
 use super::digest::Digest;
 use super::image::Repository;
-use super::members::Member;
+use super::members::{self, Member};
 use super::name::{
     BundleName, ContainerName, EnvironmentName, PlatformName, VariableName, Version,
 };
@@ -102,7 +102,8 @@ impl Reference {
             if !is_proxy && (container.digest.is_none() || container.version.is_none()) {
                 return refuse(format!("`{name}` is not pinned by version and digest"));
             }
-            if let Some(clash) = reference.clash(name) {
+            let is_taken = |other: &str| reference.containers.contains_key(other);
+            if let Some(clash) = members::fault(name, container.run.most(), is_taken) {
                 return refuse(format!("`{name}`: {clash}"));
             }
             let others = container

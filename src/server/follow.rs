@@ -1,6 +1,7 @@
 //! From an environment's ledger to a verified reference with everything that running it takes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use ring::hmac;
@@ -20,9 +21,12 @@ use crate::model::server::ServerFile;
 use crate::model::subject::Part;
 use crate::model::trust_file::TrustFile;
 use crate::registry::Registry;
-use crate::verify::evidence::ledger::{LOOK, Look};
+use crate::verify::evidence::ledger::Look;
 use crate::verify::evidence::{Source, VerifiedReference, Verifier};
 use crate::verify::trust::policy::LedgerSeen;
+
+/// How long the registry may take to show the ledger: nobody waits for a server as somebody does for `up`.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Images that are verified at the same time.
 const AT_ONCE: usize = 16;
@@ -53,7 +57,7 @@ impl Follow<'_> {
             trust: self.trust,
             now: self.session.home.now(),
             grace: self.session.home.settings.ledger_grace.value,
-            look: Some(LOOK),
+            look: Some(PATIENCE),
         }
     }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use ipnet::Ipv4Net;
 
 use super::program::{refused, run};
+use super::route::RouteRecord;
 use super::ruleset::{self, Change, Ports};
-use super::state::RouteRecord;
 use super::{iptables, proc};
 use crate::error::Result;
 use crate::model::route::Answer;

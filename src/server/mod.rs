@@ -31,6 +31,7 @@ mod prove;
 mod raise;
 mod rollback;
 mod room;
+pub mod route;
 pub mod ruleset;
 mod settle;
 pub mod state;

@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 
 use super::Server;
 use super::machine::Machine;
-use super::state::{Generation, Port, RouteRecord, State};
+use super::route::RouteRecord;
+use super::state::{Generation, Port, State};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 

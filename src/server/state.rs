@@ -8,11 +8,10 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::route::RouteRecord;
 use crate::home::state::ReferenceRecord;
 use crate::model::name::ContainerName;
-use crate::model::route::{Answer, Route};
 use crate::model::server::ServerFile;
-use crate::model::text::HostName;
 
 /// Everything that a server remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,39 +130,11 @@ pub struct Port {
     pub container: u16,
 }
 
-/// A route of a container, as the reference has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RouteRecord {
-    /// Whose.
-    pub of: ContainerName,
-    /// Where the proxy shows it, and what is right there.
-    pub route: Route,
-}
-
 impl Place {
     /// All names that this container is reached by.
     pub fn names(&self, name: &ContainerName) -> Vec<String> {
         let own = [name.to_string()].into_iter();
         own.chain(self.aliases.iter().cloned()).collect()
-    }
-}
-
-impl RouteRecord {
-    /// The `Host` that it is asked by.
-    pub fn host(&self) -> &str {
-        self.route
-            .host
-            .as_ref()
-            .map_or("localhost", HostName::as_str)
-    }
-
-    /// Why this answer is wrong, in words; `None`: it is right.
-    pub fn wrong(&self, answer: Option<&Answer>) -> Option<String> {
-        let said = self.route.wrong(answer)?;
-        let host = self.route.host.as_ref().map_or("", HostName::as_str);
-        let path = self.route.asked();
-        Some(format!("{host}{path} of {} answers {said}", self.of))
     }
 }
 

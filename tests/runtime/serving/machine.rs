@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use devenv::error::Result;
 use devenv::model::route::Answer;
 use devenv::server::machine::Machine;
+use devenv::server::route::RouteRecord;
 use devenv::server::ruleset::{Change, Ports};
-use devenv::server::state::RouteRecord;
 use tokio::sync::Notify;
 
 use crate::support::fake_engine::Strike;
