@@ -233,7 +233,8 @@ async fn demand(session: &Session, open: &OpenPlatform) -> Result<Option<Demand>
         without: record.without.clone(),
         proxy: record.proxy,
     };
-    let overrides = instance::own_overrides(session, open)?;
+    let mut overrides = instance::own_overrides(session, open)?;
+    overrides.spread(&reference.members);
     Ok(Some(Demand {
         selection: select::select(&reference, &request)?,
         record,

@@ -13,13 +13,19 @@ use crate::system::{Here, Stranger, System as _};
 
 /// Reads a JSON file of devenv's own; absent is `None`.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let hint = "it is a file of devenv's own: remove it if you did not change it by hand";
+    load_else(path, hint)
+}
+
+/// The same; `hint` says what becomes of one that cannot be read.
+pub fn load_else<T: DeserializeOwned>(path: &Path, hint: &str) -> Result<Option<T>> {
     let Some(text) = std::fs::read(path).if_there(Kind::Usage, "read", path)? else {
         return Ok(None);
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| {
         Error::usage(format!("{} cannot be read", path.display()))
             .because(error)
-            .hint("it is a file of devenv's own: remove it if you did not change it by hand")
+            .hint(hint)
     })
 }
 

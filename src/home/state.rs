@@ -197,6 +197,7 @@ impl InstanceRecord {
         self.without.clear();
         self.local.clear();
         self.unproven.clear();
+        self.replicas.clear();
         self.all = false;
         self.pinned = false;
         for ports in self.ports.values_mut() {

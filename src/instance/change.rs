@@ -171,8 +171,14 @@ fn asked(running: &Running, names: &[ContainerName]) -> BTreeSet<ContainerName> 
     let there = running.observation.observed.containers.keys();
     let asked = there.filter(|name| names.contains(name) || (all && is_ready(name)));
     let local = running.record.as_ref().map(|it| &it.local);
+    let origin = |name| {
+        running
+            .reference
+            .as_ref()
+            .map_or(name, |it| it.origin(name))
+    };
     asked
-        .filter(|name| local.is_none_or(|it| !it.contains(*name)))
+        .filter(|name| local.is_none_or(|it| !it.contains(origin(name))))
         .cloned()
         .collect()
 }

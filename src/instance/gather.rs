@@ -125,9 +125,10 @@ pub(super) fn overrides(
     open: &OpenPlatform,
     record: &InstanceRecord,
     host: &Host,
-    selection: &[ContainerName],
+    (reference, selection): (&Reference, &[ContainerName]),
 ) -> Result<Overrides> {
     let mut overrides = own_overrides(session, open)?;
+    overrides.spread(&reference.members);
     let source = session
         .home
         .paths
@@ -196,7 +197,7 @@ pub(super) fn refuse_unknown_configuration(
 ) -> Result<()> {
     let (name, platform) = (name.as_str(), &open.platform);
     let environments = reference.environments.iter().chain(&platform.environments);
-    let own = [WORKSTATION, platform.workstation.configuration.as_str()];
+    let own = [WORKSTATION, open.workstation.configuration.as_str()];
     let of_run = reference.containers.values();
     let of_run = of_run.flat_map(|it| it.run.configurations.keys());
     let known: BTreeSet<&str> = environments

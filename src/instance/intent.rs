@@ -145,6 +145,15 @@ impl Intent {
         }
     }
 
+    /// Every name that is said.
+    fn named(&self) -> Vec<&String> {
+        match self {
+            Self::Add(addition) => addition.names.iter().chain(&addition.without).collect(),
+            Self::Remove(names) => names.iter().collect(),
+            Self::Refresh => Vec::new(),
+        }
+    }
+
     /// Where log files go.
     pub(super) fn logs_to(&self) -> &LogsTo {
         match self {
@@ -189,10 +198,13 @@ impl Intent {
         if *self.versions() != Versions::Same {
             next.pinned = chosen.pinned;
         }
+        refuse_copies(&chosen.verified.reference, &next, self.named())?;
         match self {
             Self::Add(addition) => addition.apply(&mut next, chosen)?,
             Self::Remove(names) => {
                 let reference = &chosen.verified.reference;
+                next.replicas
+                    .retain(|name, _| !names.iter().any(|it| it == name.as_str()));
                 if std::mem::take(&mut next.all) {
                     next.asked.extend(everything(reference));
                 }
@@ -250,7 +262,6 @@ impl Addition {
         next.without.retain(|name| !self.names.contains(name));
         for (name, count) in &self.replicas {
             refuse_unknown_copies(&chosen.verified.reference, name, *count)?;
-            next.asked.extend((*count > 1).then(|| name.to_string()));
             next.replicas.insert(name.clone(), *count);
         }
         next.replicas.retain(|_, count| *count > 1);
@@ -272,6 +283,24 @@ impl Addition {
         }
         Ok(())
     }
+}
+
+/// What is remembered are containers: a copy is none by itself.
+fn refuse_copies(
+    reference: &Reference,
+    record: &InstanceRecord,
+    names: Vec<&String>,
+) -> Result<()> {
+    let spread = record.spread(reference);
+    let copy = names.into_iter().find_map(|name| {
+        let member = spread.members.get(name.as_str())?;
+        (member.of.as_str() != name).then_some((name, &member.of))
+    });
+    let Some((name, of)) = copy else {
+        return Ok(());
+    };
+    let text = format!("`{name}` is a copy of {of}, which is started and ended as a whole");
+    Err(Error::usage(text).hint(format!("`devenv up --replicas {of}=1` runs one of it")))
 }
 
 /// The proxy knows as many copies as any environment runs.

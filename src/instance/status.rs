@@ -117,6 +117,9 @@ pub struct FailedPort {
 pub struct ContainerStatus {
     /// Its name in the platform.
     pub name: String,
+    /// The container that it is a copy of: itself, where it is none.
+    #[serde(skip)]
+    pub of: String,
     /// `app`, `proxy` or `service`; empty where the reference is not known.
     pub kind: &'static str,
     /// `reference` or `local`.
@@ -241,6 +244,7 @@ fn container(
     ports.sort_by_key(|it| (it.container, it.host));
     ContainerStatus {
         name: name.to_string(),
+        of: reference.map_or(name, |it| it.origin(name)).to_string(),
         kind: kind.map_or("", Kind::as_str),
         source: label(identity::SOURCE),
         version,

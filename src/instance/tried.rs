@@ -23,7 +23,11 @@ pub(super) fn note(
 ) -> Result<()> {
     let started = touched(&planned.plan);
     for name in &record.local {
-        let (Some(ready), Some(image)) = (ready.get(name), overlay.locals.get(name)) else {
+        // Of several copies the first.
+        let mut copies = ready
+            .iter()
+            .filter(|(it, _)| overlay.reference.origin(it) == name);
+        let (Some((copy, ready)), Some(image)) = (copies.next(), overlay.locals.get(name)) else {
             continue;
         };
         let Some(proposal) = Proposal::find(session, open, name)? else {
@@ -38,7 +42,7 @@ pub(super) fn note(
             at: session.home.now(),
             commit: image.commit,
         };
-        if let Some(ran) = noted(proposal.ran, now, started.contains(name)) {
+        if let Some(ran) = noted(proposal.ran, now, started.contains(copy)) {
             Proposal::change(session, open, name, |proposal| proposal.ran = Some(ran))?;
         }
     }

@@ -240,7 +240,7 @@ impl Up<'_> {
                 open,
                 &record,
                 &self.host,
-                &self.selection.order,
+                (&self.overlay.reference, &self.selection.order),
             )?,
             secrets: &secrets,
             chosen_ports: intent.ports(),

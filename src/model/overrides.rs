@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use super::container::Publish;
 use super::host_profile::HostProfile;
+use super::members::Member;
 use super::name::{ContainerName, VariableName};
 use super::quantity::ByteSize;
 use super::run_specification::RunSpecification;
@@ -97,6 +98,24 @@ impl Override {
 }
 
 impl Overrides {
+    /// Gives each copy of a container what is said of that; ports to the first alone.
+    pub fn spread(&mut self, members: &BTreeMap<ContainerName, Member>) {
+        let copies = members.iter().filter(|(name, member)| **name != member.of);
+        let spread = copies.filter_map(|(name, member)| {
+            let mut own = self.containers.get(&member.of)?.clone();
+            if member.number > 1 {
+                own.publish.clear();
+            }
+            Some((name.clone(), own))
+        });
+        let spread: BTreeMap<_, _> = spread.collect();
+        let copied = |name: &ContainerName| {
+            !members.contains_key(name) && members.values().any(|it| it.of == *name)
+        };
+        self.containers.retain(|name, _| !copied(name));
+        self.containers.extend(spread);
+    }
+
     /// Reads the file. Fails with [`Kind::Usage`] and the place of what is wrong.
     pub fn parse(source: &str, text: &[u8]) -> Result<Self> {
         let overrides: Self = yaml::read(Kind::Usage, source, text)?;

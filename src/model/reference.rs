@@ -84,45 +84,51 @@ impl Reference {
     /// Reads and checks a verified file.
     pub fn parse(source: &str, text: &[u8]) -> Result<Self> {
         let reference: Self = yaml::read(ErrorKind::Trust, source, text)?;
-        let refuse = |message: String| Err(Error::trust(format!("{source}: {message}")));
-        if reference.schema != SCHEMA {
-            return refuse(format!(
-                "schema {} is unknown, it is {SCHEMA}",
-                reference.schema
-            ));
-        }
-        for (name, container) in &reference.containers {
-            let is_proxy = *name == reference.proxy;
-            if is_proxy != (container.run.kind == Kind::Proxy) || container.run.kind == Kind::Base {
-                return refuse(format!(
-                    "`{name}` cannot be of kind `{}`",
-                    container.run.kind.as_str()
-                ));
-            }
-            if !is_proxy && (container.digest.is_none() || container.version.is_none()) {
-                return refuse(format!("`{name}` is not pinned by version and digest"));
-            }
-            let is_taken = |other: &str| reference.containers.contains_key(other);
-            if let Some(clash) = members::fault(name, container.run.most(), is_taken) {
-                return refuse(format!("`{name}`: {clash}"));
-            }
-            let others = container
-                .needs
-                .iter()
-                .map(|need| &need.container)
-                .chain(&container.uses);
-            for other in others {
-                if !reference.containers.contains_key(other) {
-                    return refuse(format!(
-                        "`{name}` needs or uses `{other}`, which is not in it"
-                    ));
-                }
-            }
-        }
-        if !reference.containers.contains_key(&reference.proxy) {
-            return refuse(format!("the proxy `{}` is not in it", reference.proxy));
-        }
+        let checked = reference.check();
+        checked.map_err(|fault| Error::trust(format!("{source}: {fault}")))?;
         Ok(reference)
+    }
+
+    /// What whoever runs it relies on; the fault in words, with its container.
+    pub fn check(&self) -> Result<(), String> {
+        if self.schema != SCHEMA {
+            return Err(format!("schema {} is unknown, it is {SCHEMA}", self.schema));
+        }
+        for (name, container) in &self.containers {
+            self.check_one(name, container)
+                .map_err(|fault| format!("`{name}` {fault}"))?;
+        }
+        if !self.containers.contains_key(&self.proxy) {
+            return Err(format!("the proxy `{}` is not in it", self.proxy));
+        }
+        Ok(())
+    }
+
+    fn check_one(
+        &self,
+        name: &ContainerName,
+        container: &ReferenceContainer,
+    ) -> Result<(), String> {
+        let run = &container.run;
+        let is_proxy = *name == self.proxy;
+        if is_proxy != (run.kind == Kind::Proxy) || run.kind == Kind::Base {
+            return Err(format!("cannot be of kind `{}`", run.kind.as_str()));
+        }
+        if !is_proxy && (container.digest.is_none() || container.version.is_none()) {
+            return Err("is not pinned by version and digest".to_owned());
+        }
+        let proxy = self.containers.get(&self.proxy);
+        let published = proxy.map_or(&[][..], |it| &it.run.publish);
+        let is_taken = |other: &str| self.containers.contains_key(other);
+        if let Some(fault) = members::fault(name, run, published, is_taken) {
+            return Err(format!("has `replicas`, but {fault}"));
+        }
+        let needs = container.needs.iter().map(|need| &need.container);
+        let mut others = needs.chain(&container.uses);
+        match others.find(|other| !self.containers.contains_key(*other)) {
+            Some(other) => Err(format!("needs or uses `{other}`, which is not in it")),
+            None => Ok(()),
+        }
     }
 
     /// The text that is embedded.

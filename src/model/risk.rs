@@ -227,6 +227,15 @@ fn guards(before: &Side, after: &Side) -> Vec<Risk> {
         let why = format!("{} becomes {}", one.kind.as_str(), other.kind.as_str());
         found.push(risk("kind", why));
     }
+    let environments: BTreeSet<_> = one.replicas.keys().chain(other.replicas.keys()).collect();
+    for environment in environments {
+        let count = |side: &RunSpecification| side.replicas.get(environment).copied().unwrap_or(1);
+        let (before, after) = (count(one), count(other));
+        if before != after {
+            let why = format!("the servers of {environment} run {after} of it, until now {before}");
+            found.push(risk("replicas", why));
+        }
+    }
     if let (Some(before), Some(after)) = (one.stop_grace, other.stop_grace)
         && after.duration() < before.duration()
     {
@@ -317,6 +326,8 @@ mod tests {
         cpus: 1 → {} → cpus: it can take all
         kind: service → {} → kind: service becomes app
         stop_grace: 20s → stop_grace: 5s → stop_grace: it is killed 5s
+        {} → replicas: { production: 2 } → replicas: the servers of production run 2 of it, until now 1
+        replicas: { production: 2 } → {} → replicas: the servers of production run 1 of it, until now 2
         {} → needs: [ledger-db] → needs: it does not start where ledger-db
         {} → routes: [{ host: a.example }] → routes: the name a.example
         {} → routes: [{ path: / }] → routes: the proxy gives it everything
@@ -351,6 +362,7 @@ mod tests {
             ("{}", "health: { command: [a] }"),
             ("needs: [ledger-db]", "{}"),
             ("stop_grace: 5s", "stop_grace: 20s"),
+            ("{}", "replicas: { production: 1 }"),
         ] {
             assert_eq!(found(before, after), [""; 0], "{before} → {after}");
         }

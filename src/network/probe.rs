@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::model::route::{Answer, Route};
@@ -38,22 +39,14 @@ pub async fn stays_open(address: IpAddr, port: u16) -> bool {
 
 /// The status that `GET path` answers, or `None` where nothing does in time.
 pub async fn status(address: IpAddr, port: u16, host: &str, path: &str) -> Option<u16> {
-    let asking = ask(address, port, host, path, false);
-    let answer = tokio::time::timeout(LIMIT, asking).await.ok()?;
+    let answer = ask(address, port, host, path, None).await;
     Some(answer?.status)
 }
 
 /// What a route answers to what is asked of it, or `None` where nothing does in time. Its page is read only where
 /// the route says what it contains.
 pub async fn answer(address: IpAddr, port: u16, host: &str, route: &Route) -> Option<Answer> {
-    let asking = ask(
-        address,
-        port,
-        host,
-        route.asked(),
-        route.contains().is_some(),
-    );
-    tokio::time::timeout(LIMIT, asking).await.ok()?
+    ask(address, port, host, route.asked(), route.contains()).await
 }
 
 /// Whether the answer to `GET path` ends the connection, though it is asked to be kept; `None` where
@@ -65,7 +58,7 @@ pub async fn closes(address: IpAddr, port: u16, host: &str, path: &str) -> Optio
 }
 
 /// How much of an answer is looked at for what a page contains.
-const PAGE: u64 = 64 << 10;
+const PAGE: usize = 64 << 10;
 
 /// More than the head of any answer.
 const HEAD: usize = 64 << 10;
@@ -104,22 +97,83 @@ pub async fn certificate(address: IpAddr, port: u16, name: &str) -> Option<Serve
     tokio::time::timeout(LIMIT, show).await.ok()?
 }
 
-async fn ask(address: IpAddr, port: u16, host: &str, path: &str, page: bool) -> Option<Answer> {
-    let mut stream = TcpStream::connect((address, port)).await.ok()?;
-    // To HTTP/1.0 no page is sent in chunks.
-    let version = if page { "1.0" } else { "1.1" };
-    let request = format!(
-        "GET {path} HTTP/{version}\r\nHost: {host}\r\nUser-Agent: devenv\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut line = [0; 12];
-    stream.read_exact(&mut line).await.ok()?;
-    let text = std::str::from_utf8(&line).ok()?;
-    let status = text.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
-    let mut rest = Vec::new();
-    if page {
-        stream.take(PAGE).read_to_end(&mut rest).await.ok()?;
+async fn ask(
+    address: IpAddr,
+    port: u16,
+    host: &str,
+    path: &str,
+    contains: Option<&str>,
+) -> Option<Answer> {
+    let end = Instant::now() + LIMIT;
+    let beginning = async {
+        let mut stream = TcpStream::connect((address, port)).await.ok()?;
+        // To HTTP/1.0 no page is sent in chunks.
+        let version = if contains.is_some() { "1.0" } else { "1.1" };
+        let request = format!(
+            "GET {path} HTTP/{version}\r\nHost: {host}\r\nUser-Agent: devenv\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).await.ok()?;
+        let text = std::str::from_utf8(&line).ok()?;
+        let status = text.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
+        Some((stream, status))
+    };
+    let (mut stream, status) = timeout_at(end, beginning).await.ok()??;
+    let mut page = String::new();
+    if let Some(wanted) = contains {
+        let mut bytes = Vec::new();
+        // What has come in time is judged, however the rest ends.
+        while !page.contains(wanted) && bytes.len() < PAGE {
+            match timeout_at(end, stream.read_buf(&mut bytes)).await {
+                Ok(Ok(count)) if count > 0 => page = after_head(&bytes),
+                _ => break,
+            }
+        }
     }
-    let page = String::from_utf8_lossy(&rest).into_owned();
     Some(Answer { status, page })
+}
+
+/// What follows the head of an answer, as far as it is there.
+fn after_head(bytes: &[u8]) -> String {
+    let head = bytes.windows(4).position(|it| it == b"\r\n\r\n");
+    let page = head.map_or(&[][..], |at| &bytes[at + 4..]);
+    String::from_utf8_lossy(page).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::model::yaml;
+
+    /// What a route is found to answer by a server that says this and then nothing more.
+    async fn asked(route: &str, says: &'static [u8]) -> Option<String> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 1000]).await.unwrap() > 0);
+            stream.write_all(says).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let route: Route = yaml::read(Kind::Usage, "route", route.as_bytes()).unwrap();
+        let answer = answer(at.ip(), at.port(), "localhost", &route).await;
+        serving.abort();
+        route.wrong(answer.as_ref())
+    }
+
+    #[tokio::test]
+    async fn a_page_is_what_follows_the_head_and_need_not_end() {
+        let route = "{ path: /a, probe: { contains: OK } }";
+        let other = b"HTTP/1.1 200 OK\r\nX-Is: OK\r\n\r\nno";
+        let (wrong, right) = tokio::join!(
+            asked(route, other),
+            asked(route, b"HTTP/1.1 200 Yes\r\n\r\n<h1>OK</h1> and more")
+        );
+        assert_eq!(wrong.unwrap(), "200 with a page without \"OK\"");
+        assert_eq!(right, None);
+        let plain = asked("{ path: /a }", b"HTTP/1.1 503 Away\r\n").await;
+        assert_eq!(plain.unwrap(), "503");
+    }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::InstanceRecord;
 use crate::model::image::Repository;
+use crate::model::members;
 use crate::model::name::{ContainerName, Version};
 use crate::model::reference::{Reference, ReferenceContainer};
 use crate::model::run_specification::{ResolvedNeed, RunSpecification};
@@ -120,7 +121,7 @@ impl Overlay {
         Ok(overlay)
     }
 
-    /// Gives whether its routes are others than production's.
+    /// Gives whether the proxy has to know something else than production's does: routes, or names of copies.
     fn lay(
         &mut self,
         name: &ContainerName,
@@ -130,12 +131,15 @@ impl Overlay {
     ) -> Result<bool> {
         let entry = entry(local, &image, &self.reference)?;
         let routes = entry.routes.clone();
+        let now = members::names(name, entry.run.most());
         let before = self.reference.containers.insert(name.clone(), entry);
         let commit = (building == Building::Now).then_some(local.commit);
         self.locals
             .insert(name.clone(), LocalImage { image, commit });
+        let copies = |run: &RunSpecification| members::names(name, run.most());
+        let known = before.as_ref().map(|it| copies(&it.run));
         let before = before.map(|it| it.routes).unwrap_or_default();
-        let is_same = before.len() == routes.len();
+        let is_same = before.len() == routes.len() && known.is_none_or(|it| it == now);
         Ok(!(is_same && before.iter().zip(&routes).all(|(a, b)| a.is_at(b))))
     }
 
@@ -186,7 +190,8 @@ impl Overlay {
 
     /// Whether a container runs from its proposal: what is not selected is not LOCAL any more.
     pub fn runs(&self, name: &ContainerName, selection: &Selection) -> bool {
-        self.locals.contains_key(name) && selection.why.contains_key(name)
+        let mut selected = selection.why.keys();
+        self.locals.contains_key(name) && selected.any(|it| self.reference.origin(it) == name)
     }
 }
 

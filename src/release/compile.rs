@@ -94,6 +94,9 @@ pub(super) fn compile(
         containers,
         members: BTreeMap::new(),
     };
+    // Each version is checked with what its own commit says: together they have to be what others can run.
+    let checked = reference.check().map_err(Error::definitions);
+    checked.map_err(|error| error.within("the released versions do not fit together"))?;
     Ok(Compiled {
         reference,
         warnings,

@@ -1,10 +1,12 @@
 //! Where the logs of a server are: on the containers of all generations, and in volumes that outlive them.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::open::Open;
+use super::state::State;
 use crate::converge::plan::Observed;
 use crate::engine::{Docker, Engine as _};
 use crate::error::{Error, Result};
@@ -38,7 +40,7 @@ pub async fn log_places(session: &Session, names: &[String]) -> Result<(Docker, 
         observed.containers.entry(name).or_default().push(it);
     }
     let names: Result<Vec<_>, _> = names.iter().map(ContainerName::new).collect();
-    let names = names.map_err(Error::usage)?;
+    let names = with_copies(&open.state()?, names.map_err(Error::usage)?);
     let mut found = places(&server.keeper(), &observed, &names);
     for place in &mut found {
         let mut objects = observed
@@ -52,4 +54,20 @@ pub async fn log_places(session: &Session, names: &[String]) -> Result<(Docker, 
     }
     drop(server);
     Ok((open.engine, found))
+}
+
+/// These names, and those of the copies that any generation has of them.
+fn with_copies(state: &State, names: Vec<ContainerName>) -> Vec<ContainerName> {
+    let places = state.generations.values().flat_map(|it| &it.containers);
+    let copies = places.filter(|(_, place)| {
+        let mut names = names.iter();
+        names.any(|name| place.aliases.contains(name.as_str()))
+    });
+    let copies: BTreeSet<ContainerName> = copies.map(|(name, _)| name.clone()).collect();
+    names
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .union(&copies)
+        .cloned()
+        .collect()
 }

@@ -71,7 +71,8 @@ impl<'a> Open<'a> {
 
     /// What it remembers.
     pub fn state(&self) -> Result<State> {
-        Ok(file::load(&self.journal)?.unwrap_or_default())
+        let hint = "bring back the devenv that wrote it: without this file all that serves would be removed";
+        Ok(file::load_else(&self.journal, hint)?.unwrap_or_default())
     }
 
     /// Commands that change the server take turns.

@@ -64,8 +64,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
                 let mut all = there.iter();
                 let found = all.find(|(origin, it, _)| it == name && *origin == place.origin);
                 if let Some((_, _, it)) = found.filter(|it| !it.2.networks.contains_key(&wanted)) {
-                    let alias = [name.to_string()];
-                    self.engine.connect(&network.id, &it.id, &alias).await?;
+                    let names = place.names(name);
+                    self.engine.connect(&network.id, &it.id, &names).await?;
                 }
             }
             if let Some(old) = state.generations.get_mut(&number) {

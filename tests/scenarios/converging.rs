@@ -249,7 +249,7 @@ async fn one_shots_must_exit_0_and_run_once() {
 /// What ends right after its start was not started.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ends_right_after_its_start_was_not_started() {
-    let fails = "kind: service\ncommand: [/probe, exit, \"3\", \"200\"]\n";
+    let fails = "kind: service\ncommand: [/probe, exit, \"3\", \"50\"]\n";
     let platform = Synthetic::released(&[("queue", fails)]).await;
     let workstation = Workstation::initialised(&platform.url());
     workstation

@@ -47,6 +47,23 @@ async fn one_copy_runs_unless_more_are_asked_for() {
     workstation.run(&["logs", "billing"]).ok();
     assert_ne!(workstation.run(&["doctor"]).code, 70);
 
+    let page = workstation.run(&["open", "billing", "--print"]).ok();
+    assert!(page.stdout.contains("/billing"), "{}", page.stdout);
+    // What is said of a container goes for each of its copies.
+    let text = "containers: { billing: { environment: { OWN: mine } } }\n";
+    workstation.write("config/overrides/acme.yaml", text);
+    let warned = up(&[]).ok();
+    assert!(!warned.stderr.contains("no container"), "{}", warned.stderr);
+    for name in ["billing-1", "billing-2"] {
+        let object = workstation.object(name);
+        let own = docker(&["exec", &object, "/probe", "env", "OWN"]);
+        assert_eq!(own.trim(), "mine", "{name}");
+    }
+    for words in [["up", "billing-2"], ["down", "billing-2"]] {
+        let refused = workstation.run(&words).code(2);
+        refused.says("`billing-2` is a copy of billing");
+    }
+
     up(&["--replicas", "billing=3"])
         .code(2)
         .says("billing cannot run 3 times: the proxy of reference 1 knows 2 of it");
@@ -61,4 +78,9 @@ async fn one_copy_runs_unless_more_are_asked_for() {
         workstation.containers(),
         ["billing running", "front running"]
     );
+    // What ended is not remembered.
+    up(&["--replicas", "billing=2"]).ok();
+    workstation.run(&["down"]).ok();
+    up(&["audit"]).ok();
+    assert_eq!(workstation.containers(), alone);
 }

@@ -56,7 +56,8 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
 
 /// The first address of a container that runs.
 fn address<'a>(status: &'a Status, name: &str, known: &[String]) -> Result<&'a str> {
-    let Some(container) = status.containers.iter().find(|it| it.name == name) else {
+    let mut containers = status.containers.iter();
+    let Some(container) = containers.find(|it| it.name == name || it.of == name) else {
         return Err(absent(status, name, known));
     };
     if container.state != "running" {
@@ -114,6 +115,7 @@ mod tests {
         url: &str,
     ) -> ContainerStatus {
         ContainerStatus {
+            of: name.to_owned(),
             overrides: Vec::new(),
             name: name.to_owned(),
             kind,

@@ -5,6 +5,7 @@ use clap::Args;
 use crate::cli::complete;
 use crate::cli::ui::Ui;
 use crate::cli::ui::table::{Cell, table};
+use crate::converge::select;
 use crate::error::{Error, Exit, Result};
 use crate::home::reporter::Reporter as _;
 use crate::home::session::{OpenPlatform, Session};
@@ -105,6 +106,7 @@ async fn running(
         let number = verified.reference.number.to_string();
         return Ok((found, number, verified.proxy.image.digest));
     }
+    select::expand(&verified.reference, &[container.to_string()])?;
     let entry = verified.reference.containers.get(container);
     let found = entry.and_then(|it| Some((it, it.version.as_ref()?, it.digest?)));
     let (entry, version, digest) = found.ok_or_else(|| {

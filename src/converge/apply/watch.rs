@@ -166,7 +166,11 @@ impl Watch {
                 code: 0,
                 out_of_memory: false,
             }),
-            Err(_) => Ok(()),
+            // The engine may know of an end that it has not told yet.
+            Err(_) => match engine.inspect(id).await {
+                Ok(details) => judge(&details, Until::Started).unwrap_or(Ok(())),
+                Err(_) => Ok(()),
+            },
         }
     }
 

@@ -82,8 +82,13 @@ pub(super) fn body(
 pub(super) fn hosts(reference: &Reference) -> BTreeSet<String> {
     let routes = reference.containers.values().flat_map(|it| &it.routes);
     let hosts = routes.filter_map(|route| route.host.as_ref());
-    // A container's own name goes first.
-    let hosts = hosts.filter(|it| !reference.containers.contains_key(it.as_str()));
+    // A container's own name goes first, and those of its copies.
+    let is_taken = |name: &str| {
+        let mut members = reference.members.values();
+        reference.containers.contains_key(name)
+            || members.any(|it| it.of.as_str() == name || it.name() == name)
+    };
+    let hosts = hosts.filter(|it| !is_taken(it.as_str()));
     hosts
         .flat_map(|host| [host.to_string(), format!("{host}.localhost")])
         .collect()

@@ -179,7 +179,7 @@ fn entry(inputs: &Inputs<'_>, name: &ContainerName) -> Option<Entry> {
         .collect();
     entry.running = inputs
         .status
-        .and_then(|status| status.containers.iter().find(|it| it.name == name.as_str()))
+        .and_then(|status| status.containers.iter().find(|it| it.of == name.as_str()))
         .map(running);
     entry.bundles = platform
         .bundles

@@ -121,6 +121,7 @@ fn what_runs_here_is_shown() {
         containers: vec![ContainerStatus {
             overrides: Vec::new(),
             name: "billing".to_owned(),
+            of: "billing".to_owned(),
             kind: "app",
             source: "reference".to_owned(),
             version: "1.4.1".to_owned(),

@@ -7,7 +7,7 @@ use super::{Catalogue, Source};
 use crate::error::Error;
 use crate::model::container::{Definition, Kind, Route};
 use crate::model::members;
-use crate::model::name::{ConfigurationName, ContainerName, LOGS};
+use crate::model::name::{ConfigurationName, ContainerName};
 use crate::model::platform::unknown_replicas;
 use crate::model::run_specification::RunSpecification;
 use crate::model::secret_use;
@@ -209,35 +209,21 @@ impl Check<'_> {
         }
     }
 
-    /// Copies share nothing: what has data, or is reached from outside, is one.
     fn replicas(&mut self) {
         let definition = self.definition;
         let platform = &self.catalogue.platform;
-        let place = [Step::Key("replicas")];
-        for (environment, wrong) in definition
-            .replicas
-            .iter()
-            .flat_map(|it| unknown_replicas(it, &platform.environments))
+        let own = definition.replicas.iter();
+        for (environment, wrong) in own.flat_map(|it| unknown_replicas(it, &platform.environments))
         {
             let place = [Step::Value("replicas"), Step::Key(environment)];
             self.refuse(&place, &wrong);
         }
-        let most = RunSpecification::resolve(definition, &platform.defaults).most();
-        if most == 1 {
-            return;
-        }
-        let data = definition.volumes.keys().find(|it| it.as_str() != LOGS);
-        if definition.kind != Kind::App || definition.once {
-            self.refuse(&place, "only an app that goes on running can have copies");
-        } else if let Some(data) = data {
-            let message = format!(
-                "copies would each have a volume `{data}` of their own: say `replicas: {{}}`, or keep data in a service"
-            );
-            self.refuse(&place, &message);
-        }
+        let run = RunSpecification::resolve(definition, &platform.defaults);
+        let proxy = self.catalogue.definitions.get(&platform.proxy);
+        let published = proxy.map_or(&[][..], |it| &it.publish);
         let is_taken = |name: &str| self.catalogue.definitions.contains_key(name);
-        if let Some(message) = members::fault(self.name, most, is_taken) {
-            self.refuse(&place, &message);
+        if let Some(message) = members::fault(self.name, &run, published, is_taken) {
+            self.refuse(&[Step::Key("replicas")], &message);
         }
     }
 

@@ -35,6 +35,12 @@ const OTHER_ENGINES: &[(&str, &str)] = &[
     ),
     ("outside::", "starts an engine of its own"),
     ("transports::", "starts an engine of its own"),
+    ("building::", "builds on the operators' machine"),
+    ("norms::", "is production's side"),
+    (
+        "serving::",
+        "a server is a machine of its own, whose kernel leads the ports",
+    ),
     ("red_team::builds", "builds on the operators' machine"),
     ("red_team::engines", "forges on the machine's engine"),
     (

@@ -65,7 +65,11 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
         ),
     });
     if let Some(it) = &status.ledger {
-        let mut said = format!("sequence {}, confirmed {}", it.sequence, time(it.confirmed));
+        let (confirmed, expires) = (time(it.confirmed), time(it.expires));
+        let mut said = format!(
+            "sequence {}, confirmed {confirmed}, expires {expires}",
+            it.sequence
+        );
         if serving != Some(it.reference) {
             said = format!("reference {}, {said}", it.reference);
         }

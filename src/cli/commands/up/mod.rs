@@ -121,8 +121,10 @@ impl Arguments {
 
     fn addition(self) -> Addition {
         let environment = self.environment;
+        let copied = self.replicas.iter().filter(|(_, count)| *count > 1);
+        let copied = copied.map(|(name, _)| name.to_string());
         Addition {
-            names: self.names,
+            names: self.names.into_iter().chain(copied).collect(),
             all: self.all,
             without: self.without,
             proxy: (self.proxy || self.no_proxy).then_some(self.proxy),
