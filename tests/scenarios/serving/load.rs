@@ -24,9 +24,9 @@ impl Size {
         let wanted = variable("DEVENV_LOAD_REQUESTS");
         wanted.map_or(
             Self {
-                requests: 3000,
+                requests: 2000,
                 changes: 4,
-                clients: 10,
+                clients: 4,
                 slow: 1000,
             },
             |requests| Self {
