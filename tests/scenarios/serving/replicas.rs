@@ -46,7 +46,7 @@ async fn a_copy_that_goes_away_costs_no_request() {
         let counts = load.stop();
         // One that a copy has accepted and not read when it goes.
         assert!(
-            counts.requests > 500 && counts.failed <= 1,
+            counts.requests > 50 && counts.failed <= 1,
             "{name}: {counts:?}"
         );
     }
@@ -56,7 +56,7 @@ async fn a_copy_that_goes_away_costs_no_request() {
     world.server.apply().ok();
     let counts = load.stop();
     assert!(
-        counts.requests > 200 && counts.failed == 0 && counts.mixed == 0,
+        counts.requests > 50 && counts.failed == 0 && counts.mixed == 0,
         "{counts:?}"
     );
 }
@@ -77,7 +77,7 @@ async fn a_copy_that_runs_elsewhere_only_costs_nothing() {
     assert_eq!(world.server.containers(), expected);
     let net = Clients::new();
     let load = net.load(world.server.port, 3);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    load.reach(200).await;
     let counts = load.stop();
-    assert!(counts.requests > 200 && counts.failed == 0, "{counts:?}");
+    assert_eq!((counts.failed, counts.mixed), (0, 0), "{counts:?}");
 }
