@@ -41,7 +41,7 @@ async fn without_nft_iptables_leads_the_ports_and_no_request_fails() {
     assert_eq!(world.server.chain(), "");
     assert_eq!(net.get(world.server.port, "/billing"), "v2");
     let counts = load.stop();
-    assert!(counts.requests > 1000, "{counts:?}");
+    assert!(counts.requests > 100, "{counts:?}");
     assert_eq!((counts.failed, counts.mixed), (0, 0), "{counts:?}");
 
     world.server.with_other_iptables();
