@@ -26,7 +26,7 @@ const DRAIN: (&str, &str) = ("/run", "drain");
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// So many looks in a row have to see no connection.
-const LOOKS: u32 = 3;
+const LOOKS: u32 = 10;
 
 impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// Leads all ports to a generation that is proven. Nothing else changes.

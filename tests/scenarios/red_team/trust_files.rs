@@ -31,9 +31,11 @@ fn statement(trust: &TrustFile) -> Statement<TrustPredicate> {
 
 /// Publishes a trust file under a tag, signed by these keys.
 async fn publish(platform: &Synthetic, tag: u64, trust: &TrustFile, keys: &[&SigningKey]) {
+    // One document, whatever the second.
+    let statement = statement(trust);
     let bundles = keys
         .iter()
-        .map(|key| sign_statement(&statement(trust), key).unwrap());
+        .map(|key| sign_statement(&statement, key).unwrap());
     platform
         .publish_document("trust", &[tag.to_string()], bundles.collect())
         .await;
