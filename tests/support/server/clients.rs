@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::real_engine::{probe_program, unique};
@@ -18,7 +17,6 @@ pub struct Clients {
     /// The server's address as they see it.
     pub address: String,
     folder: tempfile::TempDir,
-    _turn: Turn,
 }
 
 /// Load that goes on until it is stopped.
@@ -37,33 +35,8 @@ pub struct Counts {
     pub mixed: u64,
 }
 
-/// Clients take turns: their load is not that of other tests.
-struct Turn;
-
-static TAKEN: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
-
-impl Turn {
-    fn take() -> Self {
-        let (taken, ended) = &TAKEN;
-        let taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = ended.wait_while(taken, |taken| *taken);
-        *mine.unwrap_or_else(PoisonError::into_inner) = true;
-        Self
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let (taken, ended) = &TAKEN;
-        *taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        ended.notify_one();
-    }
-}
-
 impl Clients {
-    /// Once those of other tests are gone.
     pub fn new() -> Self {
-        let turn = Turn::take();
         let (a, b) = own_addresses();
         let name = format!("dv{}", &unique()[..10]);
         let (here, there) = (format!("{name}h"), format!("{name}c"));
@@ -92,7 +65,6 @@ impl Clients {
             name,
             address,
             folder,
-            _turn: turn,
         }
     }
 
