@@ -12,9 +12,11 @@ pub struct Fault {
     /// What the engine said, control characters made visible.
     pub message: String,
     /// Who said it, to what, with which status, where the words alone do not explain.
-    pub about: Option<String>,
+    pub about: Option<Box<str>>,
     /// What to do about it, where this fault knows better than its kind.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
+    /// What a build said before.
+    pub detail: Option<Box<str>>,
 }
 
 /// Kinds of refusal.
@@ -54,6 +56,7 @@ impl Fault {
             message: message.into(),
             about: None,
             hint: None,
+            detail: None,
         }
     }
 
@@ -94,7 +97,10 @@ pub const BUSY: &str = "the registry limits how much is asked of it: wait, log i
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        let error = Error::engine(fault.to_string());
+        let mut error = Error::engine(fault.to_string());
+        if let Some(detail) = fault.detail {
+            error = error.detail(detail);
+        }
         if let Some(hint) = fault.hint {
             return error.hint(hint);
         }

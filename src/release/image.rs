@@ -9,7 +9,7 @@ use super::published::Published;
 use super::{Desk, Side};
 use crate::definitions::{CommitId, TreeFile};
 use crate::engine::docker::{BuildOptions, Buildx, Docker};
-use crate::engine::{Engine, PullProgress, RegistryLogin};
+use crate::engine::{Engine, FaultKind, PullProgress, RegistryLogin};
 use crate::error::{Error, Result};
 use crate::home::secrets::{self, Missing};
 use crate::model::container::{Definition, Kind};
@@ -131,13 +131,21 @@ impl Desk<'_> {
         self.reporter
             .note(&format!("building {} {}", recipe.container, naming.version));
         let line = |line: &str| self.reporter.note(&format!("  {line}"));
-        let context = recipe.context.archive();
-        let built = match recipe.buildx {
-            Some(buildx) => buildx.build(docker, context, &options, &line).await,
-            None => docker.build(context, &options, &line).await,
+        let build = async || {
+            let context = recipe.context.archive();
+            match recipe.buildx {
+                Some(buildx) => buildx.build(docker, context, &options, &line).await,
+                None => docker.build(context, &options, &line).await,
+            }
         };
-        let id =
-            built.map_err(|error| error.within(format!("{} was not built", recipe.container)))?;
+        let registry = "the registry of an image that the Dockerfile names";
+        let mut built = self.while_busy(registry, build).await;
+        // Another build ended, or the engine's cache was cleared, while this one used it.
+        if matches!(&built, Err(fault) if fault.kind == FaultKind::NotFound) {
+            built = self.while_busy(registry, build).await;
+        }
+        let not_built = format!("{} was not built", recipe.container);
+        let id = built.map_err(|fault| Error::from(fault).within(not_built))?;
         self.check_base(docker, recipe, &id).await?;
         if recipe.health_by_path {
             self.check_health_client(docker, &recipe.container, &id)

@@ -123,5 +123,7 @@ async fn embed(docker: &Docker, image: &Digest, text: &str) -> Result<Digest> {
             &|_| (),
         )
         .await
-        .map_err(|error| error.within("the reference was not added to the proxy's image"))
+        .map_err(|fault| {
+            Error::from(fault).within("the reference was not added to the proxy's image")
+        })
 }

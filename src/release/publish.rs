@@ -81,7 +81,7 @@ impl Desk<'_> {
             // Who lets no tag move may refuse what an interrupted run has pushed already.
             (Err(_), Ok(staged)) if is_built(&staged) => staged,
             (Err(fault), _) => {
-                let busy = (fault.kind == FaultKind::Busy).then(|| BUSY.to_owned());
+                let busy = (fault.kind == FaultKind::Busy).then(|| BUSY.into());
                 let hint = fault.hint.clone().or(busy);
                 let text = format!("cannot push to {repository}");
                 let error = Error::registry(text).because(fault);

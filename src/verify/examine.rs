@@ -3,11 +3,10 @@
 use serde::Serialize;
 
 use crate::definitions::{CommitId, Definitions};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::digest::Digest;
 use crate::model::name::{ContainerName, EnvironmentName, Version};
 use crate::model::released::Released;
-use crate::registry::{Registry, Tag};
 use crate::verify::choose::{Choice, Preparation};
 use crate::verify::evidence::{VerifiedImage, VerifiedReference, Wanted};
 use crate::verify::trust::policy::{Check, ExpectedBuild, ExpectedReference};
@@ -42,8 +41,6 @@ pub struct Examination<'a> {
     pub preparation: &'a Preparation<'a>,
     /// Knows the commits.
     pub definitions: &'a Definitions,
-    /// Knows the tags; none offline.
-    pub registry: Option<&'a Registry>,
 }
 
 impl Examination<'_> {
@@ -107,16 +104,7 @@ impl Examination<'_> {
     }
 
     async fn version(&self, container: &ContainerName, version: &Version) -> Result<Report> {
-        let registry = self.registry.ok_or_else(|| {
-            Error::usage("a version is looked up in the registry, not offline")
-                .hint("`devenv trust verify` alone verifies what this machine has")
-        })?;
-        let platform = self.preparation.platform();
-        let repository = platform.repository(container.as_str())?;
-        let tag = Tag::new(version.as_str()).map_err(Error::usage)?;
-        let digest = registry.resolve(&repository, &tag).await?;
-        let digest = digest
-            .ok_or_else(|| Error::usage(format!("{container} {version} is not published")))?;
+        let (repository, digest) = self.preparation.published(container, version).await?;
         let repository = &repository;
         let wanted = Wanted {
             container,

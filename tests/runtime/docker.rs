@@ -9,7 +9,6 @@ use devenv::engine::docker::{
     BuildOptions, ExecOptions, ExecStreams, LogOptions, LogStream, archive,
 };
 use devenv::engine::{Engine, FaultKind};
-use devenv::error::Kind;
 use devenv::model::create_body::CreateBody;
 use devenv::model::digest::Digest;
 use devenv::model::observed::ContainerState;
@@ -146,9 +145,9 @@ async fn a_failed_build_shows_its_last_lines() {
     let context = tar(&[("Dockerfile", 0o644, dockerfile.as_bytes())]);
     let built = engine.docker.build(archive(context), &options, &|_| {});
     let error = built.await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Engine);
+    assert_eq!(error.kind, FaultKind::Failed);
     assert!(error.to_string().contains("non-zero code: 9"), "{error}");
-    let details = error.details().join("\n");
+    let details = error.detail.unwrap();
     assert!(
         details.contains("out 2") && details.contains("err 2"),
         "{details}"

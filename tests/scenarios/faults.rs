@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 
 use crate::app;
+use crate::support::company::Company;
 use crate::support::socket_proxy::{Behaviour, SocketProxy};
 use crate::support::synthetic::Synthetic;
 use crate::support::workstation::{Workstation, finished};
@@ -107,6 +108,24 @@ async fn an_engine_that_goes_away_in_the_middle_is_survived() {
         .code(4)
         .says(&format!("the engine at {host} answered 500 to GET /"))
         .says("something is wrong");
+}
+
+/// Another build ends, and what the cache had promised to this one goes with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_loses_an_image_of_the_cache_begins_again() {
+    let proxy = SocketProxy::start();
+    proxy.behave(Behaviour::Forgetful);
+    let host = proxy.host();
+    let work = move || {
+        let company = Company::new();
+        let artifact = company.artifact();
+        let build = ["release", "build", "base", "--version", "1", "--artifact"];
+        let mut build = company.command(&[&build[..], &[artifact.to_str().unwrap()]].concat());
+        build.env("DOCKER_HOST", host);
+        finished(build, "").ok().says("released base 1");
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+    assert!(proxy.is_honest(), "no build was told that an image is gone");
 }
 
 /// The registry is down.

@@ -270,6 +270,8 @@ fn bought_software_is_imported() {
     );
     company.push("Not as root");
     let first = import("7", &["--archive", archive, "--json"]).ok().json();
+    let mistyped = company.run(&["release", "verify", "vendr:7"]).code(2);
+    mistyped.says("did you mean `vendor`?");
     assert!(
         company.on_main("platform.yaml").contains("vendor: "),
         "recorded"

@@ -233,9 +233,27 @@ async fn an_engine_that_meets_a_busy_registry_is_asked_again() {
         let company = Company::behind(&host);
         let artifact = company.artifact();
         let build = ["release", "build", "base", "--version", "1.0", "--artifact"];
-        let build = [&build[..], &[artifact.to_str().unwrap()]].concat();
+        let build = [&build[..], &[artifact.to_str().unwrap(), "--json"]].concat();
         let said = format!("{host} has too much to do: waiting");
-        company.run(&build).ok().says(&said);
+        let built = company.run(&build).ok().says(&said);
+        (company, built.json())
+    };
+    let (company, built) = tokio::task::spawn_blocking(work).await.unwrap();
+
+    // The builder itself, at what a Dockerfile names.
+    let vendor = registry_proxy::behaving(Rule::BusyToEngines(4)).await;
+    let work = move || {
+        let repository = company.prefix.split_once('/').unwrap().1;
+        let digest = built["digest"].as_str().unwrap();
+        company.write(
+            "containers/base/Dockerfile",
+            &format!("FROM {vendor}/{repository}/base@{digest}\n"),
+        );
+        company.push("A base from elsewhere");
+        let artifact = company.artifact();
+        let build = ["release", "build", "base", "--version", "1.1", "--artifact"];
+        let build = [&build[..], &[artifact.to_str().unwrap()]].concat();
+        company.run(&build).ok().says("has too much to do: waiting");
     };
     tokio::task::spawn_blocking(work).await.unwrap();
 }

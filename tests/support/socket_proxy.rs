@@ -16,6 +16,8 @@ pub enum Behaviour {
     Gone = 1,
     /// Every request is answered with 500.
     Failing = 2,
+    /// The next build misses an image of its cache.
+    Forgetful = 3,
 }
 
 /// The socket; requests that change something are counted.
@@ -64,6 +66,11 @@ impl SocketProxy {
             .store(behaviour as u8, Ordering::SeqCst);
     }
 
+    /// Whether it does what the engine does.
+    pub fn is_honest(&self) -> bool {
+        self.shared.behaviour.load(Ordering::SeqCst) == Behaviour::Honest as u8
+    }
+
     /// The engine is gone after so many requests that change something.
     pub fn gone_after(&self, changes: usize) {
         self.shared.changes.store(0, Ordering::SeqCst);
@@ -88,8 +95,18 @@ async fn serve(mut client: UnixStream, shared: Arc<Shared>) {
                     }
                 }
                 match shared.behaviour.load(Ordering::SeqCst) {
-                    0 => engine.write_all(request).await,
                     1 => return,
+                    3 if is_build(request) => {
+                        shared.behaviour.store(Behaviour::Honest as u8, Ordering::SeqCst);
+                        let mut end = request.to_vec();
+                        while !end.ends_with(b"0\r\n\r\n") {
+                            let Ok(count @ 1..) = client.read(&mut to_engine).await else { return };
+                            end.extend_from_slice(&to_engine[..count]);
+                        }
+                        let _ = client.write_all(FORGOTTEN.as_bytes()).await;
+                        return;
+                    }
+                    0 | 3 => engine.write_all(request).await,
                     _ => {
                         let body = "{\"message\":\"something is wrong\"}";
                         let head = format!("HTTP/1.1 500 Internal Server Error\r\nApi-Version: 1.41\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -106,6 +123,19 @@ async fn serve(mut client: UnixStream, shared: Arc<Shared>) {
             return;
         }
     }
+}
+
+/// What engine 20.10 says when another removes what its cache has just promised.
+const FORGOTTEN: &str = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Type: application/json\r\n\
+     Connection: close\r\n\r\n{\"errorDetail\":{\"message\":\"unable to find image \\\"sha256:5541\\\"\"},\
+     \"error\":\"unable to find image \\\"sha256:5541\\\"\"}\r\n";
+
+fn is_build(request: &[u8]) -> bool {
+    let line = request
+        .split(|byte| *byte == b'?')
+        .next()
+        .unwrap_or_default();
+    line.starts_with(b"POST ") && line.ends_with(b"/build")
 }
 
 /// The socket that docker itself would take.

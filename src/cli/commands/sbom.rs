@@ -8,13 +8,11 @@ use crate::cli::ui::table::{Cell, table};
 use crate::converge::select;
 use crate::error::{Error, Exit, Result};
 use crate::home::reporter::Reporter as _;
-use crate::home::session::{OpenPlatform, Session};
+use crate::home::session::Session;
 use crate::model::digest::Digest;
-use crate::model::image::Repository;
 use crate::model::name::{ContainerName, EnvironmentName, Version};
 use crate::model::sbom::Package;
 use crate::model::visible::visible;
-use crate::registry::{Registry, Tag};
 use crate::verify::choose::{Choice, Preparation};
 use crate::verify::evidence::Wanted;
 use crate::verify::evidence::packages::VerifiedPackages;
@@ -42,7 +40,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     let preparation = Preparation::new(session, &open, registry.as_ref());
     let container = &arguments.name;
     let (found, version, digest) = if let Some(version) = &arguments.version {
-        let (repository, digest) = published(&open, registry.as_ref(), container, version).await?;
+        let (repository, digest) = preparation.published(container, version).await?;
         let wanted = Wanted {
             container,
             version,
@@ -71,21 +69,6 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     }
     show(ui, container, &version, &found);
     Ok(Exit::Done)
-}
-
-async fn published(
-    open: &OpenPlatform,
-    registry: Option<&Registry>,
-    container: &ContainerName,
-    version: &Version,
-) -> Result<(Repository, Digest)> {
-    let repository = open.platform.repository(container.as_str())?;
-    let tag = Tag::new(version.as_str()).map_err(Error::usage)?;
-    let offline = || Error::usage("a version is looked up in the registry, not offline");
-    let registry = registry.ok_or_else(offline)?;
-    let digest = registry.resolve(&repository, &tag).await?;
-    let unknown = || Error::usage(format!("{container} {version} is not published"));
-    Ok((repository, digest.ok_or_else(unknown)?))
 }
 
 /// The packages of what an environment runs, its version, and its digest.

@@ -11,8 +11,7 @@ use futures_util::stream::{self, BoxStream};
 use super::images::credentials;
 use super::refusal::registry_fault;
 use super::{Docker, Labels, convert};
-use crate::engine::RegistryLogin;
-use crate::error::Error;
+use crate::engine::{Fault, FaultKind, RegistryLogin};
 use crate::model::digest::Digest;
 use crate::model::secret::Secret;
 use crate::model::visible::visible;
@@ -56,13 +55,14 @@ impl Docker {
     /// line, without control characters. There is no time limit.
     ///
     /// # Errors
-    /// What the engine refused, with the last lines of the output as detail.
+    /// What the engine refused, with the last lines of the output as detail; [`FaultKind::NotFound`]
+    /// where its cache lost an image meanwhile.
     pub async fn build(
         &self,
         context: BoxStream<'static, std::io::Result<Bytes>>,
         options: &BuildOptions,
         line: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<Digest, Error> {
+    ) -> Result<Digest, Fault> {
         let logins: HashMap<_, _> = options
             .logins
             .iter()
@@ -86,8 +86,7 @@ impl Docker {
                 }
                 Err(error) => {
                     output.finish();
-                    let error = Error::from(registry_fault(error));
-                    return Err(output.explain(error));
+                    return Err(output.explain(registry_fault(error)));
                 }
             }
         }
@@ -99,19 +98,19 @@ impl Docker {
     }
 
     /// Engines before API 1.29 only say `Successfully built 0123456789ab`.
-    async fn built(&self, output: &Output<'_>) -> Result<Digest, Error> {
+    async fn built(&self, output: &Output<'_>) -> Result<Digest, Fault> {
         let short_id = output
             .last
             .iter()
             .rev()
             .find_map(|line| line.strip_prefix("Successfully built "));
         let Some(short_id) = short_id else {
-            let error = Error::engine("the engine ended the build without a result");
-            return Err(output.explain(error));
+            let text = "the engine ended the build without a result";
+            return Err(output.explain(Fault::new(FaultKind::Failed, text)));
         };
         let image = self.short(self.client.inspect_image(short_id)).await?;
         convert::digest(image.id.as_deref())
-            .ok_or_else(|| Error::engine("the engine gave the built image no Id"))
+            .ok_or_else(|| Fault::new(FaultKind::Failed, "the engine gave the built image no Id"))
     }
 }
 
@@ -184,12 +183,15 @@ impl<'a> Output<'a> {
         self.last.push_back(text);
     }
 
-    pub(super) fn explain(&self, error: Error) -> Error {
-        if self.last.is_empty() {
-            return error;
-        }
+    /// The last lines.
+    pub(super) fn end(&self) -> String {
         let lines: Vec<&str> = self.last.iter().map(String::as_str).collect();
-        error.detail(lines.join("\n"))
+        lines.join("\n")
+    }
+
+    pub(super) fn explain(&self, mut fault: Fault) -> Fault {
+        fault.detail = (!self.last.is_empty()).then(|| self.end().into());
+        fault
     }
 }
 

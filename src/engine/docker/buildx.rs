@@ -11,8 +11,8 @@ use tokio::process::{ChildStderr, ChildStdin, Command};
 
 use super::Docker;
 use super::build::{BuildOptions, Output};
-use crate::engine::{Endpoint, Engine as _};
-use crate::error::{Error, Kind, PathContext};
+use super::refusal::said;
+use crate::engine::{Endpoint, Engine as _, Fault, FaultKind};
 use crate::model::digest::Digest;
 use crate::system::program;
 
@@ -55,29 +55,33 @@ impl Buildx {
         context: BoxStream<'static, std::io::Result<Bytes>>,
         options: &BuildOptions,
         line: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<Digest, Error> {
-        let folder = tempfile::tempdir().map_err(|error| {
-            Error::engine("a build has no folder for its result").because(error)
-        })?;
+    ) -> Result<Digest, Fault> {
+        let failed = |what: &str, error: std::io::Error| {
+            Fault::new(FaultKind::Failed, format!("{what}: {error}"))
+        };
+        let folder = tempfile::tempdir()
+            .map_err(|error| failed("a build has no folder for its result", error))?;
         let metadata = folder.path().join("metadata");
         let mut command = self.request(options);
         address(&mut command, engine.endpoint())?;
         command.arg("--metadata-file").arg(&metadata).arg("-");
         let program = self.words.join(" ");
-        let failed = |error| Error::engine(format!("`{program}` cannot be run")).because(error);
+        let cannot_run = |error| failed(&format!("`{program}` cannot be run"), error);
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::null());
-        let mut child = pipes.stderr(Stdio::piped()).spawn().map_err(failed)?;
+        let mut child = pipes.stderr(Stdio::piped()).spawn().map_err(cannot_run)?;
         let mut output = Output::new(line);
         let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
         let (sent, ()) = tokio::join!(send(context, stdin), read(stderr, &mut output));
         output.finish();
-        let status = child.wait().await.map_err(failed)?;
+        let status = child.wait().await.map_err(cannot_run)?;
         if !status.success() {
-            let error = Error::engine(format!("`{program} build` failed ({status})"));
-            return Err(output.explain(error));
+            let mut fault = said(&output.end());
+            fault.message = format!("`{program} build` failed ({status})");
+            return Err(output.explain(fault));
         }
-        sent.map_err(|error| Error::engine("the build context ended early").because(error))?;
-        let text = std::fs::read(&metadata).at(Kind::Engine, "read", &metadata)?;
+        sent.map_err(|error| failed("the build context ended early", error))?;
+        let text = std::fs::read(&metadata)
+            .map_err(|error| failed("what was built cannot be read", error))?;
         let made: Made = serde_json::from_slice(&text).unwrap_or_default();
         for id in made.manifest.into_iter().chain(made.configuration) {
             if engine.image(&id).await?.is_some() {
@@ -85,7 +89,7 @@ impl Buildx {
             }
         }
         let text = format!("`{program}` tells of no image that the engine has");
-        Err(output.explain(Error::engine(text)))
+        Err(output.explain(Fault::new(FaultKind::Failed, text)))
     }
 
     /// The command but for its engine and context. Secrets and proxies are handed over in its
@@ -163,7 +167,7 @@ impl Docker {
 }
 
 /// Tells the program which engine it is.
-fn address(command: &mut Command, endpoint: &Endpoint) -> Result<(), Error> {
+fn address(command: &mut Command, endpoint: &Endpoint) -> Result<(), Fault> {
     for name in [
         "DOCKER_CONTEXT",
         "DOCKER_TLS_VERIFY",
@@ -187,8 +191,9 @@ fn address(command: &mut Command, endpoint: &Endpoint) -> Result<(), Error> {
         });
         let Some(folder) = folder.filter(|_| is_usual && !material.skip_verify) else {
             let text = "`docker buildx` cannot be told this engine's certificates";
-            return Err(Error::engine(text)
-                .hint("put them into one folder as ca.pem, cert.pem and key.pem"));
+            let mut fault = Fault::new(FaultKind::Failed, text);
+            fault.hint = Some("put them into one folder as ca.pem, cert.pem and key.pem".into());
+            return Err(fault);
         };
         command.env("DOCKER_HOST", format!("tcp://{host}:{port}"));
         command

@@ -54,11 +54,11 @@ fn answered(refused: &Refused) -> Fault {
             | FaultKind::NoAddresses
     );
     if !explains || fault.message.is_empty() {
-        fault.about = Some(visible(&refused.about));
+        fault.about = Some(visible(&refused.about).into());
     }
     fault.hint = match kind {
-        FaultKind::Denied => Some(REFUSED.to_owned()),
-        FaultKind::Failed => Some(FAILED.to_owned()),
+        FaultKind::Denied => Some(REFUSED.into()),
+        FaultKind::Failed => Some(FAILED.into()),
         _ => None,
     };
     fault
@@ -78,7 +78,7 @@ fn wants_tls() -> Fault {
     );
     fault.hint = Some(
         "DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH for the folder of ca.pem, cert.pem and key.pem"
-            .to_owned(),
+            .into(),
     );
     fault
 }
@@ -100,9 +100,9 @@ pub(super) fn registry_fault(error: BollardError) -> Fault {
     let mut fault = fault(error);
     let text = fault.message.to_lowercase();
     if text.contains("http response to https client") {
-        fault.hint = Some(PLAIN.to_owned());
+        fault.hint = Some(PLAIN.into());
     } else if text.contains("x509:") {
-        fault.hint = Some(UNTRUSTED.to_owned());
+        fault.hint = Some(UNTRUSTED.into());
     }
     let about_login = ["denied", "unauthorized", "authentication", "forbidden"]
         .iter()
@@ -120,7 +120,7 @@ pub(super) fn registry_fault(error: BollardError) -> Fault {
 fn broken(error: &io::Error) -> Fault {
     if let Some(lost) = error.get_ref().and_then(|it| it.downcast_ref::<Lost>()) {
         let mut fault = Fault::new(lost.kind, visible(&lost.message));
-        fault.hint.clone_from(&lost.hint);
+        fault.hint = lost.hint.as_deref().map(Into::into);
         return fault;
     }
     if let Some(refused) = error.get_ref().and_then(|it| it.downcast_ref::<Refused>()) {
@@ -164,7 +164,12 @@ fn by_text(message: &str) -> Option<FaultKind> {
     ]) || (text.contains("name") && text.contains("already in use"))
     {
         Some(FaultKind::Conflict)
-    } else if text.contains("is not connected to") {
+    } else if any(&[
+        "is not connected to",
+        "unable to find image",
+        "no such image",
+    ]) || any(&["unknown parent image", "layer does not exist"])
+    {
         Some(FaultKind::NotFound)
     } else {
         None
@@ -345,5 +350,19 @@ mod tests {
         let words = "toomanyrequests: You have reached your pull rate limit.";
         assert_eq!(registry(words), FaultKind::Busy);
         assert_eq!(stream(words), FaultKind::Busy);
+    }
+
+    #[test]
+    fn a_builder_that_lost_what_it_had_is_told_apart() {
+        for words in [
+            "unable to find image \"sha256:5541ec6004e10b41\"",
+            "failed to get destination image \"sha256:5541\": No such image: sha256:5541",
+            "unknown parent image ID sha256:5541",
+            "failed to export image: failed to create image: failed to get layer sha256:5541: layer does not exist",
+        ] {
+            assert_eq!(said(words).kind, FaultKind::NotFound, "{words}");
+        }
+        let words = "The command '/bin/sh -c make' returned a non-zero code: 2";
+        assert_eq!(said(words).kind, FaultKind::Failed);
     }
 }

@@ -123,6 +123,8 @@ fn little(bytes: &[u8], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use flate2::read::GzDecoder;
+
     use super::*;
 
     /// A header as rpm writes it.
@@ -162,6 +164,18 @@ mod tests {
         for end in 0..whole.len() {
             let _ = package(&whole[..end]);
         }
+    }
+
+    /// As rpm 4.18 itself made it, of one package that `rpmbuild` built.
+    #[test]
+    fn a_real_database_is_read() {
+        let mut file = Vec::new();
+        let packed = include_bytes!("rpmdb.sqlite.gz");
+        std::io::copy(&mut GzDecoder::new(&packed[..]), &mut file).unwrap();
+        let mut budget = Budget::default();
+        let found = read("var/lib/rpm/rpmdb.sqlite", &file, &mut budget).unwrap();
+        let found: Vec<_> = found.iter().map(Package::to_string).collect();
+        assert_eq!(found, ["hello-house 2:1.4.1-3"]);
     }
 
     /// A database whose first `slots` slots lead to one header.

@@ -27,7 +27,6 @@ pub(super) async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Res
     let examination = Examination {
         preparation: &Preparation::new(session, &open, Some(&registry)),
         definitions: &session.definitions(&open.name)?,
-        registry: Some(&registry),
     };
     let report = examination.of(&arguments.subject).await?;
     ui.json(&report);

@@ -27,7 +27,6 @@ pub(super) async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Res
     let examination = Examination {
         preparation: &Preparation::new(session, &open, registry.as_ref()),
         definitions: &session.definitions(&open.name)?,
-        registry: registry.as_ref(),
     };
     let reports = if let Some(subject) = &arguments.subject {
         vec![examination.of(subject).await?]
