@@ -10,7 +10,7 @@ pub mod terminal;
 use std::future::Future;
 
 use futures_util::stream::BoxStream;
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::model::create_body::CreateBody;
 use crate::model::credentials::Credentials;
@@ -94,8 +94,8 @@ pub enum NetworkKind {
     /// Without a way out.
     Internal,
     /// With a way out, its addresses of these: the engine gives those of the lower half, the upper
-    /// half is for containers that ask for one.
-    Of(Ipv4Net),
+    /// half is for containers that ask for one. With these of IPv6 too, where they are given.
+    Of(Ipv4Net, Option<Ipv6Net>),
 }
 
 /// What converging asks of an engine. Every call is one request.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -251,7 +252,14 @@ pub struct EndpointBody {
 pub struct AddressBody {
     /// Of the network's own.
     #[serde(rename = "IPv4Address")]
-    pub v4: std::net::Ipv4Addr,
+    pub v4: Ipv4Addr,
+    /// And another one, where the network has such.
+    #[serde(
+        rename = "IPv6Address",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub v6: Option<Ipv6Addr>,
 }
 
 impl CreateBody {
@@ -323,6 +331,7 @@ mod tests {
                         aliases: vec!["a".into()],
                         address: Some(AddressBody {
                             v4: [10, 0, 0, 1].into(),
+                            v6: Some(std::net::Ipv6Addr::LOCALHOST),
                         }),
                     },
                 )]),

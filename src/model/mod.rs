@@ -14,6 +14,7 @@ pub mod identity;
 pub mod image;
 pub mod image_configuration;
 pub mod insecure_registries;
+pub mod ipv6;
 pub mod ledger;
 pub mod lfs;
 pub mod members;

@@ -38,6 +38,9 @@ pub struct ServerFile {
     /// Addresses that generations' networks are cut from, 256 for each.
     #[serde(default = "addresses")]
     pub addresses: Ipv4Net,
+    /// Whether requests are led by IPv6 too.
+    #[serde(default)]
+    pub ipv6: bool,
     /// How long connections to the old proxy may take to end.
     #[serde(default = "drain")]
     pub drain: Span,
@@ -190,6 +193,7 @@ pub fn text(
     environment: &EnvironmentName,
     name: &InstanceName,
     addresses: Option<Ipv4Net>,
+    ipv6: bool,
 ) -> String {
     let addresses = addresses.unwrap_or_else(self::addresses);
     format!(
@@ -206,6 +210,8 @@ environment: {environment}
 name: {name}
 # Each generation gets a network of 256 of these addresses, which nothing else on this machine may use.
 addresses: {addresses}
+# Whether requests are led by IPv6 too. Then its containers have addresses of IPv6, and find each other by them as well.
+ipv6: {ipv6}
 
 # How long connections to the old proxy may take to end after a change; what is cut then is counted.
 drain: {drain}
@@ -250,6 +256,7 @@ mod tests {
             &"production".parse().unwrap(),
             &name(),
             None,
+            false,
         )
     }
 
@@ -270,8 +277,8 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_with_its_place() {
         for (change, wanted) in [
-            ("drian: 30s\n", "server.yaml:35:1: unknown field `drian`"),
-            ("configuration: Recette\n", "server.yaml:35:16: "),
+            ("drian: 30s\n", "server.yaml:37:1: unknown field `drian`"),
+            ("configuration: Recette\n", "server.yaml:37:16: "),
         ] {
             let text = written() + change;
             let error = ServerFile::parse("server.yaml", text.as_bytes()).unwrap_err();
@@ -286,7 +293,7 @@ mod tests {
             ),
             ("0.0/16", "0.0/24", "`addresses` takes 4096 addresses"),
             ("bad: 2", "bad: 4", "`check` wants `bad`"),
-            ("drift: mend", "drift: fix", "server.yaml:30:8: "),
+            ("drift: mend", "drift: fix", "server.yaml:32:8: "),
             (
                 "windows: []",
                 "windows: [{ from: 02:00, to: 02:00 }]",

@@ -35,7 +35,10 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
     let mut state = open.state()?;
     let mut server = open.server(&now, None);
     let log = session.home.paths.server_events();
-    if !manner.dry_run {
+    let follow = open.follow();
+    let (calm, looked) = tokio::join!(server.is_calm(&state), follow.look());
+    let calm = calm?;
+    if !manner.dry_run && !calm {
         let begun = Instant::now();
         let mended = server.settle(&mut state).await?;
         if !mended.is_empty() {
@@ -51,12 +54,14 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
             events::append(&log, &event)?;
         }
     }
-    let follow = open.follow();
-    let look = look(&server, &mut state, &follow).await?;
+    let look = look(&server, &mut state, looked)?;
     let entry = Follow::entry(&look)?;
     let ledger = Follow::record(entry);
     let inputs = follow.inputs()?;
-    let (wanted, mends) = match server.due(&mut state, ledger, &inputs, manner).await? {
+    let (wanted, mends) = match server
+        .due(&mut state, ledger, &inputs, manner, calm)
+        .await?
+    {
         Due::Nothing => {
             return Ok(Applied::Nothing {
                 reference: ledger.number,
@@ -124,13 +129,13 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
     }
 }
 
-/// Looks at the ledger, and remembers what came of it.
-async fn look<E: Engine, M: Machine>(
+/// Remembers what came of a look at the ledger.
+fn look<E: Engine, M: Machine>(
     server: &Server<'_, E, M>,
     state: &mut State,
-    follow: &Follow<'_>,
+    looked: Result<Look>,
 ) -> Result<Look> {
-    match follow.look().await {
+    match looked {
         Ok(look) => {
             let ledger = &look.ledger.predicate;
             if let Some(warning) = &look.unreachable {

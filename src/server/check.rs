@@ -133,7 +133,7 @@ async fn facts(session: &Session, open: &Open<'_>) -> Result<Facts> {
     let led = server.machine.led(&ruleset::table(&open.file.name)).await?;
     let led = led.unwrap_or_default();
     let astray = serving.ports.iter();
-    let astray = astray.filter(|it| led.get(&it.host) != Some(&(it.address, it.container)));
+    let astray = astray.filter(|it| led.get(&it.host) != Some(&it.lead()));
     if !changing {
         facts.ports = astray.map(|it| it.host).collect();
     }

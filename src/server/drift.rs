@@ -129,7 +129,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
 }
 
 /// Whether a container is one of those that should run now.
-fn serves(serving: &Generation, origin: u64, name: &ContainerName) -> bool {
+pub(super) fn serves(serving: &Generation, origin: u64, name: &ContainerName) -> bool {
     let place = serving.containers.get(name);
     place.is_some_and(|place| place.origin == origin && !place.once)
 }

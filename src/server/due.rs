@@ -33,13 +33,14 @@ pub enum Due {
 
 impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// What is to be done. A rollback that holds stands in the ledger's place; where the ledger's
-    /// reference serves and counts again, the hold is over.
+    /// reference serves and counts again, the hold is over. `is_whole`: nothing that should serve is gone.
     pub async fn due(
         &self,
         state: &mut State,
         ledger: ReferenceRecord,
         inputs: &str,
         manner: &Manner,
+        is_whole: bool,
     ) -> Result<Due> {
         let holding = holding(state, manner);
         let serving = state.current().map(|(_, it)| it);
@@ -50,7 +51,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             state.held = None;
             self.save(state)?;
         }
-        let gone = if is_right || holding.is_some() {
+        let gone = if !is_whole && (is_right || holding.is_some()) {
             self.gone(state).await?
         } else {
             Vec::new()

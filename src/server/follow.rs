@@ -168,6 +168,9 @@ impl Follow<'_> {
         hash.update(b"\n");
         let path = self.session.home.paths.secrets(&self.file.platform);
         hash.update(&std::fs::read(path).unwrap_or_default());
+        if self.file.ipv6 {
+            hash.update(b"ipv6");
+        }
         let tag = hash.sign();
         Ok(tag.as_ref()[..16]
             .iter()

@@ -7,8 +7,8 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
 use super::follow::Follow;
-use super::ground::Ground;
-use super::machine::Machine as _;
+use super::ground::{Ground, Reach};
+use super::machine::{Kernel, Machine as _};
 use super::open::Open;
 use super::ruleset::{self, Change};
 use super::units;
@@ -67,12 +67,14 @@ pub async fn init(session: &Session, settings: &Settings, trust: &TrustFile) -> 
         ))
         .hint("`devenv server remove` undoes that"));
     }
+    let ground = Ground::look().await?;
     let text = server::text(
         &trust.platform,
         &settings.registry,
         &settings.environment,
         &settings.name,
         settings.addresses,
+        ground.ipv6 == Reach::Open && Kernel.leads_ipv6(),
     );
     let parsed = ServerFile::parse(&path.display().to_string(), text.as_bytes())?;
     let owner = Owner::load(paths)?;
@@ -97,8 +99,8 @@ pub async fn init(session: &Session, settings: &Settings, trust: &TrustFile) -> 
     // Last: from then on it is a server.
     file::write(&path, text.as_bytes())?;
     let table = ruleset::table(&parsed.name);
-    let kernel = super::machine::Kernel.led(&table).await.err();
-    let remarks = Ground::look().await?.remarks();
+    let kernel = Kernel.led(&table).await.err();
+    let remarks = ground.remarks();
     Ok(Made {
         file: path,
         units,

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use ipnet::Ipv4Net;
 
 use super::program::{refused, run};
-use super::ruleset::{Change, Ports};
+use super::ruleset::{Change, Lead, Ports};
 use crate::error::{Error, Result};
+use crate::model::ipv6;
 
 /// Names of the program: what the system prefers, and its two kinds.
 const KINDS: [&str; 3] = ["iptables", "iptables-nft", "iptables-legacy"];
@@ -133,20 +134,7 @@ async fn remove(chain: &str) -> Result<()> {
 pub(super) async fn let_through(addresses: Ipv4Net, through: bool) -> Result<()> {
     let to = addresses.to_string();
     for kind in kinds() {
-        let rule = async |action: &str| {
-            let words = [
-                &["--wait", "5", action, DOCKER, "--destination", &to][..],
-                &[
-                    "--match",
-                    "conntrack",
-                    "--ctstate",
-                    "DNAT",
-                    "--jump",
-                    "ACCEPT",
-                ],
-            ];
-            run(kind, &words.concat(), None).await
-        };
+        let rule = async |action: &str| filter(kind, action, &to).await;
         let action = match (rule("--check").await?, through) {
             (None, _) => continue,
             (Some(Ok(_)), false) => "--delete",
@@ -162,14 +150,50 @@ pub(super) async fn let_through(addresses: Ipv4Net, through: bool) -> Result<()>
     Ok(())
 }
 
+/// The same for IPv6: only a Docker that filters that has the chain.
+pub(super) async fn let_through_ipv6(addresses: Ipv4Net, through: bool) -> Result<()> {
+    let (kind, to) = ("ip6tables", ipv6::network(addresses).to_string());
+    let listed = run(kind, &["--wait", "5", "--list-rules", DOCKER], None).await?;
+    if listed.is_none_or(|it| it.is_err()) {
+        return Ok(());
+    }
+    let is_there = filter(kind, "--check", &to)
+        .await?
+        .is_some_and(|it| it.is_ok());
+    let action = match (is_there, through) {
+        (true, true) | (false, false) => return Ok(()),
+        (false, true) => "--insert",
+        (true, false) => "--delete",
+    };
+    match filter(kind, action, &to).await? {
+        Some(Err(said)) => Err(refused(kind, &said)),
+        _ => Ok(()),
+    }
+}
+
+/// Adds, looks for or removes the rule that lets through what is led to these addresses.
+async fn filter(kind: &str, action: &str, to: &str) -> Result<Option<Result<String, String>>> {
+    let words = ["--wait", "5", action, DOCKER, "--destination", to];
+    let led = [
+        "--match",
+        "conntrack",
+        "--ctstate",
+        "DNAT",
+        "--jump",
+        "ACCEPT",
+    ];
+    run(kind, &[&words[..], &led].concat(), None).await
+}
+
 /// The chain and its rules, for `iptables-restore`: what is declared in it is replaced as a whole.
 fn rules(chain: &str, ports: &Ports) -> String {
     let mut text = format!("*nat\n:{chain} - [0:0]\n");
-    for (port, (address, inside)) in ports {
+    for (port, lead) in ports {
         // Writing to memory cannot fail.
         let _ = writeln!(
             text,
-            "-A {chain} -p tcp --dport {port} -j DNAT --to-destination {address}:{inside}"
+            "-A {chain} -p tcp --dport {port} -j DNAT --to-destination {}:{}",
+            lead.address, lead.port
         );
     }
     text.push_str("COMMIT\n");
@@ -186,7 +210,12 @@ fn parse(listed: &str) -> Ports {
         };
         let (address, inside) = after("--to-destination")?.split_once(':')?;
         let port = after("--dport")?.parse().ok()?;
-        Some((port, (address.parse().ok()?, inside.parse().ok()?)))
+        let lead = Lead {
+            address: address.parse().ok()?,
+            port: inside.parse().ok()?,
+            ipv6: false,
+        };
+        Some((port, lead))
     };
     listed.lines().filter_map(one).collect()
 }
@@ -197,10 +226,12 @@ mod tests {
 
     #[test]
     fn the_chain_is_filled_in_one_go_and_read_again() {
-        let ports = Ports::from([
-            (80, ([10, 213, 1, 250].into(), 80)),
-            (8443, ([10, 213, 1, 250].into(), 443)),
-        ]);
+        let lead = |port| Lead {
+            address: [10, 213, 1, 250].into(),
+            port,
+            ipv6: false,
+        };
+        let ports = Ports::from([(80, lead(80)), (8443, lead(443))]);
         insta::assert_snapshot!(rules("devenv_server", &ports), @r"
         *nat
         :devenv_server - [0:0]

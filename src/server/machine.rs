@@ -1,11 +1,14 @@
 //! What a server does on its machine beside the engine: the trait, and the machine itself.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use ipnet::Ipv4Net;
 
-use super::program::{refused, run};
+use super::program::{self, refused, run};
 use super::route::RouteRecord;
 use super::ruleset::{self, Change, Ports};
 use super::{iptables, proc};
@@ -26,6 +29,10 @@ pub trait Machine: Send + Sync {
         addresses: Ipv4Net,
         through: bool,
     ) -> impl Future<Output = Result<()>> + Send;
+    /// Whether it can lead requests by IPv6.
+    fn leads_ipv6(&self) -> bool;
+    /// Whether a connection to an address comes about.
+    fn takes(&self, address: Ipv6Addr, port: u16) -> impl Future<Output = bool> + Send;
     /// Established connections on a port, where a process lives; `None`: it cannot be known.
     fn connections(&self, process: u32, port: u16) -> Option<usize>;
     /// What a route answers at an address; `None`: nothing does.
@@ -53,23 +60,46 @@ pub trait Machine: Send + Sync {
     fn disk(&self, folder: &Path) -> Option<u64>;
 }
 
+/// How long a connection inside of this machine may take to come about: a bridge that is new looks
+/// for others with its address of IPv6 first, for some 2 s.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// Between two tries.
+const BETWEEN_CONNECTIONS: Duration = Duration::from_millis(100);
+
+/// Whether the kernel knows IPv6.
+fn has_ipv6() -> bool {
+    Path::new("/proc/net/if_inet6").exists()
+}
+
 /// This machine: a Linux with `nft` or iptables, and an engine of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Kernel;
 
 impl Machine for Kernel {
     async fn led(&self, table: &str) -> Result<Option<Ports>> {
-        let words = ["--numeric", "list", "map", "ip", table, "to"];
-        match run("nft", &words, None).await? {
-            Some(Ok(text)) => Ok(Some(ruleset::parse(&text))),
-            Some(Err(said)) if said.contains("No such file or directory") => Ok(None),
-            Some(Err(said)) => Err(refused("nft", &said)),
-            None => iptables::led(table).await,
+        // One look for each: nft 1.0 mixes up families in one.
+        let looks = ruleset::names(has_ipv6()).map(async |family| {
+            run(
+                "nft",
+                &["--numeric", "list", "map", family, table, "to"],
+                None,
+            )
+            .await
+        });
+        let mut listed = String::new();
+        for look in try_join_all(looks).await? {
+            match look {
+                Some(Ok(text)) => listed += &text,
+                Some(Err(said)) if said.contains("No such file or directory") => return Ok(None),
+                Some(Err(said)) => return Err(refused("nft", &said)),
+                None => return iptables::led(table).await,
+            }
         }
+        Ok(Some(ruleset::parse(&listed)))
     }
 
     async fn load(&self, table: &str, change: Change<'_>) -> Result<()> {
-        let text = ruleset::text(table, change);
+        let text = ruleset::text(table, change, has_ipv6());
         match run("nft", &["-f", "-"], Some(&text)).await? {
             None => return iptables::load(table, change).await,
             Some(loaded) => loaded.map_err(|said| refused("nft", &said))?,
@@ -82,7 +112,26 @@ impl Machine for Kernel {
     }
 
     async fn let_through(&self, addresses: Ipv4Net, through: bool) -> Result<()> {
+        iptables::let_through_ipv6(addresses, through).await?;
         iptables::let_through(addresses, through).await
+    }
+
+    fn leads_ipv6(&self) -> bool {
+        has_ipv6() && program::is_there("nft")
+    }
+
+    async fn takes(&self, address: Ipv6Addr, port: u16) -> bool {
+        let connecting = async {
+            loop {
+                match tokio::net::TcpStream::connect((address, port)).await {
+                    Ok(_) => return true,
+                    Err(error) if error.kind() == ErrorKind::ConnectionRefused => return false,
+                    Err(_) => tokio::time::sleep(BETWEEN_CONNECTIONS).await,
+                }
+            }
+        };
+        let connected = tokio::time::timeout(CONNECTING, connecting).await;
+        connected.unwrap_or(false)
     }
 
     fn connections(&self, process: u32, port: u16) -> Option<usize> {

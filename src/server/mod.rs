@@ -9,6 +9,7 @@
 
 mod apply;
 mod bring;
+mod calm;
 mod check;
 mod drift;
 mod due;

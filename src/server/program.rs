@@ -1,12 +1,22 @@
 //! Programs of the system that a server runs.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::error::{Error, Result};
+
+/// Where programs of the system are.
+const FOLDERS: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Whether a program of the system is there.
+pub(super) fn is_there(program: &str) -> bool {
+    let is_file = |folder: &str| Path::new(folder).join(program).is_file();
+    FOLDERS.split(':').any(is_file)
+}
 
 /// Runs a program of the system: what it printed, or what it complained about; `None`: it is not there.
 pub(super) async fn run(
@@ -20,7 +30,7 @@ pub(super) async fn run(
     let spawned = Command::new(program)
         .args(words)
         .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PATH", FOLDERS)
         .env("LC_ALL", "C")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -10,6 +10,7 @@ use super::route::RouteRecord;
 use super::state::{Generation, Port, State};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::model::ipv6;
 
 /// How long a route of a proxy that has just started may go on failing.
 const ROUTE_PATIENCE: Duration = Duration::from_secs(10);
@@ -38,6 +39,24 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             generation.reference.number,
             failed.join("; ")
         )))
+    }
+
+    /// Finds out which containers take connections by IPv6: to the others none are led.
+    pub(super) async fn learn_ipv6(&self, state: &mut State, number: u64) -> Result<()> {
+        let Some(generation) = state.generations.get_mut(&number) else {
+            return Ok(());
+        };
+        for port in generation.ports.iter_mut().filter(|port| port.ipv6) {
+            let address = ipv6::address(port.address);
+            port.ipv6 = self.machine.takes(address, port.container).await;
+            if !port.ipv6 {
+                self.reporter.warn(&format!(
+                    "{} listens to IPv4 alone at port {}: nothing is led there by IPv6",
+                    port.of, port.container
+                ));
+            }
+        }
+        self.save(state)
     }
 
     /// Finds out whether the proxy ends kept connections when it is told to, while nobody asks it.

@@ -22,6 +22,7 @@ use crate::converge::ready::Waiting;
 use crate::engine::{Engine, NetworkKind};
 use crate::error::{Error, Result};
 use crate::instance::{explain, login};
+use crate::model::ipv6;
 use crate::model::name::ContainerName;
 use crate::model::overrides::Overrides;
 
@@ -77,6 +78,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             .free_network(self.file)
             .ok_or_else(|| Error::usage("every network of `addresses` in server.yaml is in use"))?;
         let base = u32::from(subnet.network());
+        let ipv6 = self.file.ipv6 && self.machine.leads_ipv6();
         let mut containers = plan.shared.clone();
         let mut ports = Vec::new();
         let mut next = FIRST_ADDRESS;
@@ -90,6 +92,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
                     of: wanted.name.clone(),
                     address,
                     container: publish.container,
+                    ipv6,
                 }));
                 containers.insert(wanted.name, wanted.place);
             }
@@ -131,29 +134,18 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         target: &Target,
         plan: &GenerationPlan,
     ) -> Result<()> {
-        let identity = self.identity(number);
         let generation = &state.generations[&number];
         let addresses = generation
             .ports
             .iter()
             .filter(|port| plan.fresh.contains(&port.of))
-            .map(|port| (port.of.clone(), port.address));
+            .map(|port| (port.of.clone(), port.addresses()));
         let placement = Placement::Addressed {
             addresses: addresses.collect(),
             volumes: self.file.name.clone(),
         };
         let volumes = self.make_volumes(target, plan, &placement).await?;
-        let network = self
-            .engine
-            .create_network(
-                &identity.network(),
-                &identity.labels(),
-                NetworkKind::Of(state.networks[&number]),
-            )
-            .await
-            .map_err(|fault| {
-                Error::from(fault).hint("`addresses` in server.yaml are to be nobody else's")
-            })?;
+        let network = self.make_network(state, number).await?;
         let shared = plan.shared.iter().map(async |(name, place)| {
             let object = self.object(name, place);
             self.engine
@@ -188,7 +180,21 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         state.stops.extend(stopped.map(|name| (name.clone(), took)));
         self.save(state)?;
         self.prove(&state.generations[&number]).await?;
+        self.learn_ipv6(state, number).await?;
         self.learn_drain(state, number).await
+    }
+
+    /// With addresses of IPv6 where a container is to be reached by them.
+    async fn make_network(&self, state: &State, number: u64) -> Result<String> {
+        let (identity, subnet) = (self.identity(number), state.networks[&number]);
+        let mut ports = state.generations[&number].ports.iter();
+        let ipv6 = ports.any(|port| port.ipv6 && subnet.contains(&port.address));
+        let kind = NetworkKind::Of(subnet, ipv6.then(|| ipv6::network(subnet)));
+        let (name, labels) = (identity.network(), identity.labels());
+        let made = self.engine.create_network(&name, &labels, kind).await;
+        made.map_err(|fault| {
+            Error::from(fault).hint("`addresses` in server.yaml are to be nobody else's")
+        })
     }
 
     /// Volumes outlive generations; another owner's data is not touched.

@@ -5,31 +5,77 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use crate::model::ipv6;
 use crate::model::name::InstanceName;
 
+/// Where requests to a port are led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lead {
+    /// To this address.
+    pub address: Ipv4Addr,
+    /// To this port of it.
+    pub port: u16,
+    /// Whether those by IPv6 are led too, to the address that belongs to this one.
+    pub ipv6: bool,
+}
+
 /// Where each port of this machine leads.
-pub type Ports = BTreeMap<u16, (Ipv4Addr, u16)>;
+pub type Ports = BTreeMap<u16, Lead>;
 
 /// A change of where ports lead.
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {
-    /// Makes the table, or makes it anew, with these ports.
+    /// Makes the tables, or makes them anew, with these ports.
     Install(&'a Ports),
-    /// Leads the ports elsewhere, in a table that is there.
+    /// Leads the ports elsewhere, in tables that are there.
     Switch(&'a Ports),
-    /// Removes the table.
+    /// Removes the tables.
     Remove,
 }
 
-/// A change as text for `nft`.
-pub fn text(table: &str, change: Change<'_>) -> String {
-    match change {
-        Change::Install(ports) => install(table, ports),
-        Change::Switch(ports) => switch(table, ports),
-        Change::Remove => format!("add table ip {table}\ndelete table ip {table}\n"),
-    }
+/// One of the two kinds of addresses, in the words of `nft`.
+#[derive(Debug, Clone, Copy)]
+struct Family {
+    name: &'static str,
+    address: &'static str,
+    /// Addresses that no port is led from.
+    loopback: &'static str,
+}
+
+const V4: Family = Family {
+    name: "ip",
+    address: "ipv4_addr",
+    loopback: "127.0.0.0/8",
+};
+
+const V6: Family = Family {
+    name: "ip6",
+    address: "ipv6_addr",
+    loopback: "::1",
+};
+
+fn families(ipv6: bool) -> impl Iterator<Item = Family> {
+    [Some(V4), ipv6.then_some(V6)].into_iter().flatten()
+}
+
+/// A change as text for `nft`, all of it one transaction; `ipv6`: whether the kernel knows IPv6.
+pub fn text(table: &str, change: Change<'_>, ipv6: bool) -> String {
+    let one = |family: Family| match change {
+        Change::Install(ports) => family.install(table, ports),
+        Change::Switch(ports) => family.switch(table, ports),
+        Change::Remove => {
+            let name = family.name;
+            format!("add table {name} {table}\ndelete table {name} {table}\n")
+        }
+    };
+    families(ipv6).map(one).collect()
+}
+
+/// The kinds of addresses that ports are led from, in the words of `nft`.
+pub fn names(ipv6: bool) -> impl Iterator<Item = &'static str> {
+    families(ipv6).map(|family| family.name)
 }
 
 /// The table's name: one for each server of a machine.
@@ -37,75 +83,122 @@ pub fn table(server: &InstanceName) -> String {
     format!("devenv_{server}")
 }
 
-/// Makes the table, or makes it anew, with these ports.
-fn install(table: &str, ports: &Ports) -> String {
-    let dnat = "dnat ip addr . port to tcp dport map @to";
-    format!(
-        "add table ip {table}\n\
-         delete table ip {table}\n\
-         table ip {table} {{\n\
-         \tmap to {{\n\t\ttype inet_service : ipv4_addr . inet_service\n\t}}\n\
-         \tchain from_outside {{\n\
-         \t\ttype nat hook prerouting priority -110\n\
-         \t\tfib daddr type local {dnat}\n\
-         \t}}\n\
-         \tchain from_here {{\n\
-         \t\ttype nat hook output priority -110\n\
-         \t\tip daddr != 127.0.0.0/8 fib daddr type local {dnat}\n\
-         \t}}\n\
-         }}\n{}",
-        elements(table, ports)
-    )
-}
-
-/// Leads the ports elsewhere, all at once, in a table that is there.
-fn switch(table: &str, ports: &Ports) -> String {
-    format!("flush map ip {table} to\n{}", elements(table, ports))
-}
-
-fn elements(table: &str, ports: &Ports) -> String {
-    let mut text = String::new();
-    for (port, (address, inside)) in ports {
-        // Writing to memory cannot fail.
-        let _ = writeln!(
-            text,
-            "add element ip {table} to {{ {port} : {address} . {inside} }}"
-        );
+impl Family {
+    /// Makes the table, or makes it anew, with these ports.
+    fn install(self, table: &str, ports: &Ports) -> String {
+        let Self {
+            name,
+            address,
+            loopback,
+        } = self;
+        let dnat = format!("dnat {name} addr . port to tcp dport map @to");
+        format!(
+            "add table {name} {table}\n\
+             delete table {name} {table}\n\
+             table {name} {table} {{\n\
+             \tmap to {{\n\t\ttype inet_service : {address} . inet_service\n\t}}\n\
+             \tchain from_outside {{\n\
+             \t\ttype nat hook prerouting priority -110\n\
+             \t\tfib daddr type local {dnat}\n\
+             \t}}\n\
+             \tchain from_here {{\n\
+             \t\ttype nat hook output priority -110\n\
+             \t\t{name} daddr != {loopback} fib daddr type local {dnat}\n\
+             \t}}\n\
+             }}\n{}",
+            self.elements(table, ports)
+        )
     }
-    text
+
+    /// Leads the ports elsewhere, all at once, in a table that is there.
+    fn switch(self, table: &str, ports: &Ports) -> String {
+        let elements = self.elements(table, ports);
+        format!("flush map {} {table} to\n{elements}", self.name)
+    }
+
+    fn elements(self, table: &str, ports: &Ports) -> String {
+        let mut text = String::new();
+        for (port, lead) in ports {
+            let address = match self.name {
+                "ip" => IpAddr::V4(lead.address),
+                _ if lead.ipv6 => IpAddr::V6(ipv6::address(lead.address)),
+                _ => continue,
+            };
+            // Writing to memory cannot fail.
+            let _ = writeln!(
+                text,
+                "add element {} {table} to {{ {port} : {address} . {} }}",
+                self.name, lead.port
+            );
+        }
+        text
+    }
 }
 
-/// The ports in what `nft list map` prints.
+/// The ports in what `nft` lists: those of IPv4, and which of them IPv6 has too. What is only led by
+/// IPv6, or elsewhere, makes it differ from whatever is wanted.
 pub fn parse(listed: &str) -> Ports {
+    let (first, second) = listed.split_once("table ip6 ").unwrap_or((listed, ""));
+    let mut ports: Ports = elements(first)
+        .filter_map(|(port, address, inside)| {
+            let lead = Lead {
+                address: address.parse().ok()?,
+                port: inside,
+                ipv6: false,
+            };
+            Some((port, lead))
+        })
+        .collect();
+    for (port, address, inside) in elements(second) {
+        let Some(lead) = ports.get_mut(&port) else {
+            return Ports::new();
+        };
+        let same = address.parse() == Ok(ipv6::address(lead.address)) && inside == lead.port;
+        if !same {
+            return Ports::new();
+        }
+        lead.ipv6 = true;
+    }
+    ports
+}
+
+/// Port, address and port there of each element of a map.
+fn elements(listed: &str) -> impl Iterator<Item = (u16, &str, u16)> {
     let inside = listed
         .split_once("elements = {")
         .and_then(|(_, rest)| rest.split_once('}'));
-    let one = |text: &str| {
-        let (port, rest) = text.split_once(':')?;
+    let one = |text| {
+        let (port, rest) = str::split_once(text, ':')?;
         let (address, inside) = rest.split_once(" . ")?;
         Some((
             port.trim().parse().ok()?,
-            (address.trim().parse().ok()?, inside.trim().parse().ok()?),
+            address.trim(),
+            inside.trim().parse().ok()?,
         ))
     };
     let all = inside.map_or("", |(elements, _)| elements);
-    all.split(',').filter_map(one).collect()
+    all.split(',').filter_map(one)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lead(port: u16, ipv6: bool) -> Lead {
+        Lead {
+            address: [10, 213, 1, 250].into(),
+            port,
+            ipv6,
+        }
+    }
+
     fn ports() -> Ports {
-        Ports::from([
-            (80, ([10, 213, 1, 250].into(), 80)),
-            (8443, ([10, 213, 1, 250].into(), 443)),
-        ])
+        Ports::from([(80, lead(80, true)), (8443, lead(443, false))])
     }
 
     #[test]
     fn the_table_is_made_and_its_map_replaced_in_one_go_each() {
-        insta::assert_snapshot!(install("devenv_server", &ports()), @r"
+        insta::assert_snapshot!(text("devenv_server", Change::Install(&ports()), true), @r"
         add table ip devenv_server
         delete table ip devenv_server
         table ip devenv_server {
@@ -123,8 +216,24 @@ mod tests {
         }
         add element ip devenv_server to { 80 : 10.213.1.250 . 80 }
         add element ip devenv_server to { 8443 : 10.213.1.250 . 443 }
+        add table ip6 devenv_server
+        delete table ip6 devenv_server
+        table ip6 devenv_server {
+        	map to {
+        		type inet_service : ipv6_addr . inet_service
+        	}
+        	chain from_outside {
+        		type nat hook prerouting priority -110
+        		fib daddr type local dnat ip6 addr . port to tcp dport map @to
+        	}
+        	chain from_here {
+        		type nat hook output priority -110
+        		ip6 daddr != ::1 fib daddr type local dnat ip6 addr . port to tcp dport map @to
+        	}
+        }
+        add element ip6 devenv_server to { 80 : fd64:6576:656e:7600::ad5:1fa . 80 }
         ");
-        insta::assert_snapshot!(switch("devenv_server", &ports()), @r"
+        insta::assert_snapshot!(text("devenv_server", Change::Switch(&ports()), false), @r"
         flush map ip devenv_server to
         add element ip devenv_server to { 80 : 10.213.1.250 . 80 }
         add element ip devenv_server to { 8443 : 10.213.1.250 . 443 }
@@ -133,9 +242,24 @@ mod tests {
 
     #[test]
     fn what_nft_lists_is_read() {
-        let listed = "table ip devenv_server {\n\tmap to {\n\t\ttype inet_service : ipv4_addr . inet_service\n\
+        let first = "table ip devenv_server {\n\tmap to {\n\t\ttype inet_service : ipv4_addr . inet_service\n\
                       \t\telements = { 80 : 10.213.1.250 . 80,\n\t\t\t     8443 : 10.213.1.250 . 443 }\n\t}\n}\n";
-        assert_eq!(parse(listed), ports());
+        let second = "table ip6 devenv_server {\n\tmap to {\n\t\ttype inet_service : ipv6_addr . inet_service\n\
+                      \t\telements = { 80 : fd64:6576:656e:7600::ad5:1fa . 80 }\n\t}\n}\n";
+        assert_eq!(parse(&format!("{first}{second}")), ports());
+        let only = parse(first);
+        assert!(
+            only.len() == 2 && only.values().all(|it| !it.ipv6),
+            "{only:?}"
+        );
+        for elsewhere in [
+            ("::ad5:1fa", "::ad5:2fa"),
+            ("80 :", "81 :"),
+            (". 80", ". 8080"),
+        ] {
+            let second = second.replace(elsewhere.0, elsewhere.1);
+            assert_ne!(parse(&format!("{first}{second}")), ports(), "{second}");
+        }
         assert_eq!(parse("table ip x {\n\tmap to {\n\t}\n}\n"), Ports::new());
     }
 }

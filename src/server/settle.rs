@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Server;
 use super::machine::Machine;
@@ -124,17 +125,20 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         }
     }
 
+    /// Whether what is paused since then was kept ready long enough.
+    pub(super) fn is_old(&self, since: Timestamp) -> bool {
+        let keep = SignedDuration::try_from(self.file.keep.duration()).unwrap_or_default();
+        (self.now)().duration_since(since) >= keep
+    }
+
     /// Stops what was kept ready long enough, and removes what was kept long enough.
     pub(super) async fn age(&self, state: &mut State) -> Result<()> {
         self.restore(state).await?;
-        let now = (self.now)();
         for number in state.kept() {
             let Stage::Paused(since) = state.generations[&number].stage else {
                 continue;
             };
-            let kept = now.duration_since(since);
-            if kept >= jiff::SignedDuration::try_from(self.file.keep.duration()).unwrap_or_default()
-            {
+            if self.is_old(since) {
                 self.stop(state, number).await?;
             }
         }

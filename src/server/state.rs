@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::route::RouteRecord;
+use super::ruleset::{Lead, Ports};
 use crate::home::state::ReferenceRecord;
+use crate::model::create_body::AddressBody;
+use crate::model::ipv6;
 use crate::model::name::ContainerName;
 use crate::model::server::ServerFile;
 
@@ -128,6 +131,36 @@ pub struct Port {
     pub address: Ipv4Addr,
     /// Its port there.
     pub container: u16,
+    /// Whether it is reached by IPv6 too, at the address that belongs to this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ipv6: bool,
+}
+
+impl Generation {
+    /// Where the ports of the machine lead while it serves.
+    pub fn led(&self) -> Ports {
+        let ports = self.ports.iter();
+        ports.map(|port| (port.host, port.lead())).collect()
+    }
+}
+
+impl Port {
+    /// Where requests to it are led.
+    pub fn lead(&self) -> Lead {
+        Lead {
+            address: self.address,
+            port: self.container,
+            ipv6: self.ipv6,
+        }
+    }
+
+    /// Its addresses.
+    pub fn addresses(&self) -> AddressBody {
+        AddressBody {
+            v4: self.address,
+            v6: self.ipv6.then(|| ipv6::address(self.address)),
+        }
+    }
 }
 
 impl Place {

@@ -158,8 +158,7 @@ pub async fn status(session: &Session) -> Result<Status> {
         .map(|port| PortStatus {
             port: port.host,
             container: port.of.to_string(),
-            led: led.as_ref().and_then(|it| it.get(&port.host))
-                == Some(&(port.address, port.container)),
+            led: led.as_ref().and_then(|it| it.get(&port.host)) == Some(&port.lead()),
         });
     Ok(Status {
         configuration: open.file.configuration()?,

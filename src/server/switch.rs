@@ -7,7 +7,7 @@ use futures_util::future::{join_all, try_join_all};
 
 use super::Server;
 use super::machine::Machine;
-use super::ruleset::{self, Change, Ports};
+use super::ruleset::{self, Change};
 use super::state::{Generation, Place, Stage, State};
 use crate::converge::apply::{self, Failure, Watch, wait_until};
 use crate::converge::desired::budget::rounded;
@@ -32,11 +32,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// Leads all ports to a generation that is proven. Nothing else changes.
     pub(super) async fn lead(&self, generation: &Generation) -> Result<()> {
         let table = ruleset::table(&self.file.name);
-        let wanted: Ports = generation
-            .ports
-            .iter()
-            .map(|port| (port.host, (port.address, port.container)))
-            .collect();
+        let wanted = generation.led();
         let led = self.machine.led(&table).await?;
         match &led {
             Some(led) if *led == wanted => return Ok(()),

@@ -156,8 +156,8 @@ struct counts {
   char first[200];
 };
 
-static int connected(const struct sockaddr_in *to) {
-  int server = socket(AF_INET, SOCK_STREAM, 0);
+static int connected(const struct sockaddr_in6 *to) {
+  int server = socket(to->sin6_family, SOCK_STREAM, 0);
   struct timeval limit = {.tv_sec = 30};
   setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   if (!connect(server, (const struct sockaddr *)to, sizeof *to)) return server;
@@ -167,7 +167,7 @@ static int connected(const struct sockaddr_in *to) {
 
 /* One client: GET, and POST in turn, over one connection as long as it is kept, or each over a new one. Every answer that is
    not 200, and every connection that ends without one, has failed. X-Want says what the proxy's own applications answer. */
-static void client(const struct sockaddr_in *to, const char *until, int keeps, int posts, struct counts *counts) {
+static void client(const struct sockaddr_in6 *to, const char *until, int keeps, int posts, struct counts *counts) {
   int server = -1;
   for (unsigned turn = 0; access(until, F_OK); turn++) {
     const char *ask = keeps ? "keep-alive" : "close", *why = 0;
@@ -199,8 +199,12 @@ static void client(const struct sockaddr_in *to, const char *until, int keeps, i
 /* Load on an address until a file is there: so many clients that keep their connection, and as many that do not. How far
    they are can be read meanwhile in another file. */
 static int load(const char *address, int port, const char *until, const char *meanwhile, int clients, int posts) {
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-  inet_pton(AF_INET, address, &to.sin_addr);
+  struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+  struct sockaddr_in *short_to = (struct sockaddr_in *)&to;
+  if (!inet_pton(AF_INET6, address, &to.sin6_addr)) {
+    to.sin6_family = AF_INET;
+    inet_pton(AF_INET, address, &short_to->sin_addr);
+  }
   int file = open(meanwhile, O_RDWR | O_CREAT, 0644);
   if (file < 0 || ftruncate(file, sizeof(struct counts))) return 1;
   struct counts *counts = mmap(0, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);

@@ -8,7 +8,7 @@ use ring::hmac;
 use super::{Image, Inputs, Placement, Secrets, probe, secret_files};
 use crate::model::container::Health;
 use crate::model::create_body::{
-    AddressBody, BIND, CreateBody, Empty, EndpointBody, HealthcheckBody, HostConfigBody, MountBody,
+    BIND, CreateBody, Empty, EndpointBody, HealthcheckBody, HostConfigBody, MountBody,
     NetworkingBody, PortBindingBody, UlimitBody, VOLUME,
 };
 use crate::model::digest::Digest;
@@ -41,7 +41,7 @@ pub(super) fn body(
     }
     let endpoint = EndpointBody {
         aliases,
-        address: (inputs.placement.address(name)).map(|v4| AddressBody { v4 }),
+        address: inputs.placement.address(name),
     };
     CreateBody {
         cmd: run.command.clone(),

@@ -8,11 +8,10 @@ pub mod probe;
 pub mod secret_files;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 use crate::converge::select::Selection;
 use crate::model::container::Until;
-use crate::model::create_body::{CreateBody, VOLUME};
+use crate::model::create_body::{AddressBody, CreateBody, VOLUME};
 use crate::model::digest::Digest;
 use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
@@ -99,7 +98,7 @@ pub enum Placement {
     /// A server's: the engine publishes nothing, what is reached from outside has a fixed address.
     Addressed {
         /// Of those that are reached from outside.
-        addresses: BTreeMap<ContainerName, Ipv4Addr>,
+        addresses: BTreeMap<ContainerName, AddressBody>,
         /// Whose volumes they have: those outlive the instance.
         volumes: InstanceName,
     },
@@ -107,7 +106,7 @@ pub enum Placement {
 
 impl Placement {
     /// The address that a container is to have.
-    pub fn address(&self, container: &ContainerName) -> Option<Ipv4Addr> {
+    pub fn address(&self, container: &ContainerName) -> Option<AddressBody> {
         match self {
             Self::Published => None,
             Self::Addressed { addresses, .. } => addresses.get(container).copied(),

@@ -14,6 +14,8 @@ use bollard::query_parameters::{
     StartContainerOptions, StopContainerOptions, TagImageOptions, UploadToContainerOptions,
 };
 
+use ipnet::IpNet;
+
 use super::{Docker, convert, dialect, events, images, seconds, unsorted, within};
 use crate::engine::{
     Engine, Fault, FaultKind, Labels, NetworkKind, PullProgress, RegistryLogin, SecretFile,
@@ -132,6 +134,7 @@ impl Engine for Docker {
             name: name.to_owned(),
             driver: Some("bridge".to_owned()),
             internal: Some(kind == NetworkKind::Internal),
+            enable_ipv6: matches!(kind, NetworkKind::Of(_, Some(_))).then_some(true),
             ipam: addresses(kind),
             labels: Some(unsorted(labels)),
             ..NetworkCreateRequest::default()
@@ -313,16 +316,23 @@ impl Engine for Docker {
 
 /// The addresses of a network; none: the engine chooses them.
 fn addresses(kind: NetworkKind) -> Option<Ipam> {
-    let NetworkKind::Of(subnet) = kind else {
+    let NetworkKind::Of(v4, v6) = kind else {
         return None;
     };
-    let lower = subnet.subnets(subnet.prefix_len() + 1).ok()?.next()?;
-    Some(Ipam {
-        config: Some(vec![IpamConfig {
+    let subnets = [Some(IpNet::V4(v4)), v6.map(IpNet::V6)];
+    let configurations = subnets.into_iter().flatten().map(|subnet| {
+        let mut halves = subnet
+            .subnets(subnet.prefix_len() + 1)
+            .into_iter()
+            .flatten();
+        IpamConfig {
             subnet: Some(subnet.to_string()),
-            ip_range: Some(lower.to_string()),
+            ip_range: halves.next().map(|lower| lower.to_string()),
             ..IpamConfig::default()
-        }]),
+        }
+    });
+    Some(Ipam {
+        config: Some(configurations.collect()),
         ..Ipam::default()
     })
 }

@@ -1,6 +1,6 @@
 //! A machine in memory: its kernel's tables, its memory, its routes' answers.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -54,6 +54,14 @@ impl Machine for FakeMachine {
 
     async fn let_through(&self, _: ipnet::Ipv4Net, _: bool) -> Result<()> {
         Ok(())
+    }
+
+    fn leads_ipv6(&self) -> bool {
+        true
+    }
+
+    async fn takes(&self, _: Ipv6Addr, _: u16) -> bool {
+        true
     }
 
     fn connections(&self, _: u32, _: u16) -> Option<usize> {

@@ -179,12 +179,19 @@ impl Room {
         let now = Timestamp::now;
         let server = self.server(&now);
         let mut state = self.state();
+        let (before, changes) = (state.clone(), self.engine.changes());
+        let calm = server.is_calm(&state).await?;
         server.settle(&mut state).await?;
+        if calm {
+            let changed = self.engine.changes() != changes || state != before;
+            assert!(!changed, "not calm: {before:?} {state:?}");
+        }
         let target = self.target();
         let ledger = self.ledger.unwrap_or(target.record);
-        let due = server.due(&mut state, ledger, &target.inputs, manner);
+        let due = server.due(&mut state, ledger, &target.inputs, manner, calm);
         match due.await? {
             Due::Nothing => {
+                assert!(server.is_calm(&state).await?, "{state:?}");
                 return Ok(Applied::Nothing {
                     reference: ledger.number,
                 });
@@ -252,7 +259,7 @@ impl Room {
     /// stopped to be replaced is what only the changes of it may lack.
     pub fn assert_serves(&self, but: &[&str]) {
         let led = self.machine.led.lock().unwrap().clone();
-        let Some((address, _)) = led.and_then(|it| it.get(&28080).copied()) else {
+        let Some(address) = led.and_then(|it| Some(it.get(&28080)?.address)) else {
             return;
         };
         let state = self.state();

@@ -25,13 +25,13 @@ const MODULES: [&str; 12] = [
 
 /// Debian's own Apache as layers of an image: the program, its modules and the libraries of both, as
 /// they are on this machine; and its configuration.
-pub fn apache_layers(routes: &str) -> Vec<Vec<u8>> {
+pub fn apache_layers(listen: &str, routes: &str) -> Vec<Vec<u8>> {
     let load: String = MODULES
         .iter()
         .map(|it| format!("LoadModule {it}_module /usr/lib/apache2/modules/mod_{it}.so\n"))
         .collect();
     let configuration = format!(
-        "{load}ServerName localhost\nListen 80\nUser nobody\nGroup nogroup\nServerRoot /\nDefaultRuntimeDir /run\n\
+        "{load}ServerName localhost\nListen {listen}\nUser nobody\nGroup nogroup\nServerRoot /\nDefaultRuntimeDir /run\n\
          PidFile /run/apache.pid\nErrorLog /proc/self/fd/2\nMutex posixsem\nStartServers 2\nThreadsPerChild 32\n\
          MaxRequestWorkers 128\nKeepAliveTimeout 5\nMaxKeepAliveRequests 0\nProxyTimeout 60\n{routes}"
     );

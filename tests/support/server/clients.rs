@@ -14,8 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Clients of a server, in a network namespace of their own.
 pub struct Clients {
     name: String,
-    /// The server's address as they see it.
+    /// The server's address as they see it, and that of IPv6.
     pub address: String,
+    pub ipv6: String,
     folder: tempfile::TempDir,
 }
 
@@ -57,6 +58,21 @@ impl Clients {
         inside(&["address", "add", &format!("10.{a}.{b}.2/30"), "dev", &there]);
         inside(&["link", "set", &there, "up"]);
         inside(&["route", "add", "default", "via", &address]);
+        let ipv6 = format!("fd5a:{a:x}:{b:x}::1");
+        let theirs = format!("fd5a:{a:x}:{b:x}::2/64");
+        run(
+            "ip",
+            &[
+                "address",
+                "add",
+                &format!("{ipv6}/64"),
+                "dev",
+                &here,
+                "nodad",
+            ],
+        );
+        inside(&["address", "add", &theirs, "dev", &there, "nodad"]);
+        inside(&["route", "add", "default", "via", &ipv6]);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("probe");
         fs::write(&path, probe_program()).unwrap();
@@ -64,28 +80,34 @@ impl Clients {
         Self {
             name,
             address,
+            ipv6,
             folder,
         }
     }
 
     /// So many clients that keep their connection, and as many that do not, with GET and POST in turn.
     pub fn load(&self, port: u16, clients: u32) -> Load {
-        self.loaded(port, clients, &[])
+        self.loaded(&self.address, port, clients, &[])
     }
 
     /// The same with requests without content alone.
     pub fn load_of_gets(&self, port: u16, clients: u32) -> Load {
-        self.loaded(port, clients, &["get"])
+        self.loaded(&self.address, port, clients, &["get"])
     }
 
-    fn loaded(&self, port: u16, clients: u32, words: &[&str]) -> Load {
+    /// The same by IPv6.
+    pub fn load_by_ipv6(&self, port: u16, clients: u32) -> Load {
+        self.loaded(&self.ipv6, port, clients, &[])
+    }
+
+    fn loaded(&self, address: &str, port: u16, clients: u32, words: &[&str]) -> Load {
         let stop = self.folder.path().join(unique());
         let meanwhile = stop.with_extension("counts");
         let process = Command::new("nsenter")
             .arg(format!("--net=/run/netns/{}", self.name))
             .args(["timeout", "900"])
             .arg(self.folder.path().join("probe"))
-            .args(["load", &self.address, &port.to_string()])
+            .args(["load", address, &port.to_string()])
             .args([&stop, &meanwhile])
             .arg(clients.to_string())
             .args(words)
@@ -101,13 +123,36 @@ impl Clients {
 
     /// The body that one request gets, and how long it took.
     pub fn get(&self, port: u16, path: &str) -> String {
-        let output = Command::new("nsenter")
-            .arg(format!("--net=/run/netns/{}", self.name))
-            .args(["curl", "--silent", "--max-time", "10"])
-            .arg(format!("http://{}:{port}{path}", self.address))
+        self.got(&self.address, port, path)
+    }
+
+    /// The same by IPv6.
+    pub fn get_by_ipv6(&self, port: u16, path: &str) -> String {
+        self.got(&format!("[{}]", self.ipv6), port, path)
+    }
+
+    /// The address that a proxy sees of who asks by IPv6.
+    pub fn seen_by_ipv6(&self, port: u16) -> String {
+        let output = self
+            .curl(&format!("[{}]", self.ipv6), port, "/billing")
+            .args(["--output", "/dev/null", "--write-out", "%header{x-client}"])
             .output()
             .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn got(&self, address: &str, port: u16, path: &str) -> String {
+        let output = self.curl(address, port, path).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn curl(&self, address: &str, port: u16, path: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/run/netns/{}", self.name))
+            .args(["curl", "--silent", "--max-time", "10"])
+            .arg(format!("http://{address}:{port}{path}"));
+        command
     }
 }
 

@@ -105,6 +105,9 @@ impl TestServer {
         server.init(platform, "production").ok();
         server.change("drain: 30s", "drain: 10s");
         server.change("ready: 5m", "ready: 20s");
+        // The same on every machine.
+        let text = fs::read_to_string(server.file()).unwrap();
+        fs::write(server.file(), text.replace("ipv6: true", "ipv6: false")).unwrap();
         server
     }
 
@@ -300,10 +303,15 @@ impl TestServer {
 
     /// The kernel's table as `nft` lists it; empty where there is none.
     pub fn table(&self) -> String {
+        self.nft("list", "ip")
+    }
+
+    /// Has `nft` do this with the table of a family.
+    pub fn nft(&self, verb: &str, family: &str) -> String {
         let name = format!("devenv_{}", self.name);
         let listed = self
             .here("nft")
-            .args(["list", "table", "ip", &name])
+            .args([verb, "table", family, &name])
             .output()
             .unwrap();
         String::from_utf8_lossy(&listed.stdout).into_owned()

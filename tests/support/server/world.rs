@@ -36,6 +36,8 @@ pub struct World {
     pub platform: Synthetic,
     pub server: TestServer,
     drain: &'static str,
+    /// Where the proxy listens.
+    listen: &'static str,
     /// What billing's definition says of its copies.
     replicas: &'static str,
     /// What the proxy publishes besides its port: its own 81.
@@ -67,6 +69,14 @@ impl World {
         Some(Self::made(DRAINS, replicas, None).await)
     }
 
+    /// The same, where the proxy listens there only.
+    pub async fn listening(listen: &'static str) -> Option<Self> {
+        let mut world = Self::new().await?;
+        world.listen = listen;
+        world.reference().await;
+        Some(world)
+    }
+
     /// The same on a machine of its own.
     pub async fn on(node: &Node) -> Self {
         Self::made(DRAINS, "", Some(node)).await
@@ -78,6 +88,7 @@ impl World {
             server: TestServer::unset(port()),
             platform,
             drain,
+            listen: "80",
             replicas,
             more: None,
             certificate: None,
@@ -145,8 +156,10 @@ impl World {
         } else {
             BALANCED
         };
-        let routes = format!("{tls}{drain}Header always set X-Want v{version}\n{way}");
-        self.platform.proxy_layers = apache_layers(&routes);
+        let routes = format!(
+            "{tls}{drain}Header always set X-Want v{version}\nHeader always set X-Client expr=%{{REMOTE_ADDR}}\n{way}"
+        );
+        self.platform.proxy_layers = apache_layers(self.listen, &routes);
         self.platform.proxy_layers.extend(self.certificate.clone());
         self.platform.push("The next version");
         (self.number, _) = self.platform.reference().await;
