@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::service;
 use crate::support::company::Company;
 use crate::support::registry::tests;
+use crate::support::server::fake_clock;
+use crate::support::workstation::finished;
 
 const BILLING: [&str; 5] = ["release", "build", "billing", "--version", "1.0"];
 
@@ -134,6 +136,10 @@ fn what_an_image_itself_shows_is_judged() {
         interface("60s")
     );
     rules(&all, &writes).ok();
+    let build = ["release", "build", "billing", "--version", "1.1"];
+    let mut later = company.command(&build);
+    fake_clock(&mut later, "+60d");
+    finished(later, "").code(3).says("(base)");
 }
 
 /// A scanner runs only where the operator allows it; its lines are findings; it sees the image and the

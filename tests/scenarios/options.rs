@@ -37,6 +37,13 @@ async fn all_without_and_no_proxy_choose_the_subset() {
         .ok()
         .says("b is needed, but left out as you asked");
     assert_eq!(workstation.containers(), ["a running", "c running"]);
+
+    // From then on it is asked for by the others' names.
+    workstation.run(&["down", "a"]).ok();
+    assert_eq!(workstation.containers(), ["c running"]);
+    let again = workstation.run(&["up", "--no-proxy"]).ok();
+    again.says("nothing to do");
+    assert_eq!(workstation.containers(), ["c running"]);
 }
 
 /// `--environment --reference --as-of`.

@@ -73,10 +73,27 @@ fn get(port: u16, host: &str, path: &str) -> (u16, String) {
     (status, answer)
 }
 
+/// All that is looked at on it, side by side: as tests of their own they would wait for the release in
+/// the places of others.
+#[test]
+fn the_real_platform() {
+    platform();
+    let looks: [fn(); 4] = [
+        the_billing_page_is_served_through_productions_apache,
+        after_a_recreate_no_request_reaches_another_application,
+        cosign_accepts_what_release_signed,
+        a_developers_build_of_productions_commit_has_productions_content,
+    ];
+    std::thread::scope(|scope| {
+        for look in looks {
+            scope.spawn(look);
+        }
+    });
+}
+
 /// The billing page through production's own Apache: version, configuration, a count by JDBC; an
 /// absent route answers 503 at once; the cache says HIT; a host route; `exec`; log files in the
 /// volume.
-#[test]
 fn the_billing_page_is_served_through_productions_apache() {
     let workstation = developer();
     let port = free_port();
@@ -126,7 +143,6 @@ fn the_billing_page_is_served_through_productions_apache() {
 }
 
 /// After a recreate no request reaches another application.
-#[test]
 fn after_a_recreate_no_request_reaches_another_application() {
     let workstation = developer();
     let port = free_port();
@@ -193,7 +209,6 @@ fn after_a_recreate_no_request_reaches_another_application() {
 }
 
 /// The real cosign accepts what `release` signed.
-#[test]
 fn cosign_accepts_what_release_signed() {
     let peers = Command::new(tests().join("peers")).output().unwrap();
     assert!(
@@ -273,7 +288,6 @@ fn layers(image: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 /// `build` of production's commit gives production's layers: every path, mode, owner and content.
-#[test]
 fn a_developers_build_of_productions_commit_has_productions_content() {
     let workstation = developer();
     let verified = workstation

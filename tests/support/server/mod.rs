@@ -226,16 +226,9 @@ impl TestServer {
 
     /// `server apply` while the clock is wrong: `+1h`, `-1h`, `+200d`.
     pub fn apply_at(&self, clock: &str) -> Ran {
-        let library = unpacked("libfaketime").join(format!(
-            "usr/lib/{}-linux-gnu/faketime/libfaketime.so.1",
-            std::env::consts::ARCH
-        ));
         let mut command = self.command();
-        command
-            .args(["server", "apply"])
-            .env("LD_PRELOAD", library)
-            .env("FAKETIME", clock)
-            .env("DONT_FAKE_MONOTONIC", "1");
+        command.args(["server", "apply"]);
+        fake_clock(&mut command, clock);
         finished(command, "")
     }
 
@@ -316,6 +309,18 @@ impl TestServer {
             .unwrap();
         String::from_utf8_lossy(&listed.stdout).into_owned()
     }
+}
+
+/// Has a program see another time: `+1h`, `-1h`, `+200d`.
+pub fn fake_clock(command: &mut Command, clock: &str) {
+    let library = unpacked("libfaketime").join(format!(
+        "usr/lib/{}-linux-gnu/faketime/libfaketime.so.1",
+        std::env::consts::ARCH
+    ));
+    command
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME", clock)
+        .env("DONT_FAKE_MONOTONIC", "1");
 }
 
 /// The files of a Debian package, in a folder.
