@@ -158,7 +158,7 @@ impl Asked {
             text => text.to_owned(),
         };
         let mut facts = Facts::new();
-        let mut put = |name: &str, value: String| facts.insert(name.to_owned(), Value::Is(value));
+        let mut put = |name: &str, value: String| facts.insert(name.to_owned(), Value::is(value));
         put("image", self.image.clone());
         put("command", words(&self.command));
         put("entry-point", words(&self.entrypoint));
@@ -214,16 +214,16 @@ pub fn effective(body: &CreateBody) -> Facts {
     let mut facts = Facts::from([
         (
             "effective-memory".to_owned(),
-            Value::Is(bytes(host.memory / PAGE * PAGE)),
+            Value::is(bytes(host.memory / PAGE * PAGE)),
         ),
         (
             "effective-cpus".to_owned(),
-            Value::Is(processors(host.nano_cpus)),
+            Value::is(processors(host.nano_cpus)),
         ),
         ("emulation".to_owned(), Value::is("none")),
     ]);
     for it in &host.ulimits {
-        let value = Value::Is(format!("{} {}", it.soft, it.hard));
+        let value = Value::is(format!("{} {}", it.soft, it.hard));
         facts.insert(format!("limits/{}", it.name), value);
     }
     facts

@@ -57,7 +57,7 @@ pub fn facts(printed: &str, (before, after): (i64, i64)) -> Facts {
             if let Some((whole, _)) = name.split_once('/') {
                 facts.remove(whole);
             }
-            facts.insert(name.to_owned(), Value::Is(value));
+            facts.insert(name.to_owned(), Value::is(value));
         }
     };
     let line = |name: &str| Some(parts.get(name)?.trim().to_owned()).filter(|it| !it.is_empty());

@@ -12,7 +12,7 @@ use super::table::{Facet, Source};
 use super::value::Facts;
 use crate::error::{Error, Result};
 use crate::model::digest::Digest;
-use crate::model::name::{ConfigurationName, ContainerName, PlatformName};
+use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName, PlatformName};
 
 /// The version of the format.
 pub const SCHEMA: u32 = 1;
@@ -39,6 +39,8 @@ pub struct Record {
     pub taken: Timestamp,
     /// The version of devenv that did.
     pub devenv: String,
+    /// Whose versions they are to be.
+    pub environment: EnvironmentName,
     /// Which settings the images use.
     pub configuration: ConfigurationName,
     /// What is run; `None`: not known.
@@ -118,11 +120,14 @@ impl Record {
     }
 
     /// The container of this name, else the first copy of the same one.
-    pub fn container(&self, name: &ContainerName, of: &ContainerName) -> Option<&Container> {
-        let mut copies = self.containers.values();
-        self.containers
-            .get(name)
-            .or_else(|| copies.find(|it| it.of == *of))
+    pub fn container(
+        &self,
+        name: &ContainerName,
+        of: &ContainerName,
+    ) -> Option<(&ContainerName, &Container)> {
+        let mut copies = self.containers.iter();
+        let same = self.containers.get_key_value(name);
+        same.or_else(|| copies.find(|(_, it)| it.of == *of))
     }
 }
 
@@ -176,7 +181,7 @@ mod tests {
     use super::*;
 
     const RECORD: &str = r#"{"schema":1,"platform":"acme","place":"server","taken":"2026-11-29T12:00:00Z",
-        "devenv":"1.0.0","configuration":"production","reference":null,"key":"00","engine":{"kernel":{"is":"6.1"}},
+        "devenv":"1.0.0","environment":"production","configuration":"production","reference":null,"key":"00","engine":{"kernel":{"is":"6.1"}},
         "containers":{"billing":{"of":"billing","facets":{"memory":{"is":"none"},"environment/A":{"withheld":"unsaid"}}}}}"#;
 
     #[test]

@@ -33,10 +33,17 @@ pub enum Withheld {
     Unsaid,
 }
 
+/// Bytes of a value; of a longer one its digest is kept.
+const LONGEST: usize = 1000;
+
 impl Value {
     /// A value in plain text.
     pub fn is(text: impl Into<String>) -> Self {
-        Self::Is(text.into())
+        let text = text.into();
+        Self::Is(match text.len() {
+            ..=LONGEST => text,
+            bytes => format!("{bytes} bytes, {}", Digest::of(text.as_bytes())),
+        })
     }
 
     /// For people, on one line and harmless. Of a variable only that it is set.
