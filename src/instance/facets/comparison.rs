@@ -18,6 +18,7 @@ use crate::model::facets::record::{self, Record};
 use crate::model::facets::table::{FACETS, Source};
 use crate::model::facets::value::{Facts, Value, unknown};
 use crate::model::name::ContainerName;
+use crate::model::visible::visible;
 
 /// What came of a comparison.
 #[derive(Debug, Serialize)]
@@ -87,9 +88,9 @@ impl Found {
             container: container.cloned(),
             here: Value::shown(row.here.as_ref()),
             there: Value::shown(row.there.as_ref()),
-            facet: row.key,
+            facet: visible(&row.key),
             verdict,
-            because,
+            because: because.map(|it| visible(&it)),
         }
     }
 }

@@ -15,9 +15,9 @@ impl Source {
     /// For the table.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Asked => "asked of the engine",
-            Self::Engine => "the engine itself",
-            Self::Inside => "inside",
+            Self::Asked => "what the engine was asked for",
+            Self::Engine => "what the engine is",
+            Self::Inside => "what is effective inside",
         }
     }
 }
