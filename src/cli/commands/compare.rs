@@ -55,7 +55,9 @@ fn show(ui: &Ui, comparison: &Comparison) {
     if let With::Record { reference, .. } = &comparison.with
         && reference.map(|it| it.digest) != Some(comparison.reference.digest)
     {
-        ui.warn("the record is not of the reference that runs here: no difference counts as declared");
+        ui.warn(
+            "the record is not of the reference that runs here: no difference counts as declared",
+        );
     }
     let of = |verdict| {
         let all = comparison.facets.iter();
@@ -66,9 +68,16 @@ fn show(ui: &Ui, comparison: &Comparison) {
         let header = ["DIFFERENT", "FACET", "HERE", "THERE", "WHAT TO DO"];
         ui.data(&table(style, &header, &rows));
     }
-    for (verdict, painted) in [("declared", style.yellow("declared")), ("unknown", style.dim("unknown"))] {
+    for (verdict, painted) in [
+        ("declared", style.yellow("declared")),
+        ("unknown", style.dim("unknown")),
+    ] {
         for (because, found) in grouped(of(verdict)) {
-            let facets = several(found.iter().map(|it| it.facet.as_str()), "facets", ui.is_verbose());
+            let facets = several(
+                found.iter().map(|it| it.facet.as_str()),
+                "facets",
+                ui.is_verbose(),
+            );
             let containers = found.iter().map(|it| it.container.as_ref());
             let containers = containers.map(|it| it.map_or("the engine", |it| it.as_str()));
             let containers = several(containers, "containers", ui.is_verbose());
@@ -77,7 +86,10 @@ fn show(ui: &Ui, comparison: &Comparison) {
     }
     if !comparison.not_here.is_empty() {
         let names = comparison.not_here.iter().map(|it| it.as_str());
-        ui.note(&format!("not compared, for they do not run here: {}", several(names, "containers", true)));
+        ui.note(&format!(
+            "not compared, for they do not run here: {}",
+            several(names, "containers", true)
+        ));
     }
     let counts = ["equal", "declared", "different", "unknown"];
     let counts = counts.map(|it| format!("{} {it}", comparison.count(it)));
@@ -86,9 +98,9 @@ fn show(ui: &Ui, comparison: &Comparison) {
 
 fn other(with: &With) -> String {
     match with {
-        With::Reference {
-            configuration, ..
-        } => format!("what it asks for with the configuration {configuration}"),
+        With::Reference { configuration, .. } => {
+            format!("what it asks for with the configuration {configuration}")
+        }
         With::Record {
             reference,
             configuration,
@@ -101,7 +113,10 @@ fn other(with: &With) -> String {
 }
 
 fn row(found: &Found) -> Vec<Cell> {
-    let container = found.container.as_ref().map_or("(engine)", |it| it.as_str());
+    let container = found
+        .container
+        .as_ref()
+        .map_or("(engine)", |it| it.as_str());
     vec![
         Cell::painted(container, |style, text| style.red(text)),
         Cell::from(found.facet.clone()),

@@ -111,7 +111,9 @@ fn facets() -> String {
         let rows: String = of(source).collect();
         format!("## Read from {}\n\n{rows}\n", source.as_str())
     };
-    [Source::Asked, Source::Engine, Source::Inside].map(table).concat()
+    [Source::Asked, Source::Engine, Source::Inside]
+        .map(table)
+        .concat()
 }
 
 /// The comment at the beginning of each profile is that host's page.

@@ -96,7 +96,11 @@ fn asked(body: ContainerInspectResponse) -> Asked {
         read_only: host.readonly_rootfs.unwrap_or_default(),
         defaults: Some(Defaults {
             shared_memory: number(host.shm_size),
-            log_driver: host.log_config.clone().and_then(|it| it.typ).unwrap_or_default(),
+            log_driver: host
+                .log_config
+                .clone()
+                .and_then(|it| it.typ)
+                .unwrap_or_default(),
             runtime: host.runtime.clone().unwrap_or_default(),
         }),
         rest: rest(host),
@@ -139,7 +143,8 @@ fn rest(host: HostConfig) -> Rest {
     let number = |value: Option<i64>| value.and_then(|it| it.try_into().ok()).unwrap_or(0);
     let named = |sign: &str, all: Option<Vec<String>>| -> BTreeSet<String> {
         let all = all.into_iter().flatten();
-        all.map(|it| format!("{sign}{}", it.trim_start_matches("CAP_"))).collect()
+        all.map(|it| format!("{sign}{}", it.trim_start_matches("CAP_")))
+            .collect()
     };
     let search = host.dns_search.into_iter().flatten();
     let options = host.dns_options.into_iter().flatten();

@@ -109,7 +109,10 @@ impl Comparison {
     ) -> Result<Self> {
         let record = file.map(read).transpose()?;
         if let Some(other) = record.as_ref().filter(|it| it.platform != open.name) {
-            let text = format!("the record is of the platform {}, not {}", other.platform, open.name);
+            let text = format!(
+                "the record is of the platform {}, not {}",
+                other.platform, open.name
+            );
             return Err(Error::usage(text));
         }
         let running = Running::look(session, open).await?;
@@ -117,7 +120,10 @@ impl Comparison {
         let other = record.as_ref().map_or(Other::Reference, Other::Record);
         let declared = Declared::of(session, open, &running, instance, other).await?;
         let engine = compared_engine(&engine_facts(&scene.info), record.as_ref(), &declared);
-        let mut facets: Vec<Found> = engine.into_iter().map(|row| Found::new(None, row)).collect();
+        let mut facets: Vec<Found> = engine
+            .into_iter()
+            .map(|row| Found::new(None, row))
+            .collect();
         for (name, look) in &scene.looks {
             let rows = one(&running.engine, &declared, name, look, record.as_ref()).await?;
             facets.extend(rows.into_iter().map(|row| Found::new(Some(name), row)));
@@ -131,7 +137,10 @@ impl Comparison {
             platform: open.name.to_string(),
             instance: running.identity.instance.to_string(),
             reference: instance.reference,
-            not_here: others.filter(|(_, it)| !runs_here(it)).map(|(name, _)| name.clone()).collect(),
+            not_here: others
+                .filter(|(_, it)| !runs_here(it))
+                .map(|(name, _)| name.clone())
+                .collect(),
             with: match &record {
                 None => With::Reference {
                     number: instance.reference.number,
@@ -149,7 +158,10 @@ impl Comparison {
 
     /// How many facets have this verdict.
     pub fn count(&self, verdict: &str) -> usize {
-        self.facets.iter().filter(|it| it.verdict == verdict).count()
+        self.facets
+            .iter()
+            .filter(|it| it.verdict == verdict)
+            .count()
     }
 }
 
@@ -158,7 +170,9 @@ fn read(path: &Path) -> Result<Record> {
     let file = File::open(path).at(Kind::Usage, "read", path)?;
     let mut text = Vec::new();
     let mut limited = file.take(record::LARGEST + 1);
-    limited.read_to_end(&mut text).at(Kind::Usage, "read", path)?;
+    limited
+        .read_to_end(&mut text)
+        .at(Kind::Usage, "read", path)?;
     Record::parse(&path.display().to_string(), &text)
 }
 
@@ -169,7 +183,12 @@ fn compared_engine(here: &Facts, record: Option<&Record>, declared: &Declared) -
         found,
         declared: &none,
     };
-    compare(&[Source::Engine], side(here), side(there), &declared.says(None))
+    compare(
+        &[Source::Engine],
+        side(here),
+        side(there),
+        &declared.says(None),
+    )
 }
 
 async fn one(
@@ -205,7 +224,10 @@ async fn one(
     };
     let Some((other, container)) = record.container(name, declared.origin(name)) else {
         let facets = FACETS.iter().filter(|it| sources.contains(&it.source));
-        return Ok(rows(&unknown(facets, &format!("the record has no {name}")), &Facts::new()));
+        return Ok(rows(
+            &unknown(facets, &format!("the record has no {name}")),
+            &Facts::new(),
+        ));
     };
     let mut found = container.facets.clone();
     let mut theirs = Facts::new();
@@ -215,7 +237,10 @@ async fn one(
         let same = facts(&declared.there, other, here.get("image")).await?;
         let is_it = |facts: &Facts, found: &Facts| facts.get("image") == found.get("image");
         if is_it(&same, &here) && is_it(&theirs, &found) {
-            found.extend(here.get_key_value("image").map(|(key, it)| (key.clone(), it.clone())));
+            found.extend(
+                here.get_key_value("image")
+                    .map(|(key, it)| (key.clone(), it.clone())),
+            );
             theirs = same;
         }
     }

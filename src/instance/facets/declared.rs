@@ -127,8 +127,14 @@ impl Declared {
     /// How variables of a container are compared: those that either side calls secret are not.
     pub(super) fn hiding(&self, key: &str, name: &ContainerName) -> Hiding {
         let mut hiding = Hiding::new(key.as_bytes());
-        let entries = [self.entry(name), self.overlay.reference.containers.get(name)];
-        let names = entries.into_iter().flatten().flat_map(|it| it.run.secret_names());
+        let entries = [
+            self.entry(name),
+            self.overlay.reference.containers.get(name),
+        ];
+        let names = entries
+            .into_iter()
+            .flatten()
+            .flat_map(|it| it.run.secret_names());
         hiding.secrets = names.map(ToString::to_string).collect();
         hiding
     }
@@ -137,8 +143,13 @@ impl Declared {
         let reference = self.reference.as_ref()?;
         let origin = self.origin(name);
         let mut copies = reference.members.iter();
-        let copy = copies.find(|(_, it)| it.of == *origin).map_or(name, |(name, _)| name);
-        reference.containers.get(name).or_else(|| reference.containers.get(copy))
+        let copy = copies
+            .find(|(_, it)| it.of == *origin)
+            .map_or(name, |(name, _)| name);
+        reference
+            .containers
+            .get(name)
+            .or_else(|| reference.containers.get(copy))
     }
 
     /// The facets that a side is declared to have, of the image Id that is found here or there; none
@@ -170,7 +181,8 @@ impl Declared {
         let mut facts = asked.facts(hiding);
         facts.extend(effective(&container.body));
         if !known {
-            let of_image = |key: &String| OF_IMAGE.contains(&key.split('/').next().unwrap_or_default());
+            let of_image =
+                |key: &String| OF_IMAGE.contains(&key.split('/').next().unwrap_or_default());
             facts.retain(|key, _| !of_image(key));
             let why = "the reference's image is not on this engine: `devenv pull` gets it";
             facts.extend(OF_IMAGE.map(|it| (it.to_owned(), Value::Unknown(why.to_owned()))));
@@ -210,7 +222,9 @@ async fn settings(engine: &Docker, accepted: &[Digest]) -> Option<ImageSettings>
 fn is_same(record: &InstanceRecord, other: Other<'_>) -> bool {
     match other {
         Other::Reference => true,
-        Other::Record(it) => it.reference.is_some_and(|it| it.digest == record.reference.digest),
+        Other::Record(it) => it
+            .reference
+            .is_some_and(|it| it.digest == record.reference.digest),
     }
 }
 
@@ -247,7 +261,10 @@ impl Theirs {
                     addresses: BTreeMap::new(),
                     volumes: running.identity.instance.clone(),
                 };
-                (verified.spread(|_, run| copies(run).unwrap_or(1)), placement)
+                (
+                    verified.spread(|_, run| copies(run).unwrap_or(1)),
+                    placement,
+                )
             }
         };
         Ok(Self {
@@ -286,7 +303,11 @@ impl Theirs {
 }
 
 fn selected(reference: &Reference, runs: impl Fn(&ContainerName) -> bool) -> Selection {
-    let (order, absent): (Vec<_>, Vec<_>) = reference.containers.keys().cloned().partition(|it| runs(it));
+    let (order, absent): (Vec<_>, Vec<_>) = reference
+        .containers
+        .keys()
+        .cloned()
+        .partition(|it| runs(it));
     Selection {
         why: order.iter().map(|it| (it.clone(), Why::Asked)).collect(),
         order,
@@ -367,8 +388,13 @@ impl Declarations for Says<'_> {
         }
         let origin = overlay.reference.origin(name);
         match facet.name {
-            _ if overlay.locals.contains_key(origin) => Some(format!("your proposal about {origin}")),
-            "published" => Some(format!("the ports of this instance, on a host of kind {}", host.profile.name)),
+            _ if overlay.locals.contains_key(origin) => {
+                Some(format!("your proposal about {origin}"))
+            }
+            "published" => Some(format!(
+                "the ports of this instance, on a host of kind {}",
+                host.profile.name
+            )),
             "mounts" if overrides.logs_to.is_some() => Some("`--logs-to`".to_owned()),
             "aliases" | "extra-hosts" => Some("the choice of what runs here".to_owned()),
             _ => None,

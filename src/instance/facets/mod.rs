@@ -155,14 +155,22 @@ impl Look {
         entry: Option<(&Reference, &ReferenceContainer)>,
         configuration: &ConfigurationName,
     ) -> Hiding {
-        let mut said: BTreeSet<String> = self.image.iter().flat_map(|it| &it.environment).cloned().collect();
+        let mut said: BTreeSet<String> = self
+            .image
+            .iter()
+            .flat_map(|it| &it.environment)
+            .cloned()
+            .collect();
         let mut hiding = Hiding::new(key.as_bytes());
         if let Some((reference, entry)) = entry {
             let run = &entry.run;
             let own = run.configurations.values().map(|it| &it.environment);
             let all = own.chain([&run.environment]).flatten();
             said.extend(all.map(|(name, value)| format!("{name}={value}")));
-            said.insert(format!("{}={configuration}", reference.configuration_variable));
+            said.insert(format!(
+                "{}={configuration}",
+                reference.configuration_variable
+            ));
             hiding.secrets = run.secret_names().map(ToString::to_string).collect();
         }
         hiding.said = Some(said);
@@ -173,7 +181,10 @@ impl Look {
 async fn look_inside(engine: &Docker, container: &ObservedContainer) -> Facts {
     let all = || FACETS.iter().filter(|it| it.source == Source::Inside);
     if container.state != ContainerState::Running {
-        return unknown(all(), &format!("it does not run ({})", container.state.as_str()));
+        return unknown(
+            all(),
+            &format!("it does not run ({})", container.state.as_str()),
+        );
     }
     let now = || Timestamp::now().as_second();
     let begun = now();
@@ -183,7 +194,10 @@ async fn look_inside(engine: &Docker, container: &ObservedContainer) -> Facts {
         Ok(Ok(Some(printed))) => inside::facts(&printed, (begun, now())),
         Ok(Ok(None)) => unknown(all(), "there is no shell inside"),
         Ok(Err(fault)) => unknown(all(), &no_command(&fault)),
-        Err(_) => unknown(all(), &format!("the command inside took longer than {PATIENCE:?}")),
+        Err(_) => unknown(
+            all(),
+            &format!("the command inside took longer than {PATIENCE:?}"),
+        ),
     }
 }
 
@@ -199,7 +213,14 @@ fn engine_facts(info: &EngineInfo) -> Facts {
         ("architecture", info.architecture.clone()),
         ("kernel", info.kernel.clone()),
         ("engine", info.version.clone()),
-        ("engine-security", if security.is_empty() { "none".to_owned() } else { security }),
+        (
+            "engine-security",
+            if security.is_empty() {
+                "none".to_owned()
+            } else {
+                security
+            },
+        ),
         ("cgroup", info.cgroup_version.clone()),
         ("cgroup-driver", info.cgroup_driver.clone()),
         ("storage", info.storage_driver.clone()),
@@ -230,20 +251,22 @@ pub async fn record(session: &Session, open: &OpenPlatform, names: &[String]) ->
         now: session.home.now(),
         environment: &instance.environment,
         configuration: &instance.configuration,
-        reference: running.reference.as_ref().map(|it| (instance.reference, it)),
+        reference: running
+            .reference
+            .as_ref()
+            .map(|it| (instance.reference, it)),
     })
 }
 
 /// These containers of an instance as they are, or all, and what it remembers.
-async fn scene<'r>(
-    running: &'r Running,
-    names: &[String],
-) -> Result<(Scene, &'r InstanceRecord)> {
+async fn scene<'r>(running: &'r Running, names: &[String]) -> Result<(Scene, &'r InstanceRecord)> {
     let names = running.present(&running.names(names)?)?;
     let (false, Some(record)) = (names.is_empty(), &running.record) else {
         let text = format!("nothing runs in the instance {}", running.identity.instance);
         return Err(Error::usage(text).hint("`devenv up NAME` starts a container"));
     };
-    let containers = names.iter().filter_map(|name| Some((name, running.current(name)?)));
+    let containers = names
+        .iter()
+        .filter_map(|name| Some((name, running.current(name)?)));
     Ok((Scene::take(&running.engine, containers).await?, record))
 }

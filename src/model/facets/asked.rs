@@ -110,14 +110,17 @@ impl Asked {
     pub fn of(body: &CreateBody, image: &str, settings: &ImageSettings) -> Self {
         let (command, entrypoint) = match (&body.cmd, &body.entrypoint) {
             (Some(command), None) => (command.clone(), settings.entrypoint.clone()),
-            (command, Some(entrypoint)) => (command.clone().unwrap_or_default(), entrypoint.clone()),
+            (command, Some(entrypoint)) => {
+                (command.clone().unwrap_or_default(), entrypoint.clone())
+            }
             (None, None) => (settings.command.clone(), settings.entrypoint.clone()),
         };
         let host = &body.host_config;
         let tmpfs = host.tmpfs.iter();
         let tmpfs = tmpfs.map(|(path, options)| (path.clone(), in_memory(options)));
         let endpoints = body.networking_config.endpoints_config.values();
-        let or = |own: &Option<String>, image: &String| own.clone().unwrap_or_else(|| image.clone());
+        let or =
+            |own: &Option<String>, image: &String| own.clone().unwrap_or_else(|| image.clone());
         Self {
             image: image.to_owned(),
             environment: merged(&settings.environment, &body.env),
@@ -138,7 +141,10 @@ impl Asked {
             published: host
                 .port_bindings
                 .iter()
-                .flat_map(|(port, all)| all.iter().map(|it| published(port, &it.host_ip, &it.host_port)))
+                .flat_map(|(port, all)| {
+                    all.iter()
+                        .map(|it| published(port, &it.host_ip, &it.host_port))
+                })
                 .collect(),
             memory: host.memory,
             nano_cpus: host.nano_cpus,
@@ -234,7 +240,9 @@ fn merged(image: &[String], body: &[String]) -> Vec<String> {
     let name = |it: &str| it.split_once('=').map_or(it, |(name, _)| name).to_owned();
     let own: BTreeSet<String> = body.iter().map(|it| name(it)).collect();
     let kept = image.iter().filter(|it| !own.contains(&name(it)));
-    kept.chain(body.iter().filter(|it| it.contains('='))).cloned().collect()
+    kept.chain(body.iter().filter(|it| it.contains('=')))
+        .cloned()
+        .collect()
 }
 
 fn mounted(mount: &MountBody) -> (String, String) {
@@ -285,7 +293,9 @@ pub fn processors(nano: u64) -> String {
     match (whole, rest) {
         (0, 0) => "none".to_owned(),
         (whole, 0) => whole.to_string(),
-        (whole, rest) => format!("{whole}.{rest:09}").trim_end_matches('0').to_owned(),
+        (whole, rest) => format!("{whole}.{rest:09}")
+            .trim_end_matches('0')
+            .to_owned(),
     }
 }
 
@@ -324,7 +334,13 @@ fn health(check: Option<&HealthcheckBody>) -> String {
     let Some(check) = check.filter(|it| it.test.first().is_some_and(|it| it != "NONE")) else {
         return "none".to_owned();
     };
-    let or = |value: u64, default: u64| if value == 0 { default } else { value / 1_000_000 };
+    let or = |value: u64, default: u64| {
+        if value == 0 {
+            default
+        } else {
+            value / 1_000_000
+        }
+    };
     format!(
         "{} every {}ms, {}ms each, {} times, from {}ms on",
         words(&check.test),

@@ -65,15 +65,16 @@ pub fn compare(
     let facets = FACETS.iter().filter(|it| sources.contains(&it.source));
     let mut rows = Vec::new();
     for facet in facets {
-        let keys: BTreeSet<&String> = if facet.compared.is_several() && !is_unknown(facet, here, there)
-        {
-            let all = here.found.keys().chain(there.found.keys());
-            all.filter(|it| is_part(facet, it)).collect()
-        } else {
-            BTreeSet::new()
-        };
+        let keys: BTreeSet<&String> =
+            if facet.compared.is_several() && !is_unknown(facet, here, there) {
+                let all = here.found.keys().chain(there.found.keys());
+                all.filter(|it| is_part(facet, it)).collect()
+            } else {
+                BTreeSet::new()
+            };
         let whole = facet.name.to_owned();
-        let is_whole = keys.is_empty() && !(facet.compared.is_several() && facet.source == Source::Asked);
+        let is_whole =
+            keys.is_empty() && !(facet.compared.is_several() && facet.source == Source::Asked);
         for key in keys.into_iter().chain(is_whole.then_some(&whole)) {
             let verdict = verdict(facet, key, here, there, declarations);
             rows.push(Row {
@@ -115,7 +116,11 @@ fn verdict(
     // Of what was asked for in several parts, none is an answer too.
     let can_be_absent = facet.source == Source::Asked && facet.compared.is_several();
     if !can_be_absent && (found.is_none() || other.is_none()) {
-        let side = if other.is_none() { declarations.other() } else { "what is here" };
+        let side = if other.is_none() {
+            declarations.other()
+        } else {
+            "what is here"
+        };
         return Verdict::Unknown(format!("{side} does not say"));
     }
     let declared = here.declared.get(key) == found && there.declared.get(key) == other;
@@ -157,7 +162,9 @@ fn same(compared: Compared, here: Option<&Value>, there: Option<&Value>) -> bool
     };
     match compared {
         Compared::Exactly | Compared::Each | Compared::Hashed => false,
-        Compared::Nearly => apart(|here, there| here.unsigned_abs().max(there.unsigned_abs()) / 100),
+        Compared::Nearly => {
+            apart(|here, there| here.unsigned_abs().max(there.unsigned_abs()) / 100)
+        }
         Compared::Seconds => apart(|_, _| 2),
     }
 }

@@ -73,28 +73,55 @@ pub fn facts(printed: &str, (before, after): (i64, i64)) -> Facts {
     put("no-new-privileges", status("NoNewPrivs"));
     put("effective-capabilities", status("CapEff"));
     put("allowed-processors", status("Cpus_allowed_list"));
-    put("confinement", line("confinement").map(|it| it.trim_end_matches('\0').to_owned()));
+    put(
+        "confinement",
+        line("confinement").map(|it| it.trim_end_matches('\0').to_owned()),
+    );
     put("root-file-system", line("mounts").and_then(|it| root(&it)));
-    put("effective-memory", line("memory2").or(line("memory1")).map(|it| memory(&it)));
+    put(
+        "effective-memory",
+        line("memory2").or(line("memory1")).map(|it| memory(&it)),
+    );
     let quota = || Some(format!("{} {}", line("quota1")?, line("period1")?));
-    put("effective-cpus", line("cpu2").or_else(quota).map(|it| share(&it)));
-    put("effective-processes", line("pids2").or(line("pids1")).map(|it| it.replace("max", "none")));
+    put(
+        "effective-cpus",
+        line("cpu2").or_else(quota).map(|it| share(&it)),
+    );
+    put(
+        "effective-processes",
+        line("pids2")
+            .or(line("pids1"))
+            .map(|it| it.replace("max", "none")),
+    );
     put("resolver", line("resolver").map(|it| resolver(&it)));
     put("locale", line("locale"));
     put("time-zone", line("time-zone"));
-    put("certificates", line("certificates").and_then(|it| Some(it.split_whitespace().next()?.to_owned())));
-    put("huge-pages", line("huge-pages").and_then(|it| {
-        let (_, chosen) = it.split_once('[')?;
-        Some(chosen.split_once(']')?.0.to_owned())
-    }));
+    put(
+        "certificates",
+        line("certificates").and_then(|it| Some(it.split_whitespace().next()?.to_owned())),
+    );
+    put(
+        "huge-pages",
+        line("huge-pages").and_then(|it| {
+            let (_, chosen) = it.split_once('[')?;
+            Some(chosen.split_once(']')?.0.to_owned())
+        }),
+    );
     put("java", line("java").and_then(|it| java(&it)));
-    put("clock", line("clock").and_then(|it| it.parse().ok()).map(|it: i64| {
-        it.saturating_sub(it.clamp(before, after.max(before))).to_string()
-    }));
+    put(
+        "clock",
+        line("clock").and_then(|it| it.parse().ok()).map(|it: i64| {
+            it.saturating_sub(it.clamp(before, after.max(before)))
+                .to_string()
+        }),
+    );
     for (name, text) in &parts {
         if let Some(setting) = name.strip_prefix("kernel ") {
             let text: Vec<&str> = text.split_whitespace().collect();
-            put(&format!("kernel-settings/{}", setting.replace('/', ".")), Some(text.join(" ")));
+            put(
+                &format!("kernel-settings/{}", setting.replace('/', ".")),
+                Some(text.join(" ")),
+            );
         }
     }
     facts.remove("emulation");
@@ -122,7 +149,10 @@ fn limits(text: &str) -> Vec<(&'static str, String)> {
         let row = text.lines().find_map(|it| it.strip_prefix(title))?;
         let mut words = row.split_whitespace();
         let number = |word: &str| word.replace("unlimited", "-1");
-        Some((*name, format!("{} {}", number(words.next()?), number(words.next()?))))
+        Some((
+            *name,
+            format!("{} {}", number(words.next()?), number(words.next()?)),
+        ))
     };
     let rows = [
         ("Max open files", "nofile"),
@@ -180,7 +210,11 @@ fn java(text: &str) -> Option<String> {
         Some(value.trim_matches('"').to_owned())
     };
     let version = of("JAVA_RUNTIME_VERSION").or_else(|| of("JAVA_VERSION"))?;
-    Some(format!("{} {version}", of("IMPLEMENTOR").unwrap_or_default()).trim().to_owned())
+    Some(
+        format!("{} {version}", of("IMPLEMENTOR").unwrap_or_default())
+            .trim()
+            .to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -229,7 +263,10 @@ always [madvise] never
             ("effective-memory", "256MiB"),
             ("effective-cpus", "1.5"),
             ("resolver", "nameserver 127.0.0.11; options ndots:0"),
-            ("kernel-settings/net.ipv4.ip_local_port_range", "32768 60999"),
+            (
+                "kernel-settings/net.ipv4.ip_local_port_range",
+                "32768 60999",
+            ),
             ("huge-pages", "madvise"),
             ("clock", "3"),
         ] {
@@ -243,8 +280,14 @@ always [madvise] never
     #[test]
     fn no_limit_is_said_in_one_way() {
         assert_eq!(memory("9223372036854771712"), "none");
-        assert_eq!((memory("max"), share("max 100000"), share("-1 100000")), ("none".into(), "none".into(), "none".into()));
-        assert_eq!(java("IMPLEMENTOR=\"Debian\"\nJAVA_VERSION=\"17.0.9\"\n").unwrap(), "Debian 17.0.9");
+        assert_eq!(
+            (memory("max"), share("max 100000"), share("-1 100000")),
+            ("none".into(), "none".into(), "none".into())
+        );
+        assert_eq!(
+            java("IMPLEMENTOR=\"Debian\"\nJAVA_VERSION=\"17.0.9\"\n").unwrap(),
+            "Debian 17.0.9"
+        );
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl Record {
         if text.len() as u64 > LARGEST {
             return Err(refuse(format!("it is larger than {LARGEST} bytes")));
         }
-        let record: Self = serde_json::from_slice(text).map_err(|error| refuse(error.to_string()))?;
+        let record: Self =
+            serde_json::from_slice(text).map_err(|error| refuse(error.to_string()))?;
         match record.fault() {
             Some(why) => Err(refuse(why)),
             None => Ok(record),
@@ -116,7 +117,9 @@ impl Record {
         }
         let engine = facts_fault(&self.engine, |it| it == Source::Engine);
         let mut containers = self.containers.values();
-        engine.or_else(|| containers.find_map(|it| facts_fault(&it.facets, |it| it != Source::Engine)))
+        engine.or_else(|| {
+            containers.find_map(|it| facts_fault(&it.facets, |it| it != Source::Engine))
+        })
     }
 
     /// The container of this name, else the first copy of the same one.
@@ -133,7 +136,9 @@ impl Record {
 
 fn facts_fault(facts: &Facts, is_of: impl Fn(Source) -> bool) -> Option<String> {
     if facts.len() > MOST_FACETS {
-        return Some(format!("a container in it has more than {MOST_FACETS} facets"));
+        return Some(format!(
+            "a container in it has more than {MOST_FACETS} facets"
+        ));
     }
     facts.iter().find_map(|(key, value)| {
         let text = match value {
@@ -144,7 +149,9 @@ fn facts_fault(facts: &Facts, is_of: impl Fn(Source) -> bool) -> Option<String> 
             return Some("a text in it is too long".to_owned());
         }
         let facet = Facet::of(key).filter(|it| is_of(it.source));
-        facet.is_none().then(|| format!("`{key}` is no facet of it that this devenv knows"))
+        facet
+            .is_none()
+            .then(|| format!("`{key}` is no facet of it that this devenv knows"))
     })
 }
 
@@ -199,8 +206,16 @@ mod tests {
             ("\"memory\":{", "\"heap\":{", "`heap` is no facet"),
             ("\"memory\":{", "\"kernel\":{", "`kernel` is no facet"),
             ("\"memory\":{", "\"memory/x\":{", "`memory/x` is no facet"),
-            ("\"memory\":{", "\"memory\":{\"is\":\"1\"},\"memory\":{", "twice"),
-            ("{\"is\":\"none\"}", "{\"is\":\"none\",\"hash\":\"\"}", "is no record"),
+            (
+                "\"memory\":{",
+                "\"memory\":{\"is\":\"1\"},\"memory\":{",
+                "twice",
+            ),
+            (
+                "{\"is\":\"none\"}",
+                "{\"is\":\"none\",\"hash\":\"\"}",
+                "is no record",
+            ),
             ("\"billing\":{", "\"../x\":{", "is no record"),
         ] {
             let text = RECORD.replacen(from, to, 1);

@@ -53,7 +53,10 @@ fn value(facet: &Facet, text: &str) -> Value {
 
 /// A value of every facet.
 fn every() -> Facts {
-    FACETS.iter().map(|it| (key(it), value(it, "1000"))).collect()
+    FACETS
+        .iter()
+        .map(|it| (key(it), value(it, "1000")))
+        .collect()
 }
 
 fn rows(here: &Facts, there: &Facts) -> Vec<Row> {
@@ -95,7 +98,13 @@ fn every_facet_that_changes_is_found_and_no_other() {
         // And what was not looked at is never equal.
         here.insert(facet.name.to_owned(), Value::Unknown("no shell".to_owned()));
         let unlooked = unequal(rows(&here, &here));
-        assert_eq!(unlooked, [(facet.name.to_owned(), Verdict::Unknown("here: no shell".into()))]);
+        assert_eq!(
+            unlooked,
+            [(
+                facet.name.to_owned(),
+                Verdict::Unknown("here: no shell".into())
+            )]
+        );
     }
 }
 
@@ -135,29 +144,50 @@ fn each_thing_asked_of_an_engine_is_one_facet() {
         ("working-folder", |it| it.folder.push_str("/w")),
         ("health", |it| {
             let test = vec!["CMD".into(), "x".into()];
-            it.health = Some(HealthcheckBody { test, ..HealthcheckBody::default() });
+            it.health = Some(HealthcheckBody {
+                test,
+                ..HealthcheckBody::default()
+            });
         }),
         ("stop-signal", |it| it.stop_signal.push_str("SIGINT")),
         ("stop-grace", |it| it.stop_grace = Some(11)),
-        ("mounts//data", |it| drop(it.mounts.insert("/data".into(), "volume x".into()))),
+        ("mounts//data", |it| {
+            drop(it.mounts.insert("/data".into(), "volume x".into()))
+        }),
         ("aliases", |it| drop(it.aliases.insert("a".into()))),
-        ("extra-hosts", |it| drop(it.extra_hosts.insert("a:1".into()))),
+        ("extra-hosts", |it| {
+            drop(it.extra_hosts.insert("a:1".into()))
+        }),
         ("published", |it| drop(it.published.insert("p".into()))),
         ("memory", |it| it.memory = 1),
         ("cpus", |it| it.nano_cpus = 1),
         ("cpu-shares", |it| it.rest.cpu_shares = 1),
         ("cpu-set", |it| it.rest.cpu_set.push('1')),
         ("processes", |it| it.rest.processes = 1),
-        ("ulimits/nofile", |it| drop(it.ulimits.insert("nofile".into(), (1, 2)))),
-        ("shared-memory", |it| it.defaults.as_mut().unwrap().shared_memory = 1),
-        ("capabilities", |it| drop(it.rest.capabilities.insert("+X".into()))),
+        ("ulimits/nofile", |it| {
+            drop(it.ulimits.insert("nofile".into(), (1, 2)))
+        }),
+        ("shared-memory", |it| {
+            it.defaults.as_mut().unwrap().shared_memory = 1
+        }),
+        ("capabilities", |it| {
+            drop(it.rest.capabilities.insert("+X".into()))
+        }),
         ("privileged", |it| it.rest.privileged = true),
-        ("security-options", |it| drop(it.rest.security_options.insert("x".into()))),
-        ("sysctls/a.b", |it| drop(it.rest.sysctls.insert("a.b".into(), "1".into()))),
+        ("security-options", |it| {
+            drop(it.rest.security_options.insert("x".into()))
+        }),
+        ("sysctls/a.b", |it| {
+            drop(it.rest.sysctls.insert("a.b".into(), "1".into()))
+        }),
         ("dns", |it| it.rest.dns.push("x".into())),
-        ("log-driver", |it| it.defaults.as_mut().unwrap().log_driver.push('x')),
+        ("log-driver", |it| {
+            it.defaults.as_mut().unwrap().log_driver.push('x')
+        }),
         ("read-only", |it| it.read_only = true),
-        ("runtime", |it| it.defaults.as_mut().unwrap().runtime.push_str("crun")),
+        ("runtime", |it| {
+            it.defaults.as_mut().unwrap().runtime.push_str("crun")
+        }),
     ];
     let hiding = Hiding::new(b"key");
     let facts = |it: &Asked| it.facts(&hiding);
@@ -167,8 +197,14 @@ fn each_thing_asked_of_an_engine_is_one_facet() {
         change(&mut here);
         let found = compare(
             &[Source::Asked],
-            Side { found: &facts(&here), declared: &Facts::new() },
-            Side { found: &facts(&asked()), declared: &Facts::new() },
+            Side {
+                found: &facts(&here),
+                declared: &Facts::new(),
+            },
+            Side {
+                found: &facts(&asked()),
+                declared: &Facts::new(),
+            },
             &Nobody,
         );
         let found: Vec<String> = unequal(found).into_iter().map(|(key, _)| key).collect();
@@ -198,10 +234,16 @@ fn a_body_takes_from_its_image_what_it_does_not_say() {
     };
     let asked = Asked::of(&body, "sha256:1", &settings);
     assert_eq!(asked.environment, ["PATH=/bin", "A=2"]);
-    assert_eq!((&asked.command[..], &asked.entrypoint[..]), (&["run".to_owned()][..], &["/start".to_owned()][..]));
+    assert_eq!(
+        (&asked.command[..], &asked.entrypoint[..]),
+        (&["run".to_owned()][..], &["/start".to_owned()][..])
+    );
     body.entrypoint = Some(vec!["/other".into()]);
     let asked = Asked::of(&body, "sha256:1", &settings);
-    assert!(asked.command.is_empty(), "an engine drops it with another entry point");
+    assert!(
+        asked.command.is_empty(),
+        "an engine drops it with another entry point"
+    );
     body.host_config.memory = (256 << 20) + 1;
     assert_eq!(effective(&body)["effective-memory"], Value::is("256MiB"));
 }
@@ -213,19 +255,34 @@ fn a_difference_is_declared_only_where_both_sides_are_as_declared() {
         let (here, own, there, theirs) = (fact(here), fact(own), fact(there), fact(theirs));
         let rows = compare(
             &[Source::Asked],
-            Side { found: &here, declared: &own },
-            Side { found: &there, declared: &theirs },
+            Side {
+                found: &here,
+                declared: &own,
+            },
+            Side {
+                found: &there,
+                declared: &theirs,
+            },
             &Overrides,
         );
-        rows.into_iter().find(|it| it.key == "memory").unwrap().verdict
+        rows.into_iter()
+            .find(|it| it.key == "memory")
+            .unwrap()
+            .verdict
     };
-    assert_eq!(of("1GiB", "1GiB", "none", "none"), Verdict::Declared("override memory".into()));
+    assert_eq!(
+        of("1GiB", "1GiB", "none", "none"),
+        Verdict::Declared("override memory".into())
+    );
     for (here, own, there, theirs) in [
         ("2GiB", "1GiB", "none", "none"),
         ("1GiB", "1GiB", "2GiB", "none"),
         ("1GiB", "none", "none", "none"),
     ] {
-        assert!(matches!(of(here, own, there, theirs), Verdict::Different(_)));
+        assert!(matches!(
+            of(here, own, there, theirs),
+            Verdict::Different(_)
+        ));
     }
     assert_eq!(of("2GiB", "1GiB", "2GiB", "none"), Verdict::Equal);
 }
@@ -235,20 +292,38 @@ fn what_is_withheld_is_never_equal() {
     let name = "environment/A";
     let facts = |value: Value| Facts::from([(name.to_owned(), value)]);
     let hash = |text: &str| Value::Hash(Digest::of(text.as_bytes()));
-    let (secret, unsaid) = (Value::Withheld(Withheld::Secret), Value::Withheld(Withheld::Unsaid));
+    let (secret, unsaid) = (
+        Value::Withheld(Withheld::Secret),
+        Value::Withheld(Withheld::Unsaid),
+    );
     let of = |here: &Value, there: &Value, said: Option<&Value>| {
         let declared = said.map_or_else(Facts::new, |it| facts(it.clone()));
         let rows = compare(
             &[Source::Asked],
-            Side { found: &facts(here.clone()), declared: &declared },
-            Side { found: &facts(there.clone()), declared: &declared },
+            Side {
+                found: &facts(here.clone()),
+                declared: &declared,
+            },
+            Side {
+                found: &facts(there.clone()),
+                declared: &declared,
+            },
             &Nobody,
         );
         rows.into_iter().find(|it| it.key == name).unwrap().verdict
     };
-    assert!(matches!(of(&secret, &secret, Some(&secret)), Verdict::Unknown(_)));
+    assert!(matches!(
+        of(&secret, &secret, Some(&secret)),
+        Verdict::Unknown(_)
+    ));
     assert!(matches!(of(&hash("1"), &secret, None), Verdict::Unknown(_)));
-    assert!(matches!(of(&hash("1"), &unsaid, Some(&hash("2"))), Verdict::Unknown(_)));
+    assert!(matches!(
+        of(&hash("1"), &unsaid, Some(&hash("2"))),
+        Verdict::Unknown(_)
+    ));
     // Here it is what the reference says, and there it is not.
-    assert!(matches!(of(&hash("1"), &unsaid, Some(&hash("1"))), Verdict::Different(_)));
+    assert!(matches!(
+        of(&hash("1"), &unsaid, Some(&hash("1"))),
+        Verdict::Different(_)
+    ));
 }
