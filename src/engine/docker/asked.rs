@@ -219,9 +219,9 @@ mod tests {
             ("capabilities", "+NET_ADMIN +SYS_PTRACE"),
             ("published", "80/tcp at 127.0.0.1:8080"),
             ("ulimits/nofile", "1 2"),
-            ("mounts//tmp", "memory size=1m"),
-            ("mounts//d", "volume data"),
-            ("mounts//s", "bind /src, read-only"),
+            ("mounts/tmp", "memory size=1m"),
+            ("mounts/d", "volume data"),
+            ("mounts/s", "bind /src, read-only"),
         ] {
             let is = crate::model::facets::value::Value::is(value);
             assert_eq!(facts.get(key), Some(&is), "{key}");

@@ -84,10 +84,16 @@ impl Found {
             Verdict::Different(advice) => ("different", Some(advice.to_owned())),
             Verdict::Unknown(why) => ("unknown", Some(why)),
         };
+        let there = match (&row.here, &row.there) {
+            (Some(Value::Hash(here)), Some(Value::Hash(there))) if here != there => {
+                "another value".to_owned()
+            }
+            (_, there) => Value::shown(there.as_ref()),
+        };
         Self {
             container: container.cloned(),
             here: Value::shown(row.here.as_ref()),
-            there: Value::shown(row.there.as_ref()),
+            there,
             facet: visible(&row.key),
             verdict,
             because: because.map(|it| visible(&it)),

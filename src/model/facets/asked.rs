@@ -180,7 +180,10 @@ impl Asked {
         put("cpus", processors(self.nano_cpus));
         put("read-only", yes(self.read_only));
         for (path, what) in &self.mounts {
-            put(&format!("mounts/{path}"), what.clone());
+            put(
+                &format!("mounts/{}", path.trim_start_matches('/')),
+                what.clone(),
+            );
         }
         for (name, (soft, hard)) in &self.ulimits {
             put(&format!("ulimits/{name}"), format!("{soft} {hard}"));
@@ -215,7 +218,9 @@ impl Asked {
 
 /// What a create body says about facets that are looked at inside.
 pub fn effective(body: &CreateBody) -> Facts {
+    // Memory is counted in pages, processors in microseconds of a tenth of a second.
     const PAGE: u64 = 4096;
+    const SLICE: u64 = 10_000;
     let host = &body.host_config;
     let mut facts = Facts::from([
         (
@@ -224,7 +229,7 @@ pub fn effective(body: &CreateBody) -> Facts {
         ),
         (
             "effective-cpus".to_owned(),
-            Value::is(processors(host.nano_cpus)),
+            Value::is(processors(host.nano_cpus / SLICE * SLICE)),
         ),
         ("emulation".to_owned(), Value::is("none")),
     ]);

@@ -65,23 +65,13 @@ pub fn compare(
     let facets = FACETS.iter().filter(|it| sources.contains(&it.source));
     let mut rows = Vec::new();
     for facet in facets {
-        let keys: BTreeSet<&String> =
-            if facet.compared.is_several() && !is_unknown(facet, here, there) {
-                let all = here.found.keys().chain(there.found.keys());
-                all.filter(|it| is_part(facet, it)).collect()
-            } else {
-                BTreeSet::new()
-            };
-        let whole = facet.name.to_owned();
-        let is_whole =
-            keys.is_empty() && !(facet.compared.is_several() && facet.source == Source::Asked);
-        for key in keys.into_iter().chain(is_whole.then_some(&whole)) {
-            let verdict = verdict(facet, key, here, there, declarations);
+        for key in keys(facet, here.found, there.found) {
+            let verdict = verdict(facet, &key, here, there, declarations);
             rows.push(Row {
-                key: key.clone(),
+                here: here.found.get(&key).cloned(),
+                there: there.found.get(&key).cloned(),
+                key,
                 facet,
-                here: here.found.get(key).cloned(),
-                there: there.found.get(key).cloned(),
                 verdict,
             });
         }
@@ -89,15 +79,25 @@ pub fn compare(
     rows
 }
 
+/// The parts of a facet that both sides have together; the facet itself where it is one thing, or no
+/// part of it was looked at.
+fn keys(facet: &Facet, here: &Facts, there: &Facts) -> BTreeSet<String> {
+    let is_unknown = |facts: &Facts| matches!(facts.get(facet.name), Some(Value::Unknown(_)));
+    let whole = BTreeSet::from([facet.name.to_owned()]);
+    if !facet.compared.is_several() || is_unknown(here) || is_unknown(there) {
+        return whole;
+    }
+    let all = here.keys().chain(there.keys());
+    let parts: BTreeSet<String> = all.filter(|it| is_part(facet, it)).cloned().collect();
+    match facet.source {
+        Source::Inside if parts.is_empty() => whole,
+        _ => parts,
+    }
+}
+
 fn is_part(facet: &Facet, key: &str) -> bool {
     let rest = key.strip_prefix(facet.name);
     rest.is_some_and(|it| it.starts_with('/'))
-}
-
-/// Whether one side could not look at any of several.
-fn is_unknown(facet: &Facet, here: Side<'_>, there: Side<'_>) -> bool {
-    let is_unknown = |side: Side<'_>| matches!(side.found.get(facet.name), Some(Value::Unknown(_)));
-    is_unknown(here) || is_unknown(there)
 }
 
 fn verdict(

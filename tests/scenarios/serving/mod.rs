@@ -2,6 +2,7 @@
 
 mod booting;
 mod changing;
+mod comparing;
 mod json;
 mod kernels;
 mod load;

@@ -151,34 +151,32 @@ fn each_thing_asked_of_an_engine_is_one_facet() {
         }),
         ("stop-signal", |it| it.stop_signal.push_str("SIGINT")),
         ("stop-grace", |it| it.stop_grace = Some(11)),
-        ("mounts//data", |it| {
-            drop(it.mounts.insert("/data".into(), "volume x".into()))
+        ("mounts/data", |it| {
+            it.mounts.extend([("/data".into(), "volume x".into())])
         }),
-        ("aliases", |it| drop(it.aliases.insert("a".into()))),
-        ("extra-hosts", |it| {
-            drop(it.extra_hosts.insert("a:1".into()))
-        }),
-        ("published", |it| drop(it.published.insert("p".into()))),
+        ("aliases", |it| it.aliases.extend(["a".into()])),
+        ("extra-hosts", |it| it.extra_hosts.extend(["a:1".into()])),
+        ("published", |it| it.published.extend(["p".into()])),
         ("memory", |it| it.memory = 1),
         ("cpus", |it| it.nano_cpus = 1),
         ("cpu-shares", |it| it.rest.cpu_shares = 1),
         ("cpu-set", |it| it.rest.cpu_set.push('1')),
         ("processes", |it| it.rest.processes = 1),
         ("ulimits/nofile", |it| {
-            drop(it.ulimits.insert("nofile".into(), (1, 2)))
+            it.ulimits.extend([("nofile".into(), (1, 2))])
         }),
         ("shared-memory", |it| {
             it.defaults.as_mut().unwrap().shared_memory = 1
         }),
         ("capabilities", |it| {
-            drop(it.rest.capabilities.insert("+X".into()))
+            it.rest.capabilities.extend(["+X".into()])
         }),
         ("privileged", |it| it.rest.privileged = true),
         ("security-options", |it| {
-            drop(it.rest.security_options.insert("x".into()))
+            it.rest.security_options.extend(["x".into()])
         }),
         ("sysctls/a.b", |it| {
-            drop(it.rest.sysctls.insert("a.b".into(), "1".into()))
+            it.rest.sysctls.extend([("a.b".into(), "1".into())])
         }),
         ("dns", |it| it.rest.dns.push("x".into())),
         ("log-driver", |it| {
@@ -245,7 +243,9 @@ fn a_body_takes_from_its_image_what_it_does_not_say() {
         "an engine drops it with another entry point"
     );
     body.host_config.memory = (256 << 20) + 1;
+    body.host_config.nano_cpus = 333_333_333;
     assert_eq!(effective(&body)["effective-memory"], Value::is("256MiB"));
+    assert_eq!(effective(&body)["effective-cpus"], Value::is("0.33333"));
 }
 
 #[test]
