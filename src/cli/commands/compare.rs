@@ -12,6 +12,7 @@ use crate::error::{Exit, Result};
 use crate::home::reporter::Reporter as _;
 use crate::home::session::Session;
 use crate::instance::facets::comparison::{Comparison, Found, With};
+use crate::model::name::ContainerName;
 
 /// Compare how containers run here with what the reference asks for, or with a record of a server
 ///
@@ -79,13 +80,13 @@ fn show(ui: &Ui, comparison: &Comparison) {
                 ui.is_verbose(),
             );
             let containers = found.iter().map(|it| it.container.as_ref());
-            let containers = containers.map(|it| it.map_or("the engine", |it| it.as_str()));
+            let containers = containers.map(|it| it.map_or("the engine", ContainerName::as_str));
             let containers = several(containers, "containers", ui.is_verbose());
             ui.data(&format!("{painted}: {because}: {facets} of {containers}"));
         }
     }
     if !comparison.not_here.is_empty() {
-        let names = comparison.not_here.iter().map(|it| it.as_str());
+        let names = comparison.not_here.iter().map(ContainerName::as_str);
         ui.note(&format!(
             "not compared, for they do not run here: {}",
             several(names, "containers", true)
@@ -116,7 +117,7 @@ fn row(found: &Found) -> Vec<Cell> {
     let container = found
         .container
         .as_ref()
-        .map_or("(engine)", |it| it.as_str());
+        .map_or("(engine)", ContainerName::as_str);
     vec![
         Cell::painted(container, |style, text| style.red(text)),
         Cell::from(found.facet.clone()),

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::declared::{Declared, Other};
+use super::says::Says;
 use super::{Look, engine_facts, scene};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Kind, PathContext as _, Result};
@@ -193,7 +194,10 @@ fn compared_engine(here: &Facts, record: Option<&Record>, declared: &Declared) -
         &[Source::Engine],
         side(here),
         side(there),
-        &declared.says(None),
+        &Says {
+            declared,
+            name: None,
+        },
     )
 }
 
@@ -211,7 +215,10 @@ async fn one(
         Declared::facts(engine, side, (name, &hiding), look, image).await
     };
     let own = facts(&declared.here, name, here.get("image")).await?;
-    let says = declared.says(Some(name));
+    let says = Says {
+        declared,
+        name: Some(name),
+    };
     let sources = [Source::Asked, Source::Inside];
     let rows = |found: &Facts, theirs: &Facts| {
         let here = Side {

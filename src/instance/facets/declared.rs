@@ -1,5 +1,5 @@
 //! What is declared of containers: here by reference, proposals, overrides and host, there by the
-//! reference alone; and who says what differs.
+//! reference alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,9 +16,8 @@ use crate::home::state::InstanceRecord;
 use crate::instance::running::Running;
 use crate::model::digest::Digest;
 use crate::model::facets::asked::{Asked, ImageSettings, effective};
-use crate::model::facets::compare::Declarations;
 use crate::model::facets::record::{Place, Record};
-use crate::model::facets::table::{FACETS, Facet, Source};
+use crate::model::facets::table::{FACETS, Source};
 use crate::model::facets::value::{Facts, Hiding, Value, unknown};
 use crate::model::host_profile::Host;
 use crate::model::name::{ConfigurationName, ContainerName};
@@ -39,11 +38,16 @@ pub(super) struct Declared {
     pub configuration: ConfigurationName,
     /// What both run; `None`: the other side runs another reference, about which nothing is known.
     pub reference: Option<Reference>,
-    overlay: Overlay,
-    overrides: Overrides,
-    host: Host,
-    own: ConfigurationName,
-    is_record: bool,
+    /// Proposals here.
+    pub overlay: Overlay,
+    /// The user's own changes here.
+    pub overrides: Overrides,
+    /// Where it runs here.
+    pub host: Host,
+    /// Which settings here.
+    pub own: ConfigurationName,
+    /// Whether the other side was really looked at.
+    pub is_record: bool,
 }
 
 /// The other side of a comparison.
@@ -189,14 +193,6 @@ impl Declared {
         }
         Ok(facts)
     }
-
-    /// Who says what of a container; without one, of the engine.
-    pub(super) fn says<'a>(&'a self, name: Option<&'a ContainerName>) -> Says<'a> {
-        Says {
-            declared: self,
-            name,
-        }
-    }
 }
 
 /// The facets that an image decides as well.
@@ -323,92 +319,5 @@ fn named(references: &[&Reference]) -> Secrets {
     Secrets {
         values: names.map(|it| (it.to_string(), Secret::new(""))).collect(),
         key: Secret::new(""),
-    }
-}
-
-/// Who says what of one container.
-pub(super) struct Says<'a> {
-    declared: &'a Declared,
-    name: Option<&'a ContainerName>,
-}
-
-impl Says<'_> {
-    fn variable(&self, name: &ContainerName, variable: &str) -> Option<String> {
-        let Declared {
-            overlay,
-            overrides,
-            configuration,
-            own,
-            ..
-        } = self.declared;
-        let run = &overlay.reference.containers.get(name)?.run;
-        let of_user = overrides.of(name);
-        if of_user.is_some_and(|it| it.environment.contains_key(variable)) {
-            return Some("your override `environment`".to_owned());
-        }
-        let differs = configuration != own;
-        if run.secret_names().any(|it| it.as_str() == variable) {
-            let of_side = differs || !self.declared.is_record;
-            return of_side.then(|| format!("the secret {variable} of the configuration {own}"));
-        }
-        let layer = |name| run.configurations.get(name).map(|it| &it.environment);
-        let mut layers = [layer(own), layer(configuration)].into_iter().flatten();
-        let is_of = variable == overlay.reference.configuration_variable.as_str()
-            || layers.any(|it| it.contains_key(variable));
-        (differs && is_of).then(|| format!("the configuration {own}, not {configuration}"))
-    }
-}
-
-impl Declarations for Says<'_> {
-    fn says(&self, facet: &Facet, key: &str) -> Option<String> {
-        let Declared {
-            overlay,
-            overrides,
-            host,
-            ..
-        } = self.declared;
-        let name = self.name?;
-        if let Some(variable) = key.strip_prefix("environment/")
-            && let Some(said) = self.variable(name, variable)
-        {
-            return Some(said);
-        }
-        let keys: &[&str] = match facet.name {
-            "memory" | "effective-memory" => &["memory"],
-            "command" => &["command", "entrypoint"],
-            "entry-point" => &["entrypoint"],
-            "health" => &["health"],
-            "mounts" => &["mounts"],
-            "published" => &["publish"],
-            _ => &[],
-        };
-        let own = overrides.of(name).map(|it| it.keys()).unwrap_or_default();
-        if let Some(key) = keys.iter().find(|it| own.contains(it)) {
-            return Some(format!("your override `{key}`"));
-        }
-        let origin = overlay.reference.origin(name);
-        match facet.name {
-            _ if overlay.locals.contains_key(origin) => {
-                Some(format!("your proposal about {origin}"))
-            }
-            "published" => Some(format!(
-                "the ports of this instance, on a host of kind {}",
-                host.profile.name
-            )),
-            "mounts" if overrides.logs_to.is_some() => Some("`--logs-to`".to_owned()),
-            "aliases" | "extra-hosts" => Some("the choice of what runs here".to_owned()),
-            _ => None,
-        }
-    }
-
-    fn same_reference(&self) -> bool {
-        self.declared.reference.is_some()
-    }
-
-    fn other(&self) -> &'static str {
-        match self.declared.is_record {
-            true => "the record",
-            false => "the reference",
-        }
     }
 }

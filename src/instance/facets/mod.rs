@@ -3,6 +3,7 @@
 
 pub mod comparison;
 mod declared;
+mod says;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -206,7 +207,7 @@ fn no_command(fault: &Fault) -> String {
 }
 
 fn engine_facts(info: &EngineInfo) -> Facts {
-    let security = BTreeSet::from_iter(info.security_options.iter().map(String::as_str));
+    let security: BTreeSet<&str> = info.security_options.iter().map(String::as_str).collect();
     let security = Vec::from_iter(security).join(" ");
     let memory = info.memory / (1 << 20);
     let texts = [

@@ -316,10 +316,11 @@ fn yes(value: bool) -> String {
 }
 
 fn listed(all: &BTreeSet<String>) -> String {
-    match all.is_empty() {
-        true => "none".to_owned(),
-        false => Vec::from_iter(all.iter().map(String::as_str)).join(" "),
+    if all.is_empty() {
+        return "none".to_owned();
     }
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    all.join(" ")
 }
 
 /// Words that stay apart: `["a b"]` is not `["a", "b"]`.

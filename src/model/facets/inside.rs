@@ -44,126 +44,136 @@ pub const LARGEST: usize = 256 * 1024;
 
 /// The facets in what [`SCRIPT`] printed between two moments of this machine's clock, in seconds since
 /// 1970.
-pub fn facts(printed: &str, (before, after): (i64, i64)) -> Facts {
-    let parts = parts(printed);
+pub fn facts(printed: &str, moments: (i64, i64)) -> Facts {
+    let parts = Parts::of(printed);
     let all = FACETS.iter().filter(|it| it.source == Source::Inside);
-    if !parts.contains_key("end") {
+    if !parts.0.contains_key("end") {
         return unknown(all, "the shell inside did not answer as a shell does");
     }
     let mut facts = unknown(all, "there is nothing inside to read it with");
-    let mut put = |name: &str, value: Option<String>| {
+    for (name, value) in parts.singles(moments) {
         if let Some(value) = value {
-            // The parts of several stand for the whole.
-            if let Some((whole, _)) = name.split_once('/') {
-                facts.remove(whole);
-            }
             facts.insert(name.to_owned(), Value::is(value));
         }
-    };
-    let line = |name: &str| Some(parts.get(name)?.trim().to_owned()).filter(|it| !it.is_empty());
-    for (name, value) in limits(line("limits").as_deref().unwrap_or_default()) {
-        put(&format!("limits/{name}"), Some(value));
     }
-    let status = |key: &str| {
-        let text = line("status")?;
-        let mut lines = text.lines();
-        lines.find_map(|it| Some(it.strip_prefix(key)?.strip_prefix(':')?.trim().to_owned()))
-    };
-    put("seccomp", status("Seccomp"));
-    put("no-new-privileges", status("NoNewPrivs"));
-    put("effective-capabilities", status("CapEff"));
-    put("allowed-processors", status("Cpus_allowed_list"));
-    put(
-        "confinement",
-        line("confinement").map(|it| it.trim_end_matches('\0').to_owned()),
-    );
-    put("root-file-system", line("mounts").and_then(|it| root(&it)));
-    put(
-        "effective-memory",
-        line("memory2").or(line("memory1")).map(|it| memory(&it)),
-    );
-    let quota = || Some(format!("{} {}", line("quota1")?, line("period1")?));
-    put(
-        "effective-cpus",
-        line("cpu2").or_else(quota).map(|it| share(&it)),
-    );
-    put(
-        "effective-processes",
-        line("pids2")
-            .or(line("pids1"))
-            .map(|it| it.replace("max", "none")),
-    );
-    put("resolver", line("resolver").map(|it| resolver(&it)));
-    put("locale", line("locale"));
-    put("time-zone", line("time-zone"));
-    put(
-        "certificates",
-        line("certificates").and_then(|it| Some(it.split_whitespace().next()?.to_owned())),
-    );
-    put(
-        "huge-pages",
-        line("huge-pages").and_then(|it| {
-            let (_, chosen) = it.split_once('[')?;
-            Some(chosen.split_once(']')?.0.to_owned())
-        }),
-    );
-    put("java", line("java").and_then(|it| java(&it)));
-    put(
-        "clock",
-        line("clock").and_then(|it| it.parse().ok()).map(|it: i64| {
-            it.saturating_sub(it.clamp(before, after.max(before)))
-                .to_string()
-        }),
-    );
-    for (name, text) in &parts {
-        if let Some(setting) = name.strip_prefix("kernel ") {
-            let text: Vec<&str> = text.split_whitespace().collect();
-            put(
-                &format!("kernel-settings/{}", setting.replace('/', ".")),
-                Some(text.join(" ")),
-            );
+    for (whole, several) in [
+        ("limits", parts.limits()),
+        ("kernel-settings", parts.kernel_settings()),
+    ] {
+        if !several.is_empty() {
+            facts.remove(whole);
         }
+        let several = several.into_iter();
+        facts.extend(several.map(|(name, value)| (format!("{whole}/{name}"), Value::is(value))));
     }
-    facts.remove("emulation");
     facts
 }
 
-fn parts(printed: &str) -> BTreeMap<&str, String> {
-    let mut parts: BTreeMap<&str, String> = BTreeMap::new();
-    let mut current = None;
-    for line in printed.lines() {
-        if let Some(name) = line.strip_prefix("@@") {
-            parts.entry(name).or_default().clear();
-            current = Some(name);
-        } else if let Some(text) = current.and_then(|it| parts.get_mut(it)) {
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
-    parts
-}
+/// What was printed, by the names of its parts.
+struct Parts<'a>(BTreeMap<&'a str, String>);
 
-/// Rows of `/proc/PID/limits`, by their names as ulimits. Source: proc(5).
-fn limits(text: &str) -> Vec<(&'static str, String)> {
-    let of = |(title, name): &(&str, &'static str)| {
-        let row = text.lines().find_map(|it| it.strip_prefix(title))?;
-        let mut words = row.split_whitespace();
-        let number = |word: &str| word.replace("unlimited", "-1");
-        Some((
-            *name,
-            format!("{} {}", number(words.next()?), number(words.next()?)),
-        ))
-    };
-    let rows = [
-        ("Max open files", "nofile"),
-        ("Max processes", "nproc"),
-        ("Max stack size", "stack"),
-        ("Max core file size", "core"),
-        ("Max locked memory", "memlock"),
-        ("Max address space", "as"),
-        ("Max file size", "fsize"),
-    ];
-    rows.iter().filter_map(of).collect()
+impl<'a> Parts<'a> {
+    fn of(printed: &'a str) -> Self {
+        let mut parts: BTreeMap<&str, String> = BTreeMap::new();
+        let mut current = None;
+        for line in printed.lines() {
+            if let Some(name) = line.strip_prefix("@@") {
+                parts.entry(name).or_default().clear();
+                current = Some(name);
+            } else if let Some(text) = current.and_then(|it| parts.get_mut(it)) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        Self(parts)
+    }
+
+    /// A part that says something.
+    fn text(&self, name: &str) -> Option<&str> {
+        Some(self.0.get(name)?.trim().trim_matches('\0')).filter(|it| !it.is_empty())
+    }
+
+    /// A line of `/proc/PID/status`. Source: proc(5).
+    fn status(&self, key: &str) -> Option<String> {
+        let mut lines = self.text("status")?.lines();
+        lines.find_map(|it| Some(it.strip_prefix(key)?.strip_prefix(':')?.trim().to_owned()))
+    }
+
+    fn singles(&self, (before, after): (i64, i64)) -> [(&'static str, Option<String>); 15] {
+        let own = |name| self.text(name).map(ToOwned::to_owned);
+        let memory_limit = self.text("memory2").or_else(|| self.text("memory1"));
+        let first = || {
+            Some(format!(
+                "{} {}",
+                self.text("quota1")?,
+                self.text("period1")?
+            ))
+        };
+        let quota = own("cpu2").or_else(first);
+        let threads = self.text("pids2").or_else(|| self.text("pids1"));
+        let certificates = self.text("certificates").map(str::split_whitespace);
+        let clock = self.text("clock").and_then(|it| it.parse::<i64>().ok());
+        let offset = |it: i64| it.saturating_sub(it.clamp(before, after.max(before)));
+        [
+            ("seccomp", self.status("Seccomp")),
+            ("no-new-privileges", self.status("NoNewPrivs")),
+            ("effective-capabilities", self.status("CapEff")),
+            ("allowed-processors", self.status("Cpus_allowed_list")),
+            ("confinement", own("confinement")),
+            ("root-file-system", self.text("mounts").and_then(root)),
+            ("effective-memory", memory_limit.map(memory)),
+            ("effective-cpus", quota.as_deref().map(share)),
+            (
+                "effective-processes",
+                threads.map(|it| it.replace("max", "none")),
+            ),
+            ("resolver", self.text("resolver").map(resolver)),
+            ("locale", own("locale")),
+            ("time-zone", own("time-zone")),
+            (
+                "certificates",
+                certificates
+                    .and_then(|mut it| it.next())
+                    .map(ToOwned::to_owned),
+            ),
+            ("java", self.text("java").and_then(java)),
+            ("clock", clock.map(|it| offset(it).to_string())),
+        ]
+    }
+
+    /// Rows of `/proc/PID/limits`, by their names as ulimits. Source: proc(5).
+    fn limits(&self) -> Vec<(String, String)> {
+        let rows = [
+            ("Max open files", "nofile"),
+            ("Max processes", "nproc"),
+            ("Max stack size", "stack"),
+            ("Max core file size", "core"),
+            ("Max locked memory", "memlock"),
+            ("Max address space", "as"),
+            ("Max file size", "fsize"),
+        ];
+        let text = self.text("limits").unwrap_or_default();
+        let of = |(title, name): (&str, &str)| {
+            let row = text.lines().find_map(|it| it.strip_prefix(title))?;
+            let mut words = row.split_whitespace();
+            let mut number = || Some(words.next()?.replace("unlimited", "-1"));
+            Some((name.to_owned(), format!("{} {}", number()?, number()?)))
+        };
+        rows.into_iter().filter_map(of).collect()
+    }
+
+    /// Of `/proc/sys`, and whether the kernel makes huge pages.
+    fn kernel_settings(&self) -> Vec<(String, String)> {
+        let of = |(name, text): (&&str, &String)| {
+            let name = name.strip_prefix("kernel ")?.replace('/', ".");
+            let words: Vec<&str> = text.split_whitespace().collect();
+            Some((name, words.join(" ")))
+        };
+        let huge = self.text("huge-pages").and_then(|it| it.split_once('['));
+        let huge = huge.and_then(|(_, it)| it.split_once(']'));
+        let huge = huge.map(|(it, _)| ("huge-pages".to_owned(), it.to_owned()));
+        self.0.iter().filter_map(of).chain(huge).collect()
+    }
 }
 
 /// The kind of what is mounted at `/`. Source: proc(5), `mountinfo`.
@@ -267,7 +277,7 @@ always [madvise] never
                 "kernel-settings/net.ipv4.ip_local_port_range",
                 "32768 60999",
             ),
-            ("huge-pages", "madvise"),
+            ("kernel-settings/huge-pages", "madvise"),
             ("clock", "3"),
         ] {
             assert_eq!(facts.get(name), Some(&Value::is(value)), "{name}");

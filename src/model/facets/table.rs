@@ -366,12 +366,7 @@ pub const FACETS: &[Facet] = &[
     inside(
         "kernel-settings",
         Each,
-        "connections waiting, memory maps, IPv6, FIPS",
-    ),
-    inside(
-        "huge-pages",
-        Exactly,
-        "memory grows and pauses come with them",
+        "connections waiting, memory maps, huge pages, IPv6, FIPS",
     ),
     inside("java", Exactly, "another JVM, other defaults"),
 ];
