@@ -132,7 +132,7 @@ impl Comparison {
             .map(|row| Found::new(None, row))
             .collect();
         for (name, look) in &scene.looks {
-            let rows = one(&running.engine, &declared, name, look, record.as_ref()).await?;
+            let rows = one(&running.engine, &declared, name, look, record.as_ref()).await;
             facets.extend(rows.into_iter().map(|row| Found::new(Some(name), row)));
         }
         let runs_here = |it: &record::Container| {
@@ -207,14 +207,14 @@ async fn one(
     name: &ContainerName,
     look: &Look,
     record: Option<&Record>,
-) -> Result<Vec<Row>> {
+) -> Vec<Row> {
     let key = record.map_or("", |it| it.key.as_str());
     let hiding = declared.hiding(key, name);
     let here = look.facts(&hiding);
     let facts = async |side, name: &ContainerName, image: Option<&Value>| {
         Declared::facts(engine, side, (name, &hiding), look, image).await
     };
-    let own = facts(&declared.here, name, here.get("image")).await?;
+    let own = facts(&declared.here, name, here.get("image")).await;
     let says = Says {
         declared,
         name: Some(name),
@@ -232,22 +232,20 @@ async fn one(
         compare(&sources, here, there, &says)
     };
     let Some(record) = record else {
-        let theirs = facts(&declared.there, name, here.get("image")).await?;
-        return Ok(rows(&theirs, &theirs));
+        let theirs = facts(&declared.there, name, here.get("image")).await;
+        return rows(&theirs, &theirs);
     };
     let Some((other, container)) = record.container(name, declared.origin(name)) else {
         let facets = FACETS.iter().filter(|it| sources.contains(&it.source));
-        return Ok(rows(
-            &unknown(facets, &format!("the record has no {name}")),
-            &Facts::new(),
-        ));
+        let nothing = unknown(facets, &format!("the record has no {name}"));
+        return rows(&nothing, &Facts::new());
     };
     let mut found = container.facets.clone();
     let mut theirs = Facts::new();
     if declared.reference.is_some() {
-        theirs = facts(&declared.there, other, found.get("image")).await?;
+        theirs = facts(&declared.there, other, found.get("image")).await;
         // One release has an Id on each kind of store: either stands for it.
-        let same = facts(&declared.there, other, here.get("image")).await?;
+        let same = facts(&declared.there, other, here.get("image")).await;
         let is_it = |facts: &Facts, found: &Facts| facts.get("image") == found.get("image");
         if is_it(&same, &here) && is_it(&theirs, &found) {
             found.extend(
@@ -257,5 +255,5 @@ async fn one(
             theirs = same;
         }
     }
-    Ok(rows(&found, &theirs))
+    rows(&found, &theirs)
 }

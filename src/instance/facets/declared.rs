@@ -83,19 +83,19 @@ impl Declared {
         let overrides = gather::overrides(session, open, record, &host, selected)?;
 
         let theirs = Theirs::of(running, record, verified, other)?;
-        let released = selection.order.iter().filter(|name| {
-            let origin = overlay.reference.origin(name);
-            verified.containers.contains_key(origin)
-        });
+        let released = selection
+            .order
+            .iter()
+            .map(|name| overlay.reference.origin(name));
+        let released: BTreeSet<_> = released
+            .filter(|it| verified.containers.contains_key(*it))
+            .collect();
         let released = Selection {
-            order: released.cloned().collect(),
+            order: released.into_iter().cloned().collect(),
             ..Selection::default()
         };
         let released = gather::released(&preparation, &chosen, &released).await?;
-        let released = released.iter().map(|(name, image)| {
-            let origin = overlay.reference.origin(name);
-            (origin.clone(), image.image.clone())
-        });
+        let released = released.into_iter().map(|(name, it)| (name, it.image));
         let secrets = named(&[&overlay.reference, &theirs.reference]);
         let there = theirs.desired(running, &host, &secrets, &released.collect());
         let here = desired::desired(&Inputs {
@@ -164,10 +164,10 @@ impl Declared {
         (name, hiding): (&ContainerName, &Hiding),
         look: &Look,
         found: Option<&Value>,
-    ) -> Result<Facts> {
+    ) -> Facts {
         let Some(container) = side.containers.iter().find(|it| it.name == *name) else {
             let facets = FACETS.iter().filter(|it| it.source != Source::Engine);
-            return Ok(unknown(facets, &format!("the reference has no {name}")));
+            return unknown(facets, &format!("the reference has no {name}"));
         };
         let accepted = &container.image.accepted;
         let is_it = |id: &Digest| found == Some(&Value::is(id.to_string()));
@@ -191,7 +191,7 @@ impl Declared {
             let why = "the reference's image is not on this engine: `devenv pull` gets it";
             facts.extend(OF_IMAGE.map(|it| (it.to_owned(), Value::Unknown(why.to_owned()))));
         }
-        Ok(facts)
+        facts
     }
 }
 
