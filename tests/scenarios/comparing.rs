@@ -79,7 +79,7 @@ async fn overrides_are_declared_and_what_was_changed_by_hand_is_different() {
     }
     assert_eq!(
         because(&same, "limits"),
-        "unknown: here: there is no shell inside"
+        "unknown: there is no shell inside (here)"
     );
     assert!(because(&same, "environment/DB_PASSWORD").starts_with("unknown"));
 

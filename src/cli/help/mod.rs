@@ -10,7 +10,8 @@ use include_dir::File;
 
 use crate::error::Exit;
 use crate::home::settings::variables::VARIABLES;
-use crate::model::facets::table::{FACETS, Source};
+use crate::model::facets::facet::Source;
+use crate::model::facets::table::FACETS;
 use crate::model::host_profile::BUILT_IN;
 
 /// One topic: its name as it is typed, and its text.

@@ -3,7 +3,7 @@
 
 use super::declared::Declared;
 use crate::model::facets::compare::Declarations;
-use crate::model::facets::table::Facet;
+use crate::model::facets::facet::Facet;
 use crate::model::name::ContainerName;
 use crate::model::overrides::Override;
 

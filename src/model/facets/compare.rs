@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::table::{Compared, FACETS, Facet, Source};
+use super::facet::{Compared, Facet, Source};
+use super::table::FACETS;
 use super::value::{Facts, Value, Withheld};
 
 /// One side: what was found, and what was to be found there, as far as anybody said.
@@ -110,7 +111,7 @@ fn verdict(
     let (found, other) = (here.found.get(key), there.found.get(key));
     for (value, whose) in [(found, "here"), (other, "there")] {
         if let Some(Value::Unknown(why)) = value {
-            return Verdict::Unknown(format!("{whose}: {why}"));
+            return Verdict::Unknown(format!("{why} ({whose})"));
         }
     }
     // Of what was asked for in several parts, none is an answer too.

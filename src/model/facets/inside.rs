@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::asked::{bytes, processors};
-use super::table::{FACETS, Source};
+use super::facet::Source;
+use super::table::FACETS;
 use super::value::{Facts, Value, unknown};
 
 /// For any `sh`. Each part begins with a line of its own; a part that cannot be read is left out.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize as Derived, Serialize};
 
-use super::table::{Facet, Source};
+use super::facet::{Facet, Source};
 use super::value::Facts;
 use crate::error::{Error, Result};
 use crate::model::digest::Digest;

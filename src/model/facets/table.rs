@@ -1,74 +1,6 @@
 //! The table of facets: `devenv help facets` prints it, records are checked with it.
 
-/// Where a facet is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// What the engine was asked to do for a container: its inspect.
-    Asked,
-    /// What the engine says of itself.
-    Engine,
-    /// What is effective inside a container: one command in it.
-    Inside,
-}
-
-impl Source {
-    /// For the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Asked => "what the engine was asked for",
-            Self::Engine => "what the engine is",
-            Self::Inside => "what is effective inside",
-        }
-    }
-}
-
-/// When two values are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compared {
-    /// Letter by letter; lists are sorted where their order means nothing.
-    Exactly,
-    /// Letter by letter, for each of several.
-    Each,
-    /// By keyed hash, for each of several.
-    Hashed,
-    /// Numbers that are at most one in a hundred apart.
-    Nearly,
-    /// Seconds, at most two of them apart.
-    Seconds,
-}
-
-impl Compared {
-    /// For the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Exactly => "exactly",
-            Self::Each => "each exactly",
-            Self::Hashed => "each by keyed hash",
-            Self::Nearly => "within 1 %",
-            Self::Seconds => "within 2 s",
-        }
-    }
-
-    /// Whether there can be several, `environment/PATH` and the like.
-    pub fn is_several(self) -> bool {
-        matches!(self, Self::Each | Self::Hashed)
-    }
-}
-
-/// One thing in which containers can differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facet {
-    /// As in records: `memory`, or `environment` of `environment/PATH`.
-    pub name: &'static str,
-    /// Where it is read.
-    pub source: Source,
-    /// When two values are the same.
-    pub compared: Compared,
-    /// Why it matters.
-    pub why: &'static str,
-    /// What to do about a difference.
-    pub advice: &'static str,
-}
+use super::facet::{Compared, Facet, Source};
 
 const fn asked(
     name: &'static str,
@@ -105,6 +37,18 @@ const fn inside(name: &'static str, compared: Compared, why: &'static str) -> Fa
         Source::Inside,
         "the engine's host decides it: `--host` names another",
     );
+    Facet {
+        name,
+        source,
+        compared,
+        why,
+        advice,
+    }
+}
+
+/// What the kernel keeps of what an engine was asked for.
+const fn kept(name: &'static str, why: &'static str, advice: &'static str) -> Facet {
+    let (source, compared) = (Source::Inside, Compared::Exactly);
     Facet {
         name,
         source,
@@ -287,7 +231,7 @@ pub const FACETS: &[Facet] = &[
     engine(
         "engine-security",
         Exactly,
-        "seccomp, AppArmor, user namespaces, rootless",
+        "seccomp, AppArmor, user namespaces",
     ),
     engine(
         "cgroup",
@@ -298,7 +242,7 @@ pub const FACETS: &[Facet] = &[
     engine(
         "storage",
         Exactly,
-        "renaming a lower folder fails on fuse-overlayfs (podman#13123)",
+        "renaming a lower folder fails on fuse-overlayfs (EXDEV)",
     ),
     engine(
         "operating-system",
@@ -320,16 +264,12 @@ pub const FACETS: &[Facet] = &[
         Each,
         "what the first process really has of files, threads, stack",
     ),
-    inside(
-        "effective-memory",
-        Exactly,
-        "the limit that the kernel keeps",
-    ),
-    inside("effective-cpus", Exactly, "the share that the kernel gives"),
-    inside(
+    kept("effective-memory", "the limit that the kernel keeps", LIMIT),
+    kept("effective-cpus", "the share that the kernel gives", AGAIN),
+    kept(
         "effective-processes",
-        Exactly,
         "the number of threads that the kernel allows",
+        AGAIN,
     ),
     inside(
         "allowed-processors",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::table::Facet;
+use super::facet::Facet;
 use crate::model::digest::Digest;
 use crate::model::visible::visible;
 

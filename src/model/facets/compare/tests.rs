@@ -103,7 +103,7 @@ fn every_facet_that_changes_is_found_and_no_other() {
             unlooked,
             [(
                 facet.name.to_owned(),
-                Verdict::Unknown("here: no shell".into())
+                Verdict::Unknown("no shell (here)".into())
             )]
         );
     }
