@@ -7,6 +7,7 @@ mod change;
 pub mod defaults;
 mod down;
 mod explain;
+pub mod facets;
 mod fetch;
 pub mod forward;
 mod forwarding;

@@ -8,6 +8,7 @@ pub mod create_body;
 pub mod credentials;
 pub mod difference;
 pub mod digest;
+pub mod facets;
 pub mod forge;
 pub mod host_profile;
 pub mod identity;

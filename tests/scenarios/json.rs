@@ -73,6 +73,8 @@ const RUNNING: &[&str] = &[
     "history",
     "history --packages",
     "sbom billing",
+    "facts",
+    "compare",
     "list",
     "list billing",
     "sync",
@@ -135,6 +137,8 @@ fn every_command_prints_its_documented_shape() {
         seen.run(|it| desk.run(it), arguments).ok();
     }
     seen.run(|it| desk.run(it), &format!("logs billing --to {home}/logs"))
+        .ok();
+    seen.run(|it| desk.run(it), &format!("facts --output {home}/facts"))
         .ok();
     seen.run(|it| desk.run(it), &format!("help --man {home}/man"))
         .ok();

@@ -17,6 +17,7 @@ mod building;
 mod bundles;
 mod carrying;
 mod company_network;
+mod comparing;
 mod completing;
 mod converging;
 mod current_engine;

@@ -4,6 +4,7 @@ pub mod abandon;
 pub mod build;
 pub mod check;
 pub mod clean;
+pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod diff;
@@ -11,6 +12,7 @@ pub mod doctor;
 pub mod down;
 pub mod edit;
 pub mod exec;
+pub mod facts;
 pub mod forget;
 pub mod forward;
 pub mod help;
@@ -135,6 +137,8 @@ enum Command {
     Pull(pull::Arguments),
     History(history::Arguments),
     Sbom(sbom::Arguments),
+    Compare(compare::Arguments),
+    Facts(facts::Arguments),
     Edit(edit::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
@@ -187,6 +191,8 @@ impl Cli {
             | Command::History(_)
             | Command::Check(_)
             | Command::Sbom(_)
+            | Command::Compare(_)
+            | Command::Facts(_)
             | Command::Diff(_)
             | Command::Proposals(_)
             | Command::Doctor(_)
@@ -205,7 +211,7 @@ impl Cli {
         }
         let paths = match self.command {
             Command::Server(_) => Paths::of_machine(&environment)?,
-            Command::Logs(_) => logs::paths(&environment)?,
+            Command::Logs(_) | Command::Facts(_) => logs::paths(&environment)?,
             _ => Paths::locate(&environment)?,
         };
         let flags = Flags {
@@ -232,6 +238,8 @@ impl Cli {
             Command::Pull(arguments) => pull::run(ui, session, arguments).await,
             Command::History(arguments) => history::run(ui, session, arguments).await,
             Command::Sbom(arguments) => sbom::run(ui, session, arguments).await,
+            Command::Compare(arguments) => compare::run(ui, session, &arguments).await,
+            Command::Facts(arguments) => facts::run(ui, session, &arguments).await,
             Command::Config(arguments) => config::run(ui, session, &arguments),
             Command::Completions(arguments) => completions::run(ui, &arguments),
             Command::Help(arguments) => help::run(ui, Self::command(), &arguments),

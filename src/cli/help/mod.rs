@@ -10,6 +10,8 @@ use include_dir::File;
 
 use crate::error::Exit;
 use crate::home::settings::variables::VARIABLES;
+use crate::model::facets::facet::Source;
+use crate::model::facets::table::FACETS;
 use crate::model::host_profile::BUILT_IN;
 
 /// One topic: its name as it is typed, and its text.
@@ -37,6 +39,7 @@ pub const TOPICS: &[Topic] = topics![
     "trust",
     "policy",
     "server",
+    "facets",
     "json",
     "exit-codes"
 ];
@@ -61,6 +64,7 @@ impl Topic {
             ("{exit codes}", exit_codes as fn() -> String),
             ("{variables}", variables),
             ("{kinds of hosts}", hosts),
+            ("{facets}", facets),
         ] {
             if text.contains(mark) {
                 text = text.replace(mark, &table());
@@ -97,6 +101,20 @@ fn exit_codes() -> String {
 fn variables() -> String {
     let rows = VARIABLES.iter();
     rows.map(|it| row(it.name, it.meaning)).collect()
+}
+
+fn facets() -> String {
+    let of = |source: Source| {
+        let rows = FACETS.iter().filter(move |it| it.source == source);
+        rows.map(|it| row(it.name, &format!("{} ({})", it.why, it.compared.as_str())))
+    };
+    let table = |source: Source| {
+        let rows: String = of(source).collect();
+        format!("## Read from {}\n\n{rows}\n", source.as_str())
+    };
+    [Source::Asked, Source::Engine, Source::Inside]
+        .map(table)
+        .concat()
 }
 
 /// The comment at the beginning of each profile is that host's page.
@@ -136,5 +154,8 @@ mod tests {
             assert!(text("variables").contains(variable.name));
         }
         assert!(text("hosts").contains("vboxsf"));
+        for facet in FACETS {
+            assert!(text("facets").contains(facet.name), "{}", facet.name);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Commands inside a running container.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -125,6 +127,33 @@ impl Docker {
         Ok((code, printable(String::from_utf8_lossy(end).trim())))
     }
 
+    /// Runs a command without an input and gives what it printed on its standard output, `most` bytes of
+    /// it; `None` where it could not be begun. What it prints is its container's word.
+    pub async fn exec_for(
+        &self,
+        container: &str,
+        command: &[&str],
+        most: usize,
+    ) -> Result<Option<String>, Fault> {
+        let options = ExecOptions {
+            command: command.iter().map(ToString::to_string).collect(),
+            ..ExecOptions::default()
+        };
+        let mut output = Beginning {
+            bytes: Vec::new(),
+            most,
+        };
+        let streams = ExecStreams {
+            input: futures_util::stream::empty().boxed(),
+            output: &mut output,
+            errors: &mut tokio::io::sink(),
+            sizes: futures_util::stream::pending().boxed(),
+        };
+        let code = self.exec(container, &options, streams).await?;
+        let printed = String::from_utf8_lossy(&output.bytes).into_owned();
+        Ok((![126, 127].contains(&code)).then_some(printed))
+    }
+
     /// Runs a command on this process's own terminal and streams: raw mode while it runs, size
     /// changes followed. Without a terminal on both ends it runs without one.
     pub async fn exec_here(&self, container: &str, options: &ExecOptions) -> Result<i64, Fault> {
@@ -189,6 +218,33 @@ impl Docker {
                 let text = "the command's output ended, but the engine gives no exit code";
                 Err(Fault::new(FaultKind::Failed, text))
             })
+    }
+}
+
+/// Keeps the beginning of what is written.
+struct Beginning {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl AsyncWrite for Beginning {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        piece: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let room = self.most.saturating_sub(self.bytes.len());
+        self.bytes
+            .extend_from_slice(&piece[..piece.len().min(room)]);
+        Poll::Ready(Ok(piece.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

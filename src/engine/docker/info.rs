@@ -49,6 +49,8 @@ pub struct EngineInfo {
     pub data_folder: String,
     /// `1` or `2`
     pub cgroup_version: String,
+    /// `cgroupfs`, `systemd` or `none`
+    pub cgroup_driver: String,
     /// Registries that it speaks to although nothing proves who they are; empty where it does not tell.
     pub insecure: InsecureRegistries,
     /// What it complains about.
@@ -127,6 +129,10 @@ pub(crate) fn described(info: SystemInfo, version: SystemVersion) -> EngineInfo 
         cgroup_version: info
             .cgroup_version
             .map(|version| version.to_string())
+            .unwrap_or_default(),
+        cgroup_driver: info
+            .cgroup_driver
+            .map(|driver| driver.to_string())
             .unwrap_or_default(),
         insecure: insecure(info.registry_config.unwrap_or_default()),
         warnings: texts(info.warnings),

@@ -1,5 +1,6 @@
 //! [`Engine`](super::Engine) on a real engine, through bollard.
 
+mod asked;
 mod build;
 mod buildx;
 mod converge;

@@ -2,6 +2,7 @@
 
 mod booting;
 mod changing;
+mod comparing;
 mod ipv6;
 mod json;
 mod kernels;

@@ -92,7 +92,7 @@ pub(super) fn inspected(body: ContainerInspectResponse) -> ContainerDetails {
     }
 }
 
-fn healthcheck(body: HealthConfig) -> Option<HealthcheckBody> {
+pub(super) fn healthcheck(body: HealthConfig) -> Option<HealthcheckBody> {
     let nanoseconds = |value: Option<i64>| value.and_then(|it| it.try_into().ok()).unwrap_or(0);
     Some(HealthcheckBody {
         test: body.test?,

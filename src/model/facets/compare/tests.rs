@@ -1,0 +1,328 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::create_body::{CreateBody, HealthcheckBody};
+use crate::model::digest::Digest;
+use crate::model::facets::asked::{Asked, Defaults, ImageSettings, effective};
+use crate::model::facets::value::Hiding;
+
+struct Nobody;
+
+impl Declarations for Nobody {
+    fn says(&self, _: &Facet, _: &str) -> Option<String> {
+        None
+    }
+    fn same_reference(&self) -> bool {
+        true
+    }
+    fn other(&self) -> &'static str {
+        "the record"
+    }
+}
+
+/// Says it of everything.
+struct Overrides;
+
+impl Declarations for Overrides {
+    fn says(&self, facet: &Facet, _: &str) -> Option<String> {
+        Some(format!("override {}", facet.name))
+    }
+    fn same_reference(&self) -> bool {
+        true
+    }
+    fn other(&self) -> &'static str {
+        "the record"
+    }
+}
+
+const ALL: &[Source] = &[Source::Asked, Source::Engine, Source::Inside];
+
+fn key(facet: &Facet) -> String {
+    if facet.compared.is_several() {
+        format!("{}/ONE", facet.name)
+    } else {
+        facet.name.to_owned()
+    }
+}
+
+fn value(facet: &Facet, text: &str) -> Value {
+    match facet.compared {
+        Compared::Hashed => Value::Hash(Digest::of(text.as_bytes())),
+        _ => Value::is(text),
+    }
+}
+
+/// A value of every facet.
+fn every() -> Facts {
+    FACETS
+        .iter()
+        .map(|it| (key(it), value(it, "1000")))
+        .collect()
+}
+
+fn rows(here: &Facts, there: &Facts) -> Vec<Row> {
+    let none = Facts::new();
+    let side = |found| Side {
+        found,
+        declared: &none,
+    };
+    compare(ALL, side(here), side(there), &Nobody)
+}
+
+fn unequal(rows: Vec<Row>) -> Vec<(String, Verdict)> {
+    let rows = rows.into_iter().filter(|it| it.verdict != Verdict::Equal);
+    rows.map(|it| (it.key, it.verdict)).collect()
+}
+
+#[test]
+fn every_facet_that_changes_is_found_and_no_other() {
+    let there = every();
+    assert_eq!(unequal(rows(&there, &there)), []);
+    assert_eq!(rows(&there, &there).len(), FACETS.len());
+    for facet in FACETS {
+        let different = [(key(facet), Verdict::Different(facet.advice))];
+        let mut here = every();
+        here.insert(key(facet), value(facet, "2000"));
+        assert_eq!(unequal(rows(&here, &there)), different);
+        assert_eq!(unequal(rows(&there, &here)), different);
+        // What is not there is a difference only where absence is an answer.
+        here.remove(&key(facet));
+        let missing = unequal(rows(&here, &there));
+        if facet.compared.is_several() && facet.source == Source::Asked {
+            assert_eq!(missing, different);
+        } else {
+            let [(_, Verdict::Unknown(why))] = &missing[..] else {
+                panic!("{}: {missing:?}", facet.name);
+            };
+            assert_eq!(why, "what is here does not say");
+        }
+        // And what was not looked at is never equal.
+        here.insert(facet.name.to_owned(), Value::Unknown("no shell".to_owned()));
+        let unlooked = unequal(rows(&here, &here));
+        assert_eq!(
+            unlooked,
+            [(
+                facet.name.to_owned(),
+                Verdict::Unknown("no shell (here)".into())
+            )]
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_the_same_twice_may_differ_a_little() {
+    let there = every();
+    for (name, same, other) in [("host-memory", "1009", "1020"), ("clock", "1002", "1003")] {
+        let mut here = every();
+        here.insert(name.to_owned(), Value::is(same));
+        assert_eq!(unequal(rows(&here, &there)), []);
+        here.insert(name.to_owned(), Value::is(other));
+        assert_eq!(unequal(rows(&here, &there)).len(), 1, "{name}");
+    }
+}
+
+fn asked() -> Asked {
+    Asked {
+        image: "sha256:1".into(),
+        environment: vec!["A=b".into()],
+        mounts: BTreeMap::from([("/data".into(), "volume data".into())]),
+        defaults: Some(Defaults::default()),
+        ..Asked::default()
+    }
+}
+
+type Change = (&'static str, fn(&mut Asked));
+
+const CHANGES: &[Change] = &[
+    ("image", |it| it.image.push('2')),
+    ("environment/A", |it| it.environment[0].push('c')),
+    ("environment/B", |it| it.environment.push("B=c".into())),
+    ("command", |it| it.command.push("x y".into())),
+    ("entry-point", |it| it.entrypoint.push("x".into())),
+    ("user", |it| it.user.push('u')),
+    ("working-folder", |it| it.folder.push_str("/w")),
+    ("health", |it| {
+        let test = vec!["CMD".into(), "x".into()];
+        it.health = Some(HealthcheckBody {
+            test,
+            ..HealthcheckBody::default()
+        });
+    }),
+    ("stop-signal", |it| it.stop_signal.push_str("SIGINT")),
+    ("stop-grace", |it| it.stop_grace = Some(11)),
+    ("mounts/data", |it| {
+        it.mounts.extend([("/data".into(), "volume x".into())]);
+    }),
+    ("aliases", |it| it.aliases.extend(["a".into()])),
+    ("extra-hosts", |it| it.extra_hosts.extend(["a:1".into()])),
+    ("published", |it| it.published.extend(["p".into()])),
+    ("memory", |it| it.memory = 1),
+    ("cpus", |it| it.nano_cpus = 1),
+    ("cpu-shares", |it| it.rest.cpu_shares = 1),
+    ("cpu-set", |it| it.rest.cpu_set.push('1')),
+    ("processes", |it| it.rest.processes = 1),
+    ("ulimits/nofile", |it| {
+        it.ulimits.extend([("nofile".into(), (1, 2))]);
+    }),
+    ("shared-memory", |it| {
+        it.defaults.as_mut().unwrap().shared_memory = 1;
+    }),
+    ("capabilities", |it| {
+        it.rest.capabilities.extend(["+X".into()]);
+    }),
+    ("privileged", |it| it.rest.privileged = true),
+    ("security-options", |it| {
+        it.rest.security_options.extend(["x".into()]);
+    }),
+    ("sysctls/a.b", |it| {
+        it.rest.sysctls.extend([("a.b".into(), "1".into())]);
+    }),
+    ("dns", |it| it.rest.dns.push("x".into())),
+    ("log-driver", |it| {
+        it.defaults.as_mut().unwrap().log_driver.push('x');
+    }),
+    ("read-only", |it| it.read_only = true),
+    ("runtime", |it| {
+        it.defaults.as_mut().unwrap().runtime.push_str("crun");
+    }),
+];
+
+/// Every field of what is asked of an engine shows in its own facet, and in no other.
+#[test]
+fn each_thing_asked_of_an_engine_is_one_facet() {
+    let hiding = Hiding::new(b"key");
+    let facts = |it: &Asked| it.facts(&hiding);
+    let mut seen = BTreeSet::new();
+    for (key, change) in CHANGES {
+        let mut here = asked();
+        change(&mut here);
+        let found = compare(
+            &[Source::Asked],
+            Side {
+                found: &facts(&here),
+                declared: &Facts::new(),
+            },
+            Side {
+                found: &facts(&asked()),
+                declared: &Facts::new(),
+            },
+            &Nobody,
+        );
+        let found: Vec<String> = unequal(found).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(found, [*key]);
+        seen.insert(Facet::of(key).unwrap().name);
+    }
+    let all = FACETS.iter().filter(|it| it.source == Source::Asked);
+    assert_eq!(seen, all.map(|it| it.name).collect());
+}
+
+/// What a body asks for and what an inspect of its container says are the same facets.
+#[test]
+fn a_body_takes_from_its_image_what_it_does_not_say() {
+    let settings = ImageSettings {
+        environment: vec!["PATH=/bin".into(), "A=1".into(), "B=1".into()],
+        command: vec!["run".into()],
+        entrypoint: vec!["/start".into()],
+        ..ImageSettings::default()
+    };
+    let mut body = CreateBody {
+        env: vec!["A=2".into(), "B".into()],
+        ..CreateBody::default()
+    };
+    let asked = Asked::of(&body, "sha256:1", &settings);
+    assert_eq!(asked.environment, ["PATH=/bin", "A=2"]);
+    assert_eq!(
+        (&asked.command[..], &asked.entrypoint[..]),
+        (&["run".to_owned()][..], &["/start".to_owned()][..])
+    );
+    body.entrypoint = Some(vec!["/other".into()]);
+    let asked = Asked::of(&body, "sha256:1", &settings);
+    assert!(
+        asked.command.is_empty(),
+        "an engine drops it with another entry point"
+    );
+    body.host_config.memory = (256 << 20) + 1;
+    body.host_config.nano_cpus = 333_333_333;
+    assert_eq!(effective(&body)["effective-memory"], Value::is("256MiB"));
+    assert_eq!(effective(&body)["effective-cpus"], Value::is("0.33333"));
+}
+
+#[test]
+fn a_difference_is_declared_only_where_both_sides_are_as_declared() {
+    let fact = |text: &str| Facts::from([("memory".to_owned(), Value::is(text))]);
+    let of = |here: &str, own: &str, there: &str, theirs: &str| {
+        let (here, own, there, theirs) = (fact(here), fact(own), fact(there), fact(theirs));
+        let rows = compare(
+            &[Source::Asked],
+            Side {
+                found: &here,
+                declared: &own,
+            },
+            Side {
+                found: &there,
+                declared: &theirs,
+            },
+            &Overrides,
+        );
+        rows.into_iter()
+            .find(|it| it.key == "memory")
+            .unwrap()
+            .verdict
+    };
+    assert_eq!(
+        of("1GiB", "1GiB", "none", "none"),
+        Verdict::Declared("override memory".into())
+    );
+    for (here, own, there, theirs) in [
+        ("2GiB", "1GiB", "none", "none"),
+        ("1GiB", "1GiB", "2GiB", "none"),
+        ("1GiB", "none", "none", "none"),
+    ] {
+        assert!(matches!(
+            of(here, own, there, theirs),
+            Verdict::Different(_)
+        ));
+    }
+    assert_eq!(of("2GiB", "1GiB", "2GiB", "none"), Verdict::Equal);
+}
+
+#[test]
+fn what_is_withheld_is_never_equal() {
+    let name = "environment/A";
+    let facts = |value: Value| Facts::from([(name.to_owned(), value)]);
+    let hash = |text: &str| Value::Hash(Digest::of(text.as_bytes()));
+    let (secret, unsaid) = (
+        Value::Withheld(Withheld::Secret),
+        Value::Withheld(Withheld::Unsaid),
+    );
+    let of = |here: &Value, there: &Value, said: Option<&Value>| {
+        let declared = said.map_or_else(Facts::new, |it| facts(it.clone()));
+        let rows = compare(
+            &[Source::Asked],
+            Side {
+                found: &facts(here.clone()),
+                declared: &declared,
+            },
+            Side {
+                found: &facts(there.clone()),
+                declared: &declared,
+            },
+            &Nobody,
+        );
+        rows.into_iter().find(|it| it.key == name).unwrap().verdict
+    };
+    assert!(matches!(
+        of(&secret, &secret, Some(&secret)),
+        Verdict::Unknown(_)
+    ));
+    assert!(matches!(of(&hash("1"), &secret, None), Verdict::Unknown(_)));
+    assert!(matches!(
+        of(&hash("1"), &unsaid, Some(&hash("2"))),
+        Verdict::Unknown(_)
+    ));
+    // Here it is what the reference says, and there it is not.
+    assert!(matches!(
+        of(&hash("1"), &unsaid, Some(&hash("1"))),
+        Verdict::Different(_)
+    ));
+}

@@ -1,0 +1,309 @@
+//! What is effective inside a container: a small script, run there once, and what it printed. What the
+//! script finds nothing of is unknown.
+
+use std::collections::BTreeMap;
+
+use super::asked::{bytes, processors};
+use super::facet::Source;
+use super::table::FACETS;
+use super::value::{Facts, Value, unknown};
+
+/// For any `sh`. Each part begins with a line of its own; a part that cannot be read is left out.
+pub const SCRIPT: &str = r#"
+part() { [ -r "$2" ] && { echo "@@$1"; cat "$2" 2>/dev/null; echo; }; }
+part limits /proc/1/limits
+part status /proc/1/status
+part confinement /proc/1/attr/current
+part mounts /proc/self/mountinfo
+part resolver /etc/resolv.conf
+part memory2 /sys/fs/cgroup/memory.max
+part memory1 /sys/fs/cgroup/memory/memory.limit_in_bytes
+part cpu2 /sys/fs/cgroup/cpu.max
+part quota1 /sys/fs/cgroup/cpu/cpu.cfs_quota_us
+part period1 /sys/fs/cgroup/cpu/cpu.cfs_period_us
+part pids2 /sys/fs/cgroup/pids.max
+part pids1 /sys/fs/cgroup/pids/pids.max
+part huge-pages /sys/kernel/mm/transparent_hugepage/enabled
+for it in vm/max_map_count vm/overcommit_memory vm/swappiness net/core/somaxconn net/ipv6/conf/all/disable_ipv6 \
+  net/ipv4/ip_local_port_range net/ipv4/tcp_keepalive_time kernel/pid_max crypto/fips_enabled; do
+  part "kernel $it" "/proc/sys/$it"
+done
+java=$(command -v java 2>/dev/null); home=${JAVA_HOME:-}
+[ -z "$home" ] && [ -n "$java" ] && java=$(readlink -f "$java" 2>/dev/null) && home=${java%/bin/java}
+if [ -n "$home$java" ]; then part java "$home/release"; else echo "@@java"; echo none; fi
+echo "@@locale"; echo "${LC_ALL:-${LC_CTYPE:-${LANG:-none}}}"
+zone=$(date +%Z%z 2>/dev/null) && { echo "@@time-zone"; echo "$zone"; }
+now=$(date +%s 2>/dev/null) && { echo "@@clock"; echo "$now"; }
+for it in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+  [ -r "$it" ] && { sum=$(sha256sum <"$it" 2>/dev/null) && { echo "@@certificates"; echo "$sum"; }; break; }
+done
+echo "@@end"
+"#;
+
+/// Bytes of an answer at most; more is no answer to this script.
+pub const LARGEST: usize = 256 * 1024;
+
+/// The facets in what [`SCRIPT`] printed between two moments of this machine's clock, in seconds since
+/// 1970.
+pub fn facts(printed: &str, moments: (i64, i64)) -> Facts {
+    let parts = Parts::of(printed);
+    let all = FACETS.iter().filter(|it| it.source == Source::Inside);
+    if !parts.0.contains_key("end") {
+        return unknown(all, "the shell inside did not answer as a shell does");
+    }
+    let mut facts = unknown(all, "there is nothing inside to read it with");
+    for (name, value) in parts.singles(moments) {
+        if let Some(value) = value {
+            facts.insert(name.to_owned(), Value::is(value));
+        }
+    }
+    for (whole, several) in [
+        ("limits", parts.limits()),
+        ("kernel-settings", parts.kernel_settings()),
+    ] {
+        if !several.is_empty() {
+            facts.remove(whole);
+        }
+        let several = several.into_iter();
+        facts.extend(several.map(|(name, value)| (format!("{whole}/{name}"), Value::is(value))));
+    }
+    facts
+}
+
+/// What was printed, by the names of its parts.
+struct Parts<'a>(BTreeMap<&'a str, String>);
+
+impl<'a> Parts<'a> {
+    fn of(printed: &'a str) -> Self {
+        let mut parts: BTreeMap<&str, String> = BTreeMap::new();
+        let mut current = None;
+        for line in printed.lines() {
+            if let Some(name) = line.strip_prefix("@@") {
+                parts.entry(name).or_default().clear();
+                current = Some(name);
+            } else if let Some(text) = current.and_then(|it| parts.get_mut(it)) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        Self(parts)
+    }
+
+    /// A part that says something.
+    fn text(&self, name: &str) -> Option<&str> {
+        Some(self.0.get(name)?.trim().trim_matches('\0')).filter(|it| !it.is_empty())
+    }
+
+    /// A line of `/proc/PID/status`. Source: proc(5).
+    fn status(&self, key: &str) -> Option<String> {
+        let mut lines = self.text("status")?.lines();
+        lines.find_map(|it| Some(it.strip_prefix(key)?.strip_prefix(':')?.trim().to_owned()))
+    }
+
+    fn singles(&self, (before, after): (i64, i64)) -> [(&'static str, Option<String>); 15] {
+        let own = |name| self.text(name).map(ToOwned::to_owned);
+        let memory_limit = self.text("memory2").or_else(|| self.text("memory1"));
+        let first = || {
+            Some(format!(
+                "{} {}",
+                self.text("quota1")?,
+                self.text("period1")?
+            ))
+        };
+        let quota = own("cpu2").or_else(first);
+        let threads = self.text("pids2").or_else(|| self.text("pids1"));
+        let certificates = self.text("certificates").map(str::split_whitespace);
+        let clock = self.text("clock").and_then(|it| it.parse::<i64>().ok());
+        let offset = |it: i64| it.saturating_sub(it.clamp(before, after.max(before)));
+        [
+            ("seccomp", self.status("Seccomp")),
+            ("no-new-privileges", self.status("NoNewPrivs")),
+            ("effective-capabilities", self.status("CapEff")),
+            ("allowed-processors", self.status("Cpus_allowed_list")),
+            ("confinement", own("confinement")),
+            ("root-file-system", self.text("mounts").and_then(root)),
+            ("effective-memory", memory_limit.map(memory)),
+            ("effective-cpus", quota.as_deref().map(share)),
+            (
+                "effective-processes",
+                threads.map(|it| it.replace("max", "none")),
+            ),
+            ("resolver", self.text("resolver").map(resolver)),
+            ("locale", own("locale")),
+            ("time-zone", own("time-zone")),
+            (
+                "certificates",
+                certificates
+                    .and_then(|mut it| it.next())
+                    .map(ToOwned::to_owned),
+            ),
+            ("java", self.text("java").and_then(java)),
+            ("clock", clock.map(|it| offset(it).to_string())),
+        ]
+    }
+
+    /// Rows of `/proc/PID/limits`, by their names as ulimits. Source: proc(5).
+    fn limits(&self) -> Vec<(String, String)> {
+        let rows = [
+            ("Max open files", "nofile"),
+            ("Max processes", "nproc"),
+            ("Max stack size", "stack"),
+            ("Max core file size", "core"),
+            ("Max locked memory", "memlock"),
+            ("Max address space", "as"),
+            ("Max file size", "fsize"),
+        ];
+        let text = self.text("limits").unwrap_or_default();
+        let of = |(title, name): (&str, &str)| {
+            let row = text.lines().find_map(|it| it.strip_prefix(title))?;
+            let mut words = row.split_whitespace();
+            let mut number = || Some(words.next()?.replace("unlimited", "-1"));
+            Some((name.to_owned(), format!("{} {}", number()?, number()?)))
+        };
+        rows.into_iter().filter_map(of).collect()
+    }
+
+    /// Of `/proc/sys`, and whether the kernel makes huge pages.
+    fn kernel_settings(&self) -> Vec<(String, String)> {
+        let of = |(name, text): (&&str, &String)| {
+            let name = name.strip_prefix("kernel ")?.replace('/', ".");
+            let words: Vec<&str> = text.split_whitespace().collect();
+            Some((name, words.join(" ")))
+        };
+        let huge = self.text("huge-pages").and_then(|it| it.split_once('['));
+        let huge = huge.and_then(|(_, it)| it.split_once(']'));
+        let huge = huge.map(|(it, _)| ("huge-pages".to_owned(), it.to_owned()));
+        self.0.iter().filter_map(of).chain(huge).collect()
+    }
+}
+
+/// The kind of what is mounted at `/`. Source: proc(5), `mountinfo`.
+fn root(text: &str) -> Option<String> {
+    let row = text.lines().find(|it| it.split(' ').nth(4) == Some("/"))?;
+    Some(row.split_once(" - ")?.1.split(' ').next()?.to_owned())
+}
+
+/// Without a limit version 1 says the largest number of whole pages, version 2 `max`.
+fn memory(text: &str) -> String {
+    match text.parse::<u64>() {
+        Ok(value) if value < 1 << 62 => bytes(value),
+        _ => "none".to_owned(),
+    }
+}
+
+/// `200000 100000` are two processors; `max` and `-1` no limit.
+fn share(text: &str) -> String {
+    let mut words = text.split_whitespace().map(str::parse::<u64>);
+    match (words.next(), words.next()) {
+        (Some(Ok(quota)), Some(Ok(period))) if period > 0 => {
+            let nano = u128::from(quota) * 1_000_000_000 / u128::from(period);
+            processors(u64::try_from(nano).unwrap_or(0))
+        }
+        _ => "none".to_owned(),
+    }
+}
+
+/// Without comments, in which newer engines tell what they did.
+fn resolver(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|it| !it.is_empty() && !it.starts_with(['#', ';']));
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+/// Whose, and which. Source: the `release` file of a JDK.
+fn java(text: &str) -> Option<String> {
+    if text == "none" {
+        return Some(text.to_owned());
+    }
+    let of = |key: &str| {
+        let mut lines = text.lines();
+        let value = lines.find_map(|it| it.strip_prefix(key)?.strip_prefix('='))?;
+        Some(value.trim_matches('"').to_owned())
+    };
+    let version = of("JAVA_RUNTIME_VERSION").or_else(|| of("JAVA_VERSION"))?;
+    Some(
+        format!("{} {version}", of("IMPLEMENTOR").unwrap_or_default())
+            .trim()
+            .to_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRINTED: &str = "\
+@@limits
+Limit                     Soft Limit           Hard Limit           Units
+Max stack size            8388608              unlimited            bytes
+Max open files            1048576              1048576              files
+@@status
+CapEff:\t00000000a80425fb
+Cpus_allowed_list:\t0-1
+@@mounts
+100 99 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/x
+101 100 0:51 / /proc rw - proc proc rw
+@@memory1
+268435456
+@@quota1
+150000
+@@period1
+100000
+@@resolver
+# a comment
+nameserver 127.0.0.11
+options ndots:0
+@@kernel net/ipv4/ip_local_port_range
+32768\t60999
+@@huge-pages
+always [madvise] never
+@@clock
+103
+@@end
+";
+
+    #[test]
+    fn what_the_script_prints_is_read() {
+        let facts = facts(PRINTED, (90, 100));
+        for (name, value) in [
+            ("limits/stack", "8388608 -1"),
+            ("limits/nofile", "1048576 1048576"),
+            ("effective-capabilities", "00000000a80425fb"),
+            ("allowed-processors", "0-1"),
+            ("root-file-system", "overlay"),
+            ("effective-memory", "256MiB"),
+            ("effective-cpus", "1.5"),
+            ("resolver", "nameserver 127.0.0.11; options ndots:0"),
+            (
+                "kernel-settings/net.ipv4.ip_local_port_range",
+                "32768 60999",
+            ),
+            ("kernel-settings/huge-pages", "madvise"),
+            ("clock", "3"),
+        ] {
+            assert_eq!(facts.get(name), Some(&Value::is(value)), "{name}");
+        }
+        assert!(!facts.contains_key("limits"));
+        assert!(matches!(facts["seccomp"], Value::Unknown(_)));
+        assert!(matches!(facts["java"], Value::Unknown(_)));
+    }
+
+    #[test]
+    fn no_limit_is_said_in_one_way() {
+        assert_eq!(memory("9223372036854771712"), "none");
+        assert_eq!(
+            (memory("max"), share("max 100000"), share("-1 100000")),
+            ("none".into(), "none".into(), "none".into())
+        );
+        assert_eq!(
+            java("IMPLEMENTOR=\"Debian\"\nJAVA_VERSION=\"17.0.9\"\n").unwrap(),
+            "Debian 17.0.9"
+        );
+    }
+
+    #[test]
+    fn another_programs_output_is_unknown() {
+        let facts = facts("@@limits\nMax open files 1 1\n", (0, 0));
+        assert!(facts.values().all(|it| matches!(it, Value::Unknown(_))));
+    }
+}
