@@ -51,6 +51,8 @@ pub struct Image {
 pub enum Source {
     /// Production's signed reference.
     Reference,
+    /// A released version that the user chose instead of the reference's.
+    Pinned,
     /// A proposal on this machine, which nobody signed.
     Local,
 }
@@ -60,6 +62,7 @@ impl Source {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reference => "reference",
+            Self::Pinned => "pinned",
             Self::Local => "local",
         }
     }
