@@ -37,6 +37,23 @@ impl Preparation<'_> {
             .await)
     }
 
+    /// The numbers under which references are tagged, in order. Proves nothing.
+    ///
+    /// # Errors
+    /// Offline; a registry that does not answer.
+    pub async fn reference_numbers(&self) -> Result<Vec<u64>> {
+        let registry = self
+            .registry
+            .ok_or_else(|| Error::usage("references are looked up in the registry, not offline"))?;
+        let platform = self.platform();
+        let repository = platform.repository(platform.proxy.as_str())?;
+        let tags = registry.tags(&repository).await?;
+        let mut numbers: Vec<u64> = tags.iter().filter_map(|it| it.parse().ok()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
     /// With what was meant, as far as that can be told: the nearest name, else the versions that are
     /// there.
     async fn unpublished(

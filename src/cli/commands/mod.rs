@@ -1,6 +1,7 @@
 //! The command line: one command, one file with its arguments, its help and its function.
 
 pub mod abandon;
+pub mod bisect;
 pub mod build;
 pub mod check;
 pub mod clean;
@@ -135,6 +136,7 @@ enum Command {
     Pull(pull::Arguments),
     History(history::Arguments),
     Sbom(sbom::Arguments),
+    Bisect(bisect::Arguments),
     Edit(edit::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
@@ -232,6 +234,7 @@ impl Cli {
             Command::Pull(arguments) => pull::run(ui, session, arguments).await,
             Command::History(arguments) => history::run(ui, session, arguments).await,
             Command::Sbom(arguments) => sbom::run(ui, session, arguments).await,
+            Command::Bisect(arguments) => bisect::run(ui, session, arguments).await,
             Command::Config(arguments) => config::run(ui, session, &arguments),
             Command::Completions(arguments) => completions::run(ui, &arguments),
             Command::Help(arguments) => help::run(ui, Self::command(), &arguments),
