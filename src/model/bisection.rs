@@ -210,9 +210,8 @@ mod tests {
             skipped in prop::collection::btree_set(1..40_usize, 0..20),
         ) {
             let first = 1 + first.index(last);
-            let verdict = |at: usize| match skipped.contains(&at) {
-                true => Verdict::Skip,
-                false => judged(at >= first),
+            let verdict = |at: usize| {
+                if skipped.contains(&at) { Verdict::Skip } else { judged(at >= first) }
             };
             match found_along(last, verdict).0 {
                 Along::Found(at) => prop_assert_eq!(at, first),
@@ -253,9 +252,9 @@ mod tests {
         ) {
             let mut faults: Vec<BTreeSet<usize>> = faults;
             faults.push((0..count).collect());
-            let verdict = |set: &BTreeSet<usize>| match odd.contains(&set.len()) {
-                true => Verdict::Skip,
-                false => judged(faults.iter().any(|it| it.is_subset(set))),
+            let verdict = |set: &BTreeSet<usize>| {
+                let is_bad = faults.iter().any(|it| it.is_subset(set));
+                if odd.contains(&set.len()) { Verdict::Skip } else { judged(is_bad) }
             };
             let (found, _) = found_among(count, verdict);
             let is_whole = found.len() == count;

@@ -33,6 +33,7 @@ pub const TOPICS: &[Topic] = topics![
     "variables",
     "hosts",
     "network",
+    "versions",
     "proposals",
     "trust",
     "policy",
