@@ -18,6 +18,7 @@ use crate::home::file;
 use crate::home::paths::Paths;
 use crate::home::settings::variables::COMPLETE;
 use crate::home::settings::{Flags, Settings};
+use crate::instance::pin::REFERENCE;
 use crate::model::catalogue::WORKSTATION;
 use crate::model::container::Kind;
 use crate::model::name::{ContainerName, EnvironmentName, InstanceName, PlatformName};
@@ -57,13 +58,17 @@ fn with_help(program: clap::Command) -> clap::Command {
 
 /// Completes names of containers and bundles.
 pub fn names() -> ArgValueCompleter {
-    completer(|local| {
-        let bundles = local.platform.bundles.iter();
-        let bundles = bundles.map(|(name, members)| {
-            let members: Vec<&str> = members.iter().map(ContainerName::as_str).collect();
-            (name.to_string(), Some(members.join(", ")))
-        });
-        containers(local).into_iter().chain(bundles).collect()
+    completer(with_bundles)
+}
+
+/// The same, and after `NAME:` the released versions of that container.
+pub fn names_and_versions() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let give = match typed.to_str().and_then(|it| it.split_once(':')) {
+            Some((name, _)) => Local::open().map(|local| versions_of(&local, name)),
+            None => Local::open().map(|local| with_bundles(&local)),
+        };
+        matching(typed, give.unwrap_or_default())
     })
 }
 
@@ -243,6 +248,25 @@ impl Local {
             platform,
         })
     }
+}
+
+fn with_bundles(local: &Local) -> Vec<Named> {
+    let bundles = local.platform.bundles.iter();
+    let bundles = bundles.map(|(name, members)| {
+        let members: Vec<&str> = members.iter().map(ContainerName::as_str).collect();
+        (name.to_string(), Some(members.join(", ")))
+    });
+    containers(local).into_iter().chain(bundles).collect()
+}
+
+/// `NAME:VERSION` as reserved in git, newest first; last what ends such a choice.
+fn versions_of(local: &Local, container: &str) -> Vec<Named> {
+    let definitions = Definitions::open(&local.path, &local.git);
+    let versions = definitions.and_then(|it| it.versions(container));
+    let versions = versions.unwrap_or_default().into_iter().rev();
+    let all = versions.chain([REFERENCE.to_owned()]);
+    all.map(|version| named(&format!("{container}:{version}"), None))
+        .collect()
 }
 
 /// All but bases, which are never run.

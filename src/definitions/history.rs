@@ -42,16 +42,31 @@ impl Definitions {
 
     /// The numbers of references that are reserved, as of the last fetch.
     pub fn reference_numbers(&self) -> Result<Vec<u64>> {
-        const PREFIX: &str = "refs/tags/reference/";
-        let action = "list the tags of references";
-        let found = self.repository.references_glob(&format!("{PREFIX}*"));
-        let mut found = found.map_err(local(action))?;
-        let names = found.names().filter_map(std::result::Result::ok);
-        let mut numbers: Vec<u64> = names
-            .filter_map(|name| name.strip_prefix(PREFIX)?.parse().ok())
-            .collect();
+        let tags = self.tags_below("refs/tags/reference/")?.into_iter();
+        let mut numbers: Vec<u64> = tags.filter_map(|(name, _)| name.parse().ok()).collect();
         numbers.sort_unstable();
         Ok(numbers)
+    }
+
+    /// The versions of a container that are reserved, as of the last fetch, oldest first.
+    pub fn versions(&self, container: &str) -> Result<Vec<String>> {
+        let mut tags = self.tags_below(&format!("refs/tags/release/{container}/"))?;
+        tags.sort_by_key(|(_, at)| *at);
+        Ok(tags.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// Names without this prefix, and when each tag was made.
+    fn tags_below(&self, prefix: &str) -> Result<Vec<(String, Option<Timestamp>)>> {
+        let found = self.repository.references_glob(&format!("{prefix}*"));
+        let found = found.map_err(local(format!("list the tags {prefix}*")))?;
+        let tags = found.filter_map(|tag| {
+            let tag = tag.ok()?;
+            let name = tag.name().ok()?.strip_prefix(prefix)?.to_owned();
+            let made = tag.peel_to_tag().ok();
+            let made = made.and_then(|it| Some(timestamp(it.tagger()?.when())));
+            Some((name, made))
+        });
+        Ok(tags.collect())
     }
 
     /// Whether `descendant` contains `ancestor`; a commit contains itself.

@@ -274,6 +274,15 @@ impl Paths {
         self.instances(&identity.platform).join(name)
     }
 
+    /// The search for a change that goes on in an instance.
+    pub fn bisection(&self, platform: &PlatformName, instance: &InstanceName) -> PathBuf {
+        self.bisections(platform).join(format!("{instance}.json"))
+    }
+
+    fn bisections(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("bisections").join(platform.as_str())
+    }
+
     /// What workstations run by default, as it was when the platform was first used here.
     pub fn workstation(&self, platform: &PlatformName) -> PathBuf {
         self.state.join("defaults").join(format!("{platform}.json"))
@@ -294,12 +303,13 @@ impl Paths {
     }
 
     /// Everything that is about one platform alone, and what it is, in the order in which it goes.
-    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 10] {
+    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 11] {
         let clone = self.data.join("platforms").join(platform.as_str());
         [
             ("definitions and work trees of proposals", clone),
             ("what is kept of proposals", self.proposals(platform)),
             ("what instances remember", self.instances(platform)),
+            ("searches of `bisect`", self.bisections(platform)),
             ("forwarders", self.forwarders(platform)),
             ("releases in progress", self.releases(platform)),
             ("the highest ledgers seen", self.ledgers(platform)),

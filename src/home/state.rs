@@ -14,7 +14,7 @@ use crate::home::paths::Paths;
 use crate::model::container::Publish;
 use crate::model::digest::Digest;
 use crate::model::name::{
-    ConfigurationName, ContainerName, EnvironmentName, InstanceName, PlatformName,
+    ConfigurationName, ContainerName, EnvironmentName, InstanceName, PlatformName, Version,
 };
 use crate::model::reference::Reference;
 use crate::model::secret::Secret;
@@ -40,6 +40,9 @@ pub struct InstanceRecord {
     /// Whether the reference stays until another environment is asked for.
     #[serde(default)]
     pub pinned: bool,
+    /// Containers whose version was chosen by itself, instead of the reference's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<ContainerName, VersionRecord>,
     /// Which settings its images use.
     pub configuration: ConfigurationName,
     /// Containers that run from a proposal.
@@ -80,6 +83,16 @@ pub struct ReferenceRecord {
     /// Its number.
     pub number: u64,
     /// The proxy image's digest.
+    pub digest: Digest,
+}
+
+/// A released version of one container, by its name and image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionRecord {
+    /// Its name.
+    pub version: Version,
+    /// The digest that was published under it.
     pub digest: Digest,
 }
 
@@ -200,6 +213,7 @@ impl InstanceRecord {
         self.replicas.clear();
         self.all = false;
         self.pinned = false;
+        self.versions.clear();
         for ports in self.ports.values_mut() {
             ports.retain(|it| it.chosen);
         }

@@ -20,6 +20,7 @@ use crate::home::state::{InstanceRecord, Owner};
 use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::name::{ConfigurationName, ContainerName};
+use crate::model::reference::Reference;
 use crate::registry::Registry;
 use crate::verify::choose::{self, Chosen, Preparation, Versions};
 use crate::verify::evidence::VerifiedImage;
@@ -88,25 +89,25 @@ pub async fn fetch(session: &Session, open: &OpenPlatform, which: &Which) -> Res
     let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
     let workstation = &open.workstation;
     let (environment, choice) = choose::choice(workstation, record.as_ref(), &which.versions);
-    let chosen = preparation.choose(&choice).await?;
-    for warning in &chosen.warnings {
-        session.reporter.warn(warning);
-    }
+    let chosen = gather::chosen(session, &preparation, &choice).await?;
     let looking = Meanwhile::look(&preparation, None, (&choice, &environment), &chosen);
     if let Some(doubt) = looking.await.doubt() {
         let text = format!("{doubt}: `devenv up` asks before it runs");
         session.reporter.warn(&text);
     }
     let request = which.request(record.as_ref())?;
-    let selection = select::select(&chosen.verified.reference, &request)?;
-    let images = gather::released(&preparation, &chosen, &selection).await?;
+    let own = record.filter(|_| matches!(which.versions, Versions::Remembered | Versions::Same));
+    let own = own.map(|it| it.versions).unwrap_or_default();
+    let mixed = gather::mixed(session, open, &preparation, &chosen, &own).await?;
+    let selection = select::select(&mixed.reference, &request)?;
+    let images = gather::released(&preparation, &chosen, &mixed, &selection).await?;
     let (engine, _) = session.engine()?;
     let fetching = Fetching {
         session,
         open,
         engine: &engine,
         registry: registry.as_ref(),
-        chosen: &chosen,
+        reference: &mixed.reference,
         selection: &selection,
         configuration: &workstation.configuration,
     };
@@ -127,7 +128,7 @@ struct Fetching<'a> {
     open: &'a OpenPlatform,
     engine: &'a Docker,
     registry: Option<&'a Registry>,
-    chosen: &'a Chosen,
+    reference: &'a Reference,
     selection: &'a Selection,
     configuration: &'a ConfigurationName,
 }
@@ -145,7 +146,7 @@ impl Fetching<'_> {
         let for_engine = verified.iter().map(image).collect();
         // Neither ports nor secrets are of any concern to an image.
         let desired = desired::desired(&Inputs {
-            reference: &self.chosen.verified.reference,
+            reference: self.reference,
             selection: self.selection,
             images: &for_engine,
             identity: &identity,

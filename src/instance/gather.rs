@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::Instance;
-use super::intent::Manner;
+use super::intent::{Intent, Manner};
 use crate::converge::desired::budget::Budget;
 use crate::converge::desired::{Image, Secrets};
 use crate::converge::goal::{Goal, Planned};
@@ -17,7 +17,7 @@ use crate::home::file;
 use crate::home::hosts;
 use crate::home::secrets::{self, Missing};
 use crate::home::session::{OpenPlatform, Session};
-use crate::home::state::InstanceRecord;
+use crate::home::state::{InstanceRecord, VersionRecord};
 use crate::model::catalogue::WORKSTATION;
 use crate::model::host_profile::Host;
 use crate::model::mirrors::Mirrors;
@@ -27,7 +27,8 @@ use crate::model::overrides::{Override, Overrides};
 use crate::model::reference::Reference;
 use crate::proposals::{Overlay, RunImage};
 use crate::registry::Registry;
-use crate::verify::choose::{Chosen, Preparation};
+use crate::release::mixed::Mixed;
+use crate::verify::choose::{Choice, Chosen, Preparation};
 use crate::verify::evidence::VerifiedImage;
 
 /// Images that are verified at the same time.
@@ -37,15 +38,17 @@ const AT_ONCE: usize = 16;
 pub(super) async fn images(
     preparation: &Preparation<'_>,
     chosen: &Chosen,
+    mixed: &Mixed,
     overlay: &Overlay,
     selection: &Selection,
 ) -> Result<BTreeMap<ContainerName, RunImage>> {
     let image = async |name: &ContainerName| {
         let name = overlay.reference.origin(name);
-        match overlay.locals.get(name) {
-            Some(local) => Ok(RunImage::Local(local.clone())),
-            None => one(preparation, chosen, name).await.map(RunImage::Released),
+        if let Some(local) = overlay.locals.get(name) {
+            return Ok(RunImage::Local(local.clone()));
         }
+        let image = one(preparation, chosen, mixed, name).await;
+        image.map(RunImage::Released)
     };
     at_once(selection, image).await
 }
@@ -54,9 +57,13 @@ pub(super) async fn images(
 pub(super) async fn released(
     preparation: &Preparation<'_>,
     chosen: &Chosen,
+    mixed: &Mixed,
     selection: &Selection,
 ) -> Result<BTreeMap<ContainerName, VerifiedImage>> {
-    at_once(selection, async |name| one(preparation, chosen, name).await).await
+    at_once(selection, async |name| {
+        one(preparation, chosen, mixed, name).await
+    })
+    .await
 }
 
 async fn at_once<T>(
@@ -73,12 +80,70 @@ async fn at_once<T>(
 async fn one(
     preparation: &Preparation<'_>,
     chosen: &Chosen,
+    mixed: &Mixed,
     name: &ContainerName,
 ) -> Result<VerifiedImage> {
+    if let Some(pinned) = mixed.images.get(name) {
+        return Ok(pinned.clone());
+    }
     preparation
         .verifier()
         .image_of(&chosen.verified, name)
         .await
+}
+
+/// The wanted reference, verified; what the user should know of its ledger is said.
+pub(super) async fn chosen(
+    session: &Session,
+    preparation: &Preparation<'_>,
+    choice: &Choice,
+) -> Result<Chosen> {
+    let chosen = preparation.choose(choice).await?;
+    for warning in &chosen.warnings {
+        session.reporter.warn(warning);
+    }
+    Ok(chosen)
+}
+
+/// The reference with the versions that the instance has of its own.
+pub(super) async fn mixed(
+    session: &Session,
+    open: &OpenPlatform,
+    preparation: &Preparation<'_>,
+    chosen: &Chosen,
+    versions: &BTreeMap<ContainerName, VersionRecord>,
+) -> Result<Mixed> {
+    let verified = &chosen.verified.reference;
+    if versions.is_empty() {
+        return Ok(Mixed::unmixed(verified));
+    }
+    let definitions = session.definitions(&open.name)?;
+    let mixed = Mixed::new(preparation, &definitions, verified, versions).await?;
+    for warning in &mixed.warnings {
+        session.reporter.warn(warning);
+    }
+    Ok(mixed)
+}
+
+/// The digests of the versions that are named; what the instance has already is not looked up.
+pub(super) async fn named_versions(
+    preparation: &Preparation<'_>,
+    intent: &Intent,
+    record: Option<&InstanceRecord>,
+) -> Result<BTreeMap<ContainerName, VersionRecord>> {
+    let mut found = BTreeMap::new();
+    for (name, version) in intent.named_versions() {
+        let known = record.and_then(|it| it.versions.get(name));
+        let record = match known.filter(|it| it.version == *version) {
+            Some(known) => known.clone(),
+            None => VersionRecord {
+                version: version.clone(),
+                digest: preparation.published(name, version).await?.1,
+            },
+        };
+        found.insert(name.clone(), record);
+    }
+    Ok(found)
 }
 
 /// The images as the engine's side needs them.

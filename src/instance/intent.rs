@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::home::state::{InstanceRecord, ReferenceRecord};
-use crate::model::name::{BundleName, ConfigurationName, ContainerName, EnvironmentName};
+use crate::home::state::{InstanceRecord, ReferenceRecord, VersionRecord};
+use crate::model::name::{BundleName, ConfigurationName, ContainerName, EnvironmentName, Version};
 use crate::model::platform::Workstation;
 use crate::model::reference::{Reference, ReferenceContainer};
 use crate::verify::choose::{Chosen, Versions};
@@ -52,11 +52,13 @@ pub struct Addition {
 }
 
 /// Where a container comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunFrom {
     /// The developer's own proposal.
     Proposal,
-    /// Production's release.
+    /// This released version, whatever the reference has.
+    Version(Version),
+    /// Production's release, as the reference has it.
     Release {
         /// When the proposal began that is there and is not to run.
         declined: Option<Timestamp>,
@@ -162,7 +164,20 @@ impl Intent {
         }
     }
 
-    /// What the instance remembers from now on.
+    /// The versions that are named.
+    pub(super) fn named_versions(&self) -> impl Iterator<Item = (&ContainerName, &Version)> {
+        let sources = match self {
+            Self::Add(addition) => Some(&addition.sources),
+            Self::Remove(_) | Self::Refresh => None,
+        };
+        let all = sources.into_iter().flatten();
+        all.filter_map(|(name, from)| match from {
+            RunFrom::Version(version) => Some((name, version)),
+            RunFrom::Proposal | RunFrom::Release { .. } => None,
+        })
+    }
+
+    /// What the instance remembers from now on; `versions` are the named ones as they were found.
     ///
     /// # Errors
     /// A container that goes back to its release, but was never released; more copies than the proxy knows.
@@ -172,6 +187,7 @@ impl Intent {
         record: Option<InstanceRecord>,
         environment: EnvironmentName,
         chosen: &Chosen,
+        versions: BTreeMap<ContainerName, VersionRecord>,
     ) -> Result<InstanceRecord> {
         let reference = ReferenceRecord {
             number: chosen.verified.reference.number,
@@ -185,6 +201,7 @@ impl Intent {
             environment: environment.clone(),
             reference,
             pinned: false,
+            versions: BTreeMap::new(),
             configuration: workstation.configuration.clone(),
             local: BTreeSet::new(),
             declined: BTreeMap::new(),
@@ -198,6 +215,10 @@ impl Intent {
         if *self.versions() != Versions::Same {
             next.pinned = chosen.pinned;
         }
+        if matches!(self.versions(), Versions::Environment(_)) {
+            next.versions.clear();
+        }
+        next.versions.extend(versions);
         refuse_copies(&chosen.verified.reference, &next, self.named())?;
         match self {
             Self::Add(addition) => addition.apply(&mut next, chosen)?,
@@ -272,10 +293,15 @@ impl Addition {
         for (name, from) in &self.sources {
             next.declined.remove(name);
             match from {
-                RunFrom::Proposal => drop(next.local.insert(name.clone())),
+                RunFrom::Proposal => {
+                    refuse_both(name, next.versions.contains_key(name))?;
+                    next.local.insert(name.clone());
+                }
+                RunFrom::Version(_) => refuse_both(name, next.local.contains(name))?,
                 RunFrom::Release { declined } => {
                     refuse_unreleased(chosen, name, *declined)?;
                     next.local.remove(name);
+                    next.versions.remove(name);
                     next.declined
                         .extend(declined.map(|begun| (name.clone(), begun)));
                 }
@@ -320,6 +346,19 @@ fn refuse_unknown_copies(reference: &Reference, name: &ContainerName, count: u16
     let hint =
         format!("`replicas` in containers/{name}/container.yaml says how many an environment runs");
     Err(Error::usage(text).hint(hint))
+}
+
+/// One container cannot run from a proposal and as a released version.
+fn refuse_both(name: &ContainerName, both: bool) -> Result<()> {
+    if !both {
+        return Ok(());
+    }
+    let text = format!(
+        "{name} cannot run from your proposal and as a version of its own at the same time"
+    );
+    Err(Error::usage(text).hint(format!(
+        "`devenv up {name}:reference` first: it runs as the reference has it"
+    )))
 }
 
 /// A container that exists in a proposal alone has no release to go back to.

@@ -3,6 +3,7 @@
 //! An [`Instance`] is one copy on one engine. [`Instance::up`] tells the whole story from names to a
 //! page; [`Instance::down`] ends it; [`Instance::change`] pauses, resumes and restarts.
 
+pub mod bisect;
 mod change;
 pub mod defaults;
 mod down;

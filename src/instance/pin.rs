@@ -1,4 +1,5 @@
-//! An instance that stays on one reference, and what its environment runs meanwhile.
+//! An instance that stays on one reference, and what its environment runs meanwhile; containers that
+//! stay on a version of their own.
 
 use std::fmt;
 
@@ -6,9 +7,12 @@ use serde::Serialize;
 
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::InstanceRecord;
-use crate::model::name::EnvironmentName;
+use crate::model::name::{ContainerName, EnvironmentName, Version};
 use crate::model::reference::Reference;
 use crate::verify::choose::Preparation;
+
+/// In place of a version: the reference's.
+pub const REFERENCE: &str = "reference";
 
 /// A pin, beside what was last seen of the environment: no network is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,5 +97,85 @@ impl fmt::Display for Pin {
             f,
             ": `devenv up --environment {environment}` follows it again"
         )
+    }
+}
+
+/// A container that stays on a version of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VersionPin {
+    /// Which.
+    pub container: ContainerName,
+    /// Its version.
+    pub version: Version,
+    /// The version that the reference has; `None`: it does not have the container.
+    pub reference: Option<Version>,
+    #[serde(skip)]
+    number: u64,
+}
+
+impl VersionPin {
+    /// All of an instance, beside what its verified reference has.
+    pub fn all(record: &InstanceRecord, verified: &Reference) -> Vec<Self> {
+        let of_reference = |name| verified.containers.get(name)?.version.clone();
+        let versions = record.versions.iter();
+        versions
+            .map(|(container, chosen)| Self {
+                container: container.clone(),
+                version: chosen.version.clone(),
+                reference: of_reference(container),
+                number: verified.number,
+            })
+            .collect()
+    }
+}
+
+impl fmt::Display for VersionPin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            container,
+            version,
+            reference,
+            number,
+        } = self;
+        write!(f, "{container} is pinned to {version}; reference {number} ")?;
+        match reference {
+            Some(same) if same == version => write!(f, "has the same")?,
+            Some(other) => write!(f, "has {other}: a mix that never ran in production")?,
+            None => write!(f, "does not have it: a mix that never ran in production")?,
+        }
+        let ends = match reference {
+            Some(_) => format!("`devenv up {container}:{REFERENCE}`"),
+            None => format!("`devenv down {container}`"),
+        };
+        write!(f, " ({ends} ends it)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_shown_beside_the_reference() {
+        let pin = |version: &str, reference: Option<&str>| VersionPin {
+            container: ContainerName::new("billing").unwrap(),
+            version: Version::new(version).unwrap(),
+            reference: reference.map(|it| Version::new(it).unwrap()),
+            number: 7,
+        };
+        let shown = [
+            pin("1.4.1", Some("1.4.2")),
+            pin("1.4.2", Some("1.4.2")),
+            pin("1.4.2", None),
+        ]
+        .map(|it| it.to_string());
+        assert_eq!(
+            shown,
+            [
+                "billing is pinned to 1.4.1; reference 7 has 1.4.2: a mix that never ran in production (`devenv up billing:reference` ends it)",
+                "billing is pinned to 1.4.2; reference 7 has the same (`devenv up billing:reference` ends it)",
+                "billing is pinned to 1.4.2; reference 7 does not have it: a mix that never ran in production (`devenv down billing` ends it)",
+            ]
+        );
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::converge::desired::secret_files;
 use crate::converge::plan::Observed;
 use crate::home::state::{InstanceRecord, LogMirror, ReferenceRecord};
-use crate::instance::pin::Pin;
+use crate::instance::pin::{Pin, VersionPin};
 use crate::model::container::Kind;
 use crate::model::digest::Digest;
 use crate::model::host_profile::Host;
@@ -36,6 +36,9 @@ pub struct Status {
     /// What it is pinned to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned: Option<Pin>,
+    /// Containers on versions of their own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mixed: Vec<VersionPin>,
     /// The engine.
     pub engine: EngineStatus,
     /// The folder of this machine that has its log files, where one does.
@@ -122,7 +125,7 @@ pub struct ContainerStatus {
     pub of: String,
     /// `app`, `proxy` or `service`; empty where the reference is not known.
     pub kind: &'static str,
-    /// `reference` or `local`.
+    /// `reference`, `pinned` or `local`.
     pub source: String,
     /// The version that runs.
     pub version: String,
@@ -204,6 +207,10 @@ pub fn status(
         configuration: record.map(|record| record.configuration.to_string()),
         reference: record.map(|record| record.reference),
         pinned: None,
+        mixed: record
+            .zip(reference)
+            .map(|(record, reference)| VersionPin::all(record, reference))
+            .unwrap_or_default(),
         engine,
         logs_to: record.and_then(|record| record.logs_to.as_ref().map(LogFolder::from)),
         containers,

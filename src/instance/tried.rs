@@ -21,6 +21,10 @@ pub(super) fn note(
     (planned, ready): &(Planned, BTreeMap<ContainerName, Ready>),
     took: SignedDuration,
 ) -> Result<()> {
+    if !record.versions.is_empty() {
+        // No reference is like what it ran with.
+        return Ok(());
+    }
     let started = touched(&planned.plan);
     for name in &record.local {
         // Of several copies the first.

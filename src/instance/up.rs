@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::forwarding::Forwarding;
 use super::intent::{Intent, Manner, Until};
 use super::meanwhile::Meanwhile;
-use super::pin::Pin;
+use super::pin::{Pin, VersionPin};
 use super::tried::note;
 use super::walk::Walk;
 use super::{Instance, defaults, gather, mirror};
@@ -25,6 +25,7 @@ use crate::model::name::ContainerName;
 use crate::model::platform::Workstation;
 use crate::proposals::{Building, Overlay, RunImage};
 use crate::registry::Registry;
+use crate::release::mixed::Mixed;
 use crate::verify::choose::{self, Chosen, Preparation};
 
 /// What an instance was brought to, or would be.
@@ -46,6 +47,8 @@ pub struct Brought {
     pub ready: BTreeMap<ContainerName, Ready>,
     /// What it is pinned to.
     pub pin: Option<Pin>,
+    /// Containers on versions of their own.
+    pub versions: Vec<VersionPin>,
     /// Where log files go, where that is a folder of this machine.
     pub logs_to: Option<LogMirror>,
 }
@@ -68,29 +71,29 @@ impl Instance<'_> {
         let (environment, choice) =
             choose::choice(&workstation, record.as_ref(), intent.versions());
         let observing = observing(&self.engine, &self.identity);
-        let chosen = preparation.choose(&choice).await?;
+        let chosen = gather::chosen(session, &preparation, &choice).await?;
         let looking = Meanwhile::look(&preparation, Some(intent), (&choice, &environment), &chosen);
         let (observation, meanwhile) = tokio::join!(observing, looking);
         let observation = observation
             .map_err(|error| Error::bug("the engine could not be asked").because(error))??;
         let host = self.host(&observation).await?;
-        for warning in &chosen.warnings {
-            session.reporter.warn(warning);
-        }
         meanwhile.settle(session, &preparation, record.as_ref(), intent, manner)?;
+        let verified = &chosen.verified.reference;
         if let Some(configuration) = intent.configuration() {
-            let reference = &chosen.verified.reference;
-            gather::refuse_unknown_configuration(session, self.open, reference, configuration)?;
+            gather::refuse_unknown_configuration(session, self.open, verified, configuration)?;
         }
-        let mut next = intent.applied(&workstation, record.clone(), environment, &chosen)?;
+        let named = gather::named_versions(&preparation, intent, record.as_ref()).await?;
+        let mut next = intent.applied(&workstation, record.clone(), environment, &chosen, named)?;
         mirror::settle(self, &host, intent, manner, &mut next).await?;
-        let overlay = self.overlay(&next, &chosen, manner).await?;
+        let (mixed, overlay) = self.overlay(&next, &preparation, &chosen, manner).await?;
         let selection = selection(&overlay, &next)?;
         if let Intent::Remove(names) = intent {
             self.say_what_stays(names, &overlay, &selection)?;
         }
         next.local.retain(|name| overlay.runs(name, &selection));
-        let images = gather::images(&preparation, &chosen, &overlay, &selection).await?;
+        next.versions
+            .retain(|name, _| overlay.selects(name, &selection));
+        let images = gather::images(&preparation, &chosen, &mixed, &overlay, &selection).await?;
         let up = Up {
             instance: self,
             manner,
@@ -102,9 +105,9 @@ impl Instance<'_> {
             before: record,
         };
         let (planned, ready) = Box::pin(up.carry_out(intent, observation, next.clone())).await?;
-        let pin = Pin::of(session, self.open, &next, Some(&chosen.verified.reference)).await;
         Ok(Brought {
-            pin,
+            pin: Pin::of(session, self.open, &next, Some(verified)).await,
+            versions: VersionPin::all(&next, verified),
             selection: up.selection,
             images: up.images,
             chosen,
@@ -129,27 +132,24 @@ impl Instance<'_> {
         defaults::settled(self.session, self.open, manner)
     }
 
+    /// The reference with versions of the instance's own, and with its proposals over that.
     async fn overlay(
         &self,
         next: &InstanceRecord,
+        preparation: &Preparation<'_>,
         chosen: &Chosen,
         manner: Manner,
-    ) -> Result<Overlay> {
+    ) -> Result<(Mixed, Overlay)> {
+        let (session, open, versions) = (self.session, self.open, &next.versions);
+        let mixed = gather::mixed(session, open, preparation, chosen, versions).await?;
         let building = if manner.is_plan() {
             Building::AsLast
         } else {
             Building::Now
         };
-        let verified = &chosen.verified.reference;
-        Overlay::new(
-            self.session,
-            self.open,
-            &self.engine,
-            next,
-            verified,
-            building,
-        )
-        .await
+        let below = &mixed.reference;
+        let overlay = Overlay::new(session, open, &self.engine, next, below, building).await?;
+        Ok((mixed, overlay))
     }
 
     /// What was to go, but is needed by what stays.

@@ -1,5 +1,6 @@
 //! What the files and statements say, as types. Pure: no clock, no network, no file system.
 
+pub mod bisection;
 pub mod catalogue;
 pub mod circle;
 pub mod commit;

@@ -13,11 +13,12 @@ use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::InstanceRecord;
 use crate::model::image::Repository;
 use crate::model::members;
-use crate::model::name::{ContainerName, Version};
-use crate::model::reference::{Reference, ReferenceContainer};
-use crate::model::run_specification::{ResolvedNeed, RunSpecification};
+use crate::model::name::ContainerName;
+use crate::model::reference::Reference;
+use crate::model::run_specification::RunSpecification;
 use crate::release::Desk;
 use crate::release::local::{Built, Local, repository};
+use crate::release::mixed::entry;
 use crate::verify::evidence::VerifiedImage;
 
 /// What one container runs.
@@ -65,7 +66,8 @@ pub enum Building {
     AsLast,
 }
 
-/// Production's verified reference with proposals laid over it: not a thing that anybody signed.
+/// Production's verified reference, perhaps with other versions of single containers, and with proposals
+/// laid over it: not a thing that anybody signed.
 #[derive(Debug)]
 pub struct Overlay {
     /// What runs: run specifications and routes of proposals in place of production's.
@@ -129,7 +131,9 @@ impl Overlay {
         image: Image,
         building: Building,
     ) -> Result<bool> {
-        let entry = entry(local, &image, &self.reference)?;
+        let defaults = &local.platform.defaults;
+        let entry = entry(&local.definition, defaults, &image, &self.reference)
+            .map_err(|error| error.within(format!("the proposal for {name} cannot run")))?;
         let routes = entry.routes.clone();
         let now = members::names(name, entry.run.most());
         let before = self.reference.containers.insert(name.clone(), entry);
@@ -190,8 +194,13 @@ impl Overlay {
 
     /// Whether a container runs from its proposal: what is not selected is not LOCAL any more.
     pub fn runs(&self, name: &ContainerName, selection: &Selection) -> bool {
+        self.locals.contains_key(name) && self.selects(name, selection)
+    }
+
+    /// Whether a container is selected, or a copy of it.
+    pub fn selects(&self, name: &ContainerName, selection: &Selection) -> bool {
         let mut selected = selection.why.keys();
-        self.locals.contains_key(name) && selected.any(|it| self.reference.origin(it) == name)
+        selected.any(|it| self.reference.origin(it) == name)
     }
 }
 
@@ -206,36 +215,5 @@ async fn local_image(engine: &Docker, built: Built, repository: Repository) -> R
         version: built.version(),
         source: Source::Local,
         defaults: found.map(|it| it.defaults).unwrap_or_default(),
-    })
-}
-
-/// What a reference would say of it.
-fn entry(local: &Local, image: &Image, reference: &Reference) -> Result<ReferenceContainer> {
-    let definition = &local.definition;
-    let run = RunSpecification::resolve(definition, &local.platform.defaults);
-    let run = run.of_image(&image.defaults);
-    let mut needs = Vec::new();
-    for need in &definition.needs {
-        let there = reference.containers.get(&need.container).ok_or_else(|| {
-            Error::definitions(format!(
-                "the proposal needs {}, which is not in reference {}",
-                need.container, reference.number
-            ))
-        })?;
-        needs.push(ResolvedNeed {
-            container: need.container.clone(),
-            until: need.until.unwrap_or_else(|| there.run.default_until()),
-        });
-    }
-    let known = |other: &&ContainerName| reference.containers.contains_key(*other);
-    Ok(ReferenceContainer {
-        version: Some(Version::new(local.built.version()).map_err(Error::bug)?),
-        repository: local.repository.clone(),
-        digest: Some(local.built.image),
-        description: definition.description.clone(),
-        needs,
-        uses: definition.uses.iter().filter(known).cloned().collect(),
-        routes: definition.routes.clone(),
-        run,
     })
 }

@@ -20,6 +20,7 @@ pub mod layout;
 pub mod ledger;
 pub mod local;
 mod made;
+pub mod mixed;
 pub mod norms;
 mod order;
 mod proxy_image;

@@ -8,10 +8,8 @@ use crate::home::file;
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::InstanceRecord;
 use crate::model::digest::Digest;
-use crate::model::image::Repository;
 use crate::model::ledger::{Freshness, LedgerEntry};
-use crate::model::name::{ContainerName, EnvironmentName, Version};
-use crate::model::nearest::nearest;
+use crate::model::name::EnvironmentName;
 use crate::model::platform::{Platform, Workstation};
 use crate::registry::{Registry, Tag};
 use crate::system::in_full;
@@ -72,9 +70,9 @@ pub struct Chosen {
 
 /// Reads and verifies references and ledgers of one platform.
 pub struct Preparation<'a> {
-    open: &'a OpenPlatform,
+    pub(super) open: &'a OpenPlatform,
     cache: Cache,
-    registry: Option<&'a Registry>,
+    pub(super) registry: Option<&'a Registry>,
     session: &'a Session,
     now: Timestamp,
 }
@@ -105,37 +103,6 @@ impl<'a> Preparation<'a> {
     pub fn with_cache(mut self, cache: Cache) -> Self {
         self.cache = cache;
         self
-    }
-
-    /// Where a released version is, and what the registry has there: yet to be verified.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Usage`] where there is no such version, with the nearest name if there
-    /// is no such container; offline.
-    pub async fn published(
-        &self,
-        container: &ContainerName,
-        version: &Version,
-    ) -> Result<(Repository, Digest)> {
-        let registry = self.registry.ok_or_else(|| {
-            Error::usage("a version is looked up in the registry, not offline")
-                .hint("`devenv trust verify` alone verifies what this machine has")
-        })?;
-        let platform = self.platform();
-        let repository = platform.repository(container.as_str())?;
-        let tag = Tag::new(version.as_str()).map_err(Error::usage)?;
-        if let Some(digest) = registry.resolve(&repository, &tag).await? {
-            return Ok((repository, digest));
-        }
-        let error = Error::usage(format!("{container} {version} is not published"));
-        let names = platform.containers.keys().map(ContainerName::as_str);
-        let near = nearest(container.as_str(), names);
-        Err(
-            match near.filter(|_| !platform.containers.contains_key(container)) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error,
-            },
-        )
     }
 
     /// The verifier of this platform.

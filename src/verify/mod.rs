@@ -4,4 +4,5 @@
 pub mod choose;
 pub mod evidence;
 pub mod examine;
+mod published;
 pub mod trust;

@@ -19,9 +19,8 @@ fn commands() -> Vec<String> {
     fn below(command: &Command, path: &str, found: &mut Vec<String>) {
         for command in command.get_subcommands().filter(|it| !it.is_hide_set()) {
             let path = format!("{path} {}", command.get_name());
-            if command.has_subcommands() {
-                below(command, &path, found);
-            } else {
+            below(command, &path, found);
+            if !command.is_subcommand_required_set() {
                 found.push(path.trim().to_owned());
             }
         }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::app;
-use crate::support::synthetic::Synthetic;
+use crate::support::synthetic::{self, Synthetic};
 use crate::support::workstation::{Workstation, ran};
 
 /// What bash would offer for the last of these words, by the script that users source.
@@ -84,6 +84,42 @@ async fn containers_bundles_environments_and_references_are_offered() {
     );
     workstation.run(&["history"]).ok();
     assert_eq!(offer(&["devenv", "up", "--reference", ""]), ["1"]);
+}
+
+/// After the name of a container and `:` its versions follow.
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_a_container_are_offered() {
+    let platform = Synthetic::define(&[("billing", &app("")), ("audit", &app(""))]);
+    for (name, second) in [("billing/1.9", 1), ("billing/1.10", 2), ("audit/3", 3)] {
+        let date = format!("2026-01-01T00:00:0{second}Z");
+        let tag = format!("release/{name}");
+        let tag = [
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x",
+            "tag",
+            "-m",
+            "x",
+            &tag,
+        ];
+        let mut git = Command::new("git");
+        git.args(tag).current_dir(platform.work());
+        assert!(
+            git.env("GIT_COMMITTER_DATE", date)
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    let url = platform.url();
+    synthetic::git(&platform.work(), &["push", "--quiet", "--tags", &url]);
+    let workstation = Workstation::initialised(&url);
+    let offered = offered(&workstation, &["devenv", "up", "billing:"]);
+    assert_eq!(
+        offered,
+        ["billing:1.10", "billing:1.9", "billing:reference"]
+    );
 }
 
 /// Completion without a platform.

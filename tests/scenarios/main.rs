@@ -12,6 +12,7 @@
 mod support;
 
 mod architectures;
+mod bisecting;
 mod broken_homes;
 mod building;
 mod bundles;

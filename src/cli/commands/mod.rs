@@ -1,6 +1,7 @@
 //! The command line: one command, one file with its arguments, its help and its function.
 
 pub mod abandon;
+pub mod bisect;
 pub mod build;
 pub mod check;
 pub mod clean;
@@ -139,6 +140,7 @@ enum Command {
     Sbom(sbom::Arguments),
     Compare(compare::Arguments),
     Facts(facts::Arguments),
+    Bisect(bisect::Arguments),
     Edit(edit::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
@@ -240,6 +242,7 @@ impl Cli {
             Command::Sbom(arguments) => sbom::run(ui, session, arguments).await,
             Command::Compare(arguments) => compare::run(ui, session, &arguments).await,
             Command::Facts(arguments) => facts::run(ui, session, &arguments).await,
+            Command::Bisect(arguments) => bisect::run(ui, session, arguments).await,
             Command::Config(arguments) => config::run(ui, session, &arguments),
             Command::Completions(arguments) => completions::run(ui, &arguments),
             Command::Help(arguments) => help::run(ui, Self::command(), &arguments),

@@ -141,6 +141,7 @@ mod tests {
             environment: None,
             configuration: None,
             pinned: None,
+            mixed: vec![],
             reference: None,
             engine: EngineStatus {
                 profile: "linux".to_owned(),

@@ -132,6 +132,9 @@ pub fn show(ui: &Ui, status: &Status) {
     if let Some(pin) = &status.pinned {
         ui.data(&pin.to_string());
     }
+    for pin in &status.mixed {
+        ui.data(&pin.to_string());
+    }
     let rows: Vec<Vec<Cell>> = status.containers.iter().map(row).collect();
     ui.data(&table(
         ui.style(),
@@ -189,13 +192,7 @@ fn row(container: &ContainerStatus) -> Vec<Cell> {
         Some(other) => Cell::painted(other, |style, text| style.yellow(text)),
         None => Cell::from("-"),
     };
-    let version = if container.source == "local" {
-        Cell::painted(format!("LOCAL {}", container.version), |style, text| {
-            style.yellow(text)
-        })
-    } else {
-        Cell::from(container.version.clone())
-    };
+    let version = version(&container.source, &container.version);
     let place = container.urls.first().cloned().or_else(|| {
         let port = container.ports.first()?;
         Some(format!(
@@ -211,4 +208,17 @@ fn row(container: &ContainerStatus) -> Vec<Cell> {
         health,
         Cell::painted(place.unwrap_or_default(), |style, text| style.cyan(text)),
     ]
+}
+
+/// A version; in yellow where it is not the reference's.
+pub fn version(source: &str, version: &str) -> Cell {
+    match source {
+        "local" | "pinned" => {
+            let source = source.to_uppercase();
+            Cell::painted(format!("{source} {version}"), |style, text| {
+                style.yellow(text)
+            })
+        }
+        _ => Cell::from(version.to_owned()),
+    }
 }

@@ -35,6 +35,7 @@ pub const TOPICS: &[Topic] = topics![
     "variables",
     "hosts",
     "network",
+    "versions",
     "proposals",
     "trust",
     "policy",

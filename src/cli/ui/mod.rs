@@ -164,6 +164,18 @@ impl Ui {
     }
 }
 
+impl Ui {
+    /// Asks which of these it is, by its place. Only where somebody can answer.
+    pub fn ask_which(&self, question: &str, choices: &[&str]) -> Result<usize> {
+        dialoguer::Select::new()
+            .with_prompt(printable(question))
+            .items(choices)
+            .default(0)
+            .interact()
+            .map_err(prompt_failed)
+    }
+}
+
 fn prompt_failed(error: dialoguer::Error) -> Error {
     let dialoguer::Error::IO(error) = error;
     if error.kind() == std::io::ErrorKind::Interrupted {

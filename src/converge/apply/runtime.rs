@@ -256,7 +256,7 @@ impl<'a> Runtime<'a> {
                 });
             }
             // Only spares the image from `docker image prune`; a local one has its own name.
-            if image.source == Source::Reference {
+            if image.source != Source::Local {
                 done(context.engine.tag(id, &repository, &image.version).await)?;
             }
             self.known(|known| known.images.insert(name.clone(), *id));

@@ -50,6 +50,8 @@ pub struct Image {
 pub enum Source {
     /// Production's signed reference.
     Reference,
+    /// A released version that the user chose instead of the reference's.
+    Pinned,
     /// A proposal on this machine, which nobody signed.
     Local,
 }
@@ -59,6 +61,7 @@ impl Source {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reference => "reference",
+            Self::Pinned => "pinned",
             Self::Local => "local",
         }
     }

@@ -1,15 +1,15 @@
 //! What is still referred to: by the environments' current and previous references, and by the
-//! references that instances run.
+//! references and versions that instances run.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
-use crate::home::state::{self, InstanceRecord};
+use crate::home::state::{self, InstanceRecord, VersionRecord};
 use crate::model::digest::Digest;
 use crate::model::ledger::LedgerEntry;
-use crate::model::name::{EnvironmentName, PlatformName};
+use crate::model::name::{ContainerName, EnvironmentName, PlatformName};
 use crate::model::reference::Reference;
 use crate::verify::choose::{Choice, Preparation};
 use crate::verify::evidence::Wanted;
@@ -54,7 +54,17 @@ impl Kept {
             }
         }
         match recorded(session, open) {
-            Ok(references) => pinned.extend(references),
+            Ok(records) => {
+                pinned.extend(
+                    records
+                        .iter()
+                        .map(|it| (it.reference.number, it.reference.digest)),
+                );
+                for (name, chosen) in records.iter().flat_map(|it| &it.versions) {
+                    self.images.insert(tag(open, name, chosen.version.as_str()));
+                    replay_version(&offline, name, chosen).await;
+                }
+            }
             Err(error) => self.unknown(open.name.as_str(), &error),
         }
         for (number, digest) in pinned {
@@ -69,13 +79,11 @@ impl Kept {
     }
 
     fn reference(&mut self, open: &OpenPlatform, reference: &Reference) {
-        let tag =
-            |name: &str, version: &str| format!("localhost/devenv/{}/{name}:{version}", open.name);
-        let proxy = tag(reference.proxy.as_str(), &reference.number.to_string());
+        let proxy = tag(open, &reference.proxy, &reference.number.to_string());
         self.images.insert(proxy);
         for (name, container) in &reference.containers {
             if let Some(version) = &container.version {
-                self.images.insert(tag(name.as_str(), version.as_str()));
+                self.images.insert(tag(open, name, version.as_str()));
             }
         }
     }
@@ -86,6 +94,11 @@ impl Kept {
             error.chain().join(": ")
         ));
     }
+}
+
+/// The local tag of an image.
+fn tag(open: &OpenPlatform, name: &ContainerName, version: &str) -> String {
+    format!("localhost/devenv/{}/{name}:{version}", open.name)
 }
 
 /// The promotions of an environment that count; none where nothing was ever promoted.
@@ -110,13 +123,31 @@ async fn entries(
 }
 
 /// What the instances run.
-fn recorded(session: &Session, open: &OpenPlatform) -> Result<Pinned> {
-    let mut pinned = Pinned::new();
+fn recorded(session: &Session, open: &OpenPlatform) -> Result<Vec<InstanceRecord>> {
+    let mut records = Vec::new();
     for instance in state::instances(&session.home.paths, &open.name)? {
         let record = InstanceRecord::load(&session.home.paths, &open.name, &instance)?;
-        pinned.extend(record.map(|it| (it.reference.number, it.reference.digest)));
+        records.extend(record);
     }
-    Ok(pinned)
+    Ok(records)
+}
+
+/// The same of a version that an instance runs beside its reference.
+async fn replay_version(
+    offline: &Preparation<'_>,
+    container: &ContainerName,
+    chosen: &VersionRecord,
+) {
+    let Ok(repository) = offline.platform().repository(container.as_str()) else {
+        return;
+    };
+    let wanted = Wanted {
+        container,
+        version: &chosen.version,
+        repository: &repository,
+        digest: chosen.digest,
+    };
+    let _ = offline.verifier().image(&wanted).await;
 }
 
 /// Verifies a reference and its images from the cache: what is read is what must stay. Images

@@ -86,7 +86,7 @@ pub struct Entry {
 pub struct Running {
     /// Its version.
     pub version: String,
-    /// `reference` or `local`.
+    /// `reference`, `pinned` or `local`.
     pub source: String,
     /// As in `status`; `completed` where it exited with 0.
     pub state: &'static str,

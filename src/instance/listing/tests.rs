@@ -106,6 +106,7 @@ fn versions_come_from_each_environments_reference() {
 #[test]
 fn what_runs_here_is_shown() {
     let status: Status = Status {
+        mixed: vec![],
         platform: "acme".to_owned(),
         instance: "default".to_owned(),
         environment: None,

@@ -51,6 +51,9 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     let Some(name) = &arguments.name else {
         ui.json(&listing);
         show(ui, &listing, arguments.long);
+        for pin in status.iter().flat_map(|it| &it.mixed) {
+            ui.data(&pin.to_string());
+        }
         return Ok(Exit::Done);
     };
     if let Some((bundle, members)) = listing.bundles.remove_entry(name.as_str()) {
@@ -230,11 +233,7 @@ fn overrides(entry: &Entry) -> String {
 fn here(entry: &Entry) -> Cell {
     match &entry.running {
         None => Cell::from(""),
-        Some(it) if it.source == "local" => {
-            Cell::painted(format!("LOCAL {}", it.version), |style, text| {
-                style.yellow(text)
-            })
-        }
+        Some(it) if it.source != "reference" => status::version(&it.source, &it.version),
         Some(it) if it.state == "running" => {
             Cell::painted(it.version.clone(), |style, text| style.green(text))
         }
@@ -289,10 +288,13 @@ fn entry_lines(listing: &Listing, entry: &Entry) -> Vec<(String, String)> {
         .iter()
         .map(|it| format!("{} (until {})", it.container, it.until.as_str()))
         .collect();
-    let here = entry
-        .running
-        .as_ref()
-        .map(|it| format!("{} {} {}", it.version, it.state, it.urls.join(" ")));
+    let here = entry.running.as_ref().map(|it| {
+        let version = match it.source.as_str() {
+            "reference" => it.version.clone(),
+            source => format!("{} {}", source.to_uppercase(), it.version),
+        };
+        format!("{version} {} {}", it.state, it.urls.join(" "))
+    });
     for (title, text) in [
         ("released", entry.released.clone().unwrap_or_default()),
         ("here", here.unwrap_or_default().trim_end().to_owned()),

@@ -3,7 +3,7 @@
 use crate::cli::commands::status;
 use crate::cli::ui::Ui;
 use crate::cli::ui::table::{Cell, table};
-use crate::converge::desired::{Image, Source};
+use crate::converge::desired::Image;
 use crate::converge::plan::Plan;
 use crate::converge::select::Why;
 use crate::error::{Exit, Result};
@@ -49,14 +49,8 @@ pub(super) async fn show_json(ui: &Ui, session: &Session, open: &OpenPlatform) -
     Ok(())
 }
 
-/// The version; in yellow what nobody released.
 fn version(image: &Image) -> Cell {
-    match image.source {
-        Source::Reference => Cell::from(image.version.clone()),
-        Source::Local => Cell::painted(format!("LOCAL {}", image.version), |style, text| {
-            style.yellow(text)
-        }),
-    }
+    status::version(image.source.as_str(), &image.version)
 }
 
 fn show_plan(ui: &Ui, brought: &Brought, is_new_folder: bool) {
@@ -101,9 +95,7 @@ fn show_plan(ui: &Ui, brought: &Brought, is_new_folder: bool) {
     } else {
         ui.data(&brought.planned.plan.to_string());
     }
-    if let Some(pin) = &brought.pin {
-        ui.note(&pin.to_string());
-    }
+    show_pins(ui, brought);
     let logs_to = brought.logs_to.as_ref().map(LogFolder::from);
     if let Some(logs_to) = &logs_to {
         let first = (is_new_folder && logs_to.shared)
@@ -115,8 +107,21 @@ fn show_plan(ui: &Ui, brought: &Brought, is_new_folder: bool) {
     if let Some(pin) = &brought.pin {
         plan["pinned"] = serde_json::json!(pin);
     }
+    if !brought.versions.is_empty() {
+        plan["mixed"] = serde_json::json!(brought.versions);
+    }
     plan["overrides"] = overridden(brought).collect();
     ui.json(&plan);
+}
+
+/// What stays whatever is released.
+fn show_pins(ui: &Ui, brought: &Brought) {
+    if let Some(pin) = &brought.pin {
+        ui.note(&pin.to_string());
+    }
+    for pin in &brought.versions {
+        ui.warn(&pin.to_string());
+    }
 }
 
 /// The keys of the user's own changes, by container.
@@ -177,9 +182,7 @@ fn show(ui: &Ui, brought: &Brought) {
         &["NAME", "VERSION", "STATE", "URL"],
         &rows,
     ));
-    if let Some(pin) = &brought.pin {
-        ui.note(&pin.to_string());
-    }
+    show_pins(ui, brought);
     if let Some(logs_to) = &brought.logs_to {
         ui.note(&LogFolder::from(logs_to).to_string());
     }

@@ -27,10 +27,14 @@ use crate::verify::choose::Versions;
 /// It runs what production released: image and configuration of every container come from a signed
 /// reference, by default the one that production runs now. The named containers are added to those
 /// that run; without names, the instance is brought back to what was asked for before.
+///
+/// `devenv up billing:1.4.1` runs that released version of billing, verified like any other, and all
+/// other containers from the reference: a mix that never ran in production, and shown as such. The
+/// instance keeps it until `devenv up billing:reference`, `--environment` or `devenv down`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Containers or bundles to add
-    #[arg(add = complete::names())]
+    /// Containers or bundles to add; `NAME:VERSION` runs that released version of a container
+    #[arg(add = complete::names_and_versions())]
     names: Vec<String>,
     /// All containers except one-shots that no other container needs
     #[arg(long)]
@@ -154,7 +158,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     let flag = sources::Flag::of(arguments.local, arguments.release);
     let (manner, watch) = (arguments.manner(), arguments.watch);
     let mut addition = arguments.addition();
-    addition.sources = sources::decide(session, &open, &addition.names, flag, manner)?;
+    addition.sources = sources::decide(session, &open, &mut addition.names, flag, manner)?;
     let intent = Intent::Add(Box::new(addition));
     if watch {
         return watch::run(ui, session, &open, intent, manner).await;

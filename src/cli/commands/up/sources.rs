@@ -1,4 +1,5 @@
-//! Whether the named containers run from their proposals: as the flags say, else asked once.
+//! Where the named containers come from: a proposal as the flags say, else asked once; the version
+//! that is said with the name, else the reference's.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +7,9 @@ use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::InstanceRecord;
 use crate::instance::intent::{Manner, RunFrom};
+use crate::instance::pin::REFERENCE;
 use crate::model::container::Kind;
-use crate::model::name::ContainerName;
+use crate::model::name::{ContainerName, Version};
 use crate::proposals::Proposal;
 
 /// What the flags say of the named containers.
@@ -31,34 +33,73 @@ impl Flag {
     }
 }
 
-/// Where the named containers come from, as far as that changes. A proposal that changes nothing yet
-/// is not asked about, and a plan asks nothing.
+/// Where the named containers come from, as far as that changes; the versions are taken off the names.
+/// A proposal that changes nothing yet is not asked about, and a plan asks nothing.
 pub(super) fn decide(
     session: &Session,
     open: &OpenPlatform,
-    names: &[String],
+    names: &mut [String],
     flag: Flag,
     manner: Manner,
 ) -> Result<BTreeMap<ContainerName, RunFrom>> {
-    let names = names
-        .iter()
-        .filter_map(|name| ContainerName::new(name.as_str()).ok());
     let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
     let mut sources = BTreeMap::new();
-    for name in names {
-        let from = match flag {
-            Flag::Local => {
+    for word in names {
+        let version = said_version(open, word, flag)?;
+        let Ok(name) = ContainerName::new(word.as_str()) else {
+            continue;
+        };
+        let from = match (version, flag) {
+            (Some(Said::Version(version)), _) => Some(RunFrom::Version(version)),
+            (Some(Said::Reference), _) | (None, Flag::Release) => Some(RunFrom::Release {
+                declined: Proposal::find(session, open, &name)?.map(|it| it.begun),
+            }),
+            (None, Flag::Local) => {
                 refuse_base(open, &name)?;
                 Some(RunFrom::Proposal)
             }
-            Flag::Release => Some(RunFrom::Release {
-                declined: Proposal::find(session, open, &name)?.map(|it| it.begun),
-            }),
-            Flag::Ask => asked(session, open, record.as_ref(), &name, manner)?,
+            (None, Flag::Ask) => asked(session, open, record.as_ref(), &name, manner)?,
         };
         sources.extend(from.map(|from| (name, from)));
     }
     Ok(sources)
+}
+
+/// What follows a name.
+enum Said {
+    Version(Version),
+    Reference,
+}
+
+/// Takes `:VERSION` or `:reference` off a name.
+fn said_version(open: &OpenPlatform, word: &mut String, flag: Flag) -> Result<Option<Said>> {
+    let Some((name, version)) = word.split_once(':') else {
+        return Ok(None);
+    };
+    if open.platform.bundles.contains_key(name) {
+        let text = format!("`{name}` is a bundle: each of its containers has a version of its own");
+        return Err(Error::usage(text));
+    }
+    let name = ContainerName::new(name).map_err(Error::usage)?;
+    let version = Version::new(version).map_err(Error::usage)?;
+    let flag = match flag {
+        Flag::Local => Some("--local"),
+        Flag::Release => Some("--release"),
+        Flag::Ask => None,
+    };
+    if let Some(flag) = flag {
+        let text = format!("`{word}` and `{flag}` both say where {name} comes from");
+        return Err(Error::usage(text).hint("leave one of them out"));
+    }
+    if name == open.platform.proxy {
+        let text = format!("{name} is the proxy: its version is the reference's number");
+        return Err(Error::usage(text).hint("`devenv up --reference N` runs another reference"));
+    }
+    *word = name.to_string();
+    Ok(Some(match version.as_str() {
+        REFERENCE => Said::Reference,
+        _ => Said::Version(version),
+    }))
 }
 
 /// The answer, where there is a proposal that was not decided about yet.
@@ -74,7 +115,9 @@ fn asked(
     };
     let begun = proposal.begun;
     let decided = record.is_some_and(|record| {
-        record.local.contains(name) || record.declined.get(name) == Some(&begun)
+        record.local.contains(name)
+            || record.versions.contains_key(name)
+            || record.declined.get(name) == Some(&begun)
     });
     if decided || !proposal.changes_anything(session, open)? {
         return Ok(None);

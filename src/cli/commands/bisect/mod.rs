@@ -1,0 +1,200 @@
+//! `devenv bisect`
+
+mod judge;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cli::complete;
+use crate::cli::ui::Ui;
+use crate::error::{Error, Exit, Result};
+use crate::home::reporter::Reporter as _;
+use crate::home::session::{OpenPlatform, Session};
+use crate::instance::bisect::{
+    self, Found, Guilty, Manner, Next, Promoted, Search, Trial, Tried, Wish,
+};
+use crate::model::name::EnvironmentName;
+use crate::model::quantity::Span;
+
+/// Find the change that made something bad: over references, then within the guilty one
+///
+/// It starts one candidate after another and runs COMMAND on this machine for each. Exit code 0 means
+/// good, 125 skip, any other up to 127 bad; a higher one stops the search, as with `git bisect run`.
+/// Without COMMAND it asks. Both ends are tried first, then the references that the environment ran
+/// between them, by halves; then the changes of the first bad one, container by container, among the
+/// versions of the reference before it: mixes that never ran in production.
+///
+/// Data is not restored between steps: each candidate finds the volumes as the one before left them.
+///
+/// COMMAND gets `DEVENV_PLATFORM` and `DEVENV_INSTANCE`, so that devenv in it means the same instance.
+/// Each verdict is kept: after Ctrl-C, `devenv bisect` goes on. `devenv bisect reset` brings the instance
+/// back to what it ran before; `devenv --instance NAME bisect …` searches beside it.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    start: Start,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show what was tried, and what is next
+    Log,
+    /// End the search, and bring the instance back to what it ran before
+    Reset,
+}
+
+#[derive(Debug, Args)]
+struct Start {
+    /// A reference without the fault
+    #[arg(long, value_name = "N", requires = "bad", add = complete::references())]
+    good: Option<u64>,
+    /// A reference with the fault
+    #[arg(long, value_name = "N", requires = "good", add = complete::references())]
+    bad: Option<u64>,
+    /// Containers or bundles to start; without any, what the instance runs
+    #[arg(requires = "good", add = complete::names())]
+    names: Vec<String>,
+    /// Search what this environment ran
+    #[arg(long, short, value_name = "NAME", requires = "good", add = complete::environments())]
+    environment: Option<EnvironmentName>,
+    /// Judge each candidate so many times; verdicts that differ stop the search
+    #[arg(long, value_name = "K", requires = "good", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeat: u32,
+    /// Take a candidate that does not become ready for bad, instead of skipping it
+    #[arg(long)]
+    unready_is_bad: bool,
+    /// Longest time for one container to become ready (90s, 5m)
+    #[arg(long, value_name = "TIME", default_value = "3m")]
+    timeout: Span,
+    /// What judges a candidate: a program of this machine and its arguments
+    #[arg(last = true, requires = "good")]
+    command: Vec<String>,
+}
+
+/// Searches, or shows or ends a search.
+pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exit> {
+    let open = session.open()?;
+    match arguments.action {
+        Some(Action::Log) => log(ui, session, &open),
+        Some(Action::Reset) => reset(ui, session, &open, arguments.start.timeout).await,
+        None => search(ui, session, &open, arguments.start).await,
+    }
+}
+
+async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -> Result<Exit> {
+    let manner = Manner {
+        limit: start.timeout.duration(),
+        unready_is_bad: start.unready_is_bad,
+    };
+    let mut search = match start.good.zip(start.bad) {
+        Some((good, bad)) => {
+            judge::refuse_nobody(ui, &start.command)?;
+            let wish = Wish {
+                good,
+                bad,
+                names: start.names,
+                environment: start.environment,
+                command: start.command,
+                repeat: start.repeat,
+            };
+            bisect::begin(session, open, &wish).await?
+        }
+        None => known(session, open)?,
+    };
+    judge::refuse_nobody(ui, &search.command)?;
+    ui.note(&search.to_string());
+    let (command, repeat) = (search.command.clone(), search.repeat);
+    let judge =
+        async |trial: &Trial| judge::judge(ui, session, open, (&command, repeat), trial).await;
+    let told = |tried: &Tried| {
+        ui.note(&tried.to_string());
+        ui.json(&tried_json(tried, Some("tried")));
+    };
+    let found = bisect::walk(session, open, (&mut search, manner), judge, told).await?;
+    let environment = &search.environment;
+    let (guilty, promoted) = bisect::guilty(session, open, &found, environment).await?;
+    show(ui, &found, &guilty, promoted.as_ref());
+    ui.note("`devenv bisect reset` brings the instance back to what it ran before");
+    Ok(Exit::Done)
+}
+
+fn known(session: &Session, open: &OpenPlatform) -> Result<Search> {
+    Search::load(session, open)?.ok_or_else(|| {
+        let text = format!("no search goes on in the instance {}", session.instance);
+        Error::usage(text).hint("`devenv bisect --good N --bad N NAME -- COMMAND` begins one")
+    })
+}
+
+fn show(ui: &Ui, found: &Found, guilty: &[Guilty], promoted: Option<&Promoted>) {
+    let (good, bad) = (found.good, found.bad);
+    let changes: Vec<String> = found.changes.iter().map(ToString::to_string).collect();
+    let together = if changes.len() > 1 { " together" } else { "" };
+    ui.data(&format!(
+        "reference {good} is good; what makes reference {bad} bad{together}: {}",
+        ui.style().bold(changes.join("; "))
+    ));
+    for it in guilty {
+        ui.data(&format!("{}:", it.container));
+        for difference in &it.differences {
+            ui.data(&format!("  {difference}"));
+        }
+    }
+    if let Some(it) = promoted {
+        let reason = if it.reason.is_empty() { "" } else { ": " };
+        ui.data(&format!(
+            "reference {bad} was promoted to {} at {} by {}{reason}{}",
+            it.environment,
+            it.at.strftime("%Y-%m-%d %H:%M UTC"),
+            it.by,
+            it.reason
+        ));
+    }
+    ui.json(&json!({
+        "event": "result", "good": good, "bad": bad, "guilty": guilty, "promoted": promoted,
+    }));
+}
+
+fn tried_json(tried: &Tried, event: Option<&str>) -> Value {
+    let mut value = json!({
+        "reference": tried.trial.reference, "versions": tried.trial.versions,
+        "verdict": tried.verdict, "codes": tried.codes, "why": tried.why,
+    });
+    if let Some(event) = event {
+        value["event"] = event.into();
+    }
+    value
+}
+
+fn log(ui: &Ui, session: &Session, open: &OpenPlatform) -> Result<Exit> {
+    let search = known(session, open)?;
+    let next = match search.next() {
+        Ok(Next::Try(trial)) => trial.to_string(),
+        Ok(Next::Compare(good, bad)) => format!("what changed from reference {good} to {bad}"),
+        Ok(Next::Found(found)) => {
+            format!("found between reference {} and {}", found.good, found.bad)
+        }
+        Err(error) => error.to_string(),
+    };
+    ui.data(&search.to_string());
+    for tried in &search.tried {
+        ui.data(&format!("  {tried}"));
+    }
+    ui.data(&format!("next: {next}"));
+    let tried: Vec<Value> = search.tried.iter().map(|it| tried_json(it, None)).collect();
+    ui.json(&json!({
+        "environment": search.environment, "references": search.references, "names": search.names,
+        "command": search.command, "repeat": search.repeat, "tried": tried, "next": next,
+    }));
+    Ok(Exit::Done)
+}
+
+async fn reset(ui: &Ui, session: &Session, open: &OpenPlatform, limit: Span) -> Result<Exit> {
+    let search = known(session, open)?;
+    bisect::end(session, open, &search, limit.duration()).await?;
+    ui.note("the search is over; the instance is what it was before");
+    ui.json(&json!({ "event": "result", "tried": search.tried.len() }));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,123 @@
+//! What the guilty changes consist of, as far as what is signed tells, and who promoted them.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::search::Found;
+use crate::error::Result;
+use crate::home::session::{OpenPlatform, Session};
+use crate::model::difference::{Difference, differences};
+use crate::model::name::{ContainerName, EnvironmentName, Version};
+use crate::model::reference::Reference;
+use crate::model::released::Released;
+use crate::verify::choose::{Choice, Preparation};
+use crate::verify::examine::{Examination, Report};
+
+/// A container that makes it bad.
+#[derive(Debug, Clone, Serialize)]
+pub struct Guilty {
+    /// Which.
+    pub container: ContainerName,
+    /// From the good one to the bad one.
+    pub differences: Vec<Difference>,
+}
+
+/// When and by whom a reference was promoted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Promoted {
+    /// Where.
+    pub environment: EnvironmentName,
+    /// When.
+    pub at: jiff::Timestamp,
+    /// By whom.
+    pub by: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+/// Looks at the two releases of each guilty container, and at the ledger.
+///
+/// # Errors
+/// A registry that does not answer; what does not verify any more.
+pub async fn guilty(
+    session: &Session,
+    open: &OpenPlatform,
+    found: &Found,
+    environment: &EnvironmentName,
+) -> Result<(Vec<Guilty>, Option<Promoted>)> {
+    let registry = session.registry();
+    let preparation = Preparation::new(session, open, registry.as_ref());
+    let examination = Examination {
+        preparation: &preparation,
+        definitions: &session.definitions(&open.name)?,
+    };
+    let reference = async |number| -> Result<Reference> {
+        let chosen = preparation.choose(&Choice::Number(number)).await?;
+        Ok(chosen.verified.reference)
+    };
+    let (good, bad) = (reference(found.good).await?, reference(found.bad).await?);
+    let mut guilty = Vec::new();
+    for change in &found.changes {
+        let container = &change.container;
+        let released = |version: Option<&Version>, number: u64| match version {
+            Some(version) => Released::Build(container.clone(), version.clone()),
+            None => Released::Reference(number),
+        };
+        let versions = change.versions.as_ref();
+        let before = released(versions.map(|it| &it.0), found.good);
+        let after = released(versions.map(|it| &it.1), found.bad);
+        let before = facts(&examination.of(&before).await?, &before, &good, container);
+        let after = facts(&examination.of(&after).await?, &after, &bad, container);
+        guilty.push(Guilty {
+            container: container.clone(),
+            differences: differences(&before, &after),
+        });
+    }
+    let look = preparation.ledger_if_any(environment).await?;
+    let entries = look.map_or_else(Vec::new, |it| it.ledger.predicate.entries);
+    let mut entries = entries.into_iter();
+    let promoted = entries
+        .find(|it| it.number == found.bad)
+        .map(|it| Promoted {
+            environment: environment.clone(),
+            at: it.at,
+            by: it.by,
+            reason: it.reason,
+        });
+    Ok((guilty, promoted))
+}
+
+/// What its statement says, and how it runs.
+fn facts(
+    report: &Report,
+    released: &Released,
+    reference: &Reference,
+    container: &ContainerName,
+) -> Value {
+    let version = match released {
+        Released::Build(_, version) => version.to_string(),
+        Released::Reference(number) => number.to_string(),
+        Released::Environment(name) => name.to_string(),
+    };
+    let mut facts = Map::new();
+    facts.insert("version".to_owned(), version.into());
+    facts.insert("digest".to_owned(), json!(report.digest));
+    facts.insert("signed by".to_owned(), report.signers.join(", ").into());
+    for fact in &report.facts {
+        // `artifact billing.war sha256:…`: what it is about is part of the name.
+        let (name, value) = match fact.value.split_once(' ') {
+            Some((about, value)) if ["artifact", "base"].contains(&fact.name) => {
+                (format!("{} {about}", fact.name), value)
+            }
+            _ => (fact.name.to_owned(), fact.value.as_str()),
+        };
+        facts.insert(name, value.into());
+    }
+    let entry = reference.containers.get(container);
+    let entry = entry.and_then(|it| serde_json::to_value(it).ok());
+    for key in ["needs", "uses", "routes", "run"] {
+        let value = entry.as_ref().and_then(|it| it.get(key));
+        facts.extend(value.map(|value| (key.to_owned(), value.clone())));
+    }
+    Value::Object(facts)
+}
