@@ -206,6 +206,7 @@ impl Cli {
     }
 
     /// Runs the command with the user's settings; help needs none.
+    #[expect(clippy::too_many_lines, reason = "one table")]
     pub async fn run(self, environment: Environment, ui: Ui) -> Result<Exit> {
         // Help is there even where settings are wrong.
         if let Command::Help(arguments) = &self.command {

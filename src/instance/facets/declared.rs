@@ -27,6 +27,7 @@ use crate::model::reference::{Reference, ReferenceContainer};
 use crate::model::run_specification::RunSpecification;
 use crate::model::secret::Secret;
 use crate::proposals::{Building, Overlay};
+use crate::release::mixed::Mixed;
 use crate::verify::choose::{Choice, Preparation};
 
 /// What an instance is declared to be, and what the other side is.
@@ -41,6 +42,8 @@ pub(super) struct Declared {
     pub reference: Option<Reference>,
     /// Proposals here.
     pub overlay: Overlay,
+    /// What runs here in a version of its own.
+    pub versions: BTreeSet<ContainerName>,
     /// The user's own changes here.
     pub overrides: Overrides,
     /// Where it runs here.
@@ -75,11 +78,13 @@ impl Declared {
         let chosen = preparation.choose(&pinned).await?;
         let verified = &chosen.verified.reference;
         let (engine, choice) = (&running.engine, &running.choice);
-        let building = Building::AsLast;
-        let overlay = Overlay::new(session, open, engine, record, verified, building).await?;
+        let versions = &record.versions;
+        let mixed = gather::mixed(session, open, &preparation, &chosen, versions).await?;
+        let (below, building) = (&mixed.reference, Building::AsLast);
+        let overlay = Overlay::new(session, open, engine, record, below, building).await?;
         let host = hosts::host(session, engine, choice).await?;
         let selection = select::select(&overlay.reference, &Request::from(record))?;
-        let images = gather::images(&preparation, &chosen, &overlay, &selection).await?;
+        let images = gather::images(&preparation, &chosen, &mixed, &overlay, &selection).await?;
         let selected = (&overlay.reference, &selection.order[..]);
         let overrides = gather::overrides(session, open, record, &host, selected)?;
 
@@ -95,7 +100,8 @@ impl Declared {
             order: released.into_iter().cloned().collect(),
             ..Selection::default()
         };
-        let released = gather::released(&preparation, &chosen, &released).await?;
+        let unmixed = Mixed::unmixed(verified);
+        let released = gather::released(&preparation, &chosen, &unmixed, &released).await?;
         let released = released.into_iter().map(|(name, it)| (name, it.image));
         let secrets = named(&[&overlay.reference, &theirs.reference]);
         let there = theirs.desired(running, &host, &secrets, &released.collect());
@@ -117,6 +123,7 @@ impl Declared {
             configuration: theirs.configuration,
             reference: is_same(record, other).then_some(theirs.reference),
             overlay,
+            versions: versions.keys().cloned().collect(),
             overrides,
             host,
             own: record.configuration.clone(),

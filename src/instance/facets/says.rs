@@ -74,6 +74,9 @@ impl Declarations for Says<'_> {
             _ if overlay.locals.contains_key(origin) => {
                 Some(format!("your proposal about {origin}"))
             }
+            _ if self.declared.versions.contains(origin) => {
+                Some(format!("the version of {origin} that you chose"))
+            }
             "published" => Some(format!(
                 "the ports of this instance, on a host of kind {}",
                 host.profile.name
