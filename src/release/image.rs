@@ -141,7 +141,10 @@ impl Desk<'_> {
         let registry = "the registry of an image that the Dockerfile names";
         let mut built = self.while_busy(registry, build).await;
         // Another build ended, or the engine's cache was cleared, while this one used it.
-        if matches!(&built, Err(fault) if fault.kind == FaultKind::NotFound) {
+        if let Err(fault) = &built
+            && fault.kind == FaultKind::NotFound
+        {
+            self.reporter.note(&format!("building again: {fault}"));
             built = self.while_busy(registry, build).await;
         }
         let not_built = format!("{} was not built", recipe.container);

@@ -36,23 +36,30 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
     let mut server = open.server(&now, None);
     let log = session.home.paths.server_events();
     let follow = open.follow();
-    let (calm, looked) = tokio::join!(server.is_calm(&state), follow.look());
-    let calm = calm?;
-    if !manner.dry_run && !calm {
-        let begun = Instant::now();
-        let mended = server.settle(&mut state).await?;
-        if !mended.is_empty() {
-            let event = Event {
-                at: now(),
-                by: who(session),
-                what: What::Drift,
-                from: None,
-                to: None,
-                why: mended.join("; "),
-                milliseconds: milliseconds(begun),
-            };
-            events::append(&log, &event)?;
+    let begun = Instant::now();
+    let settling = async {
+        if manner.dry_run {
+            return Ok((false, Vec::new()));
         }
+        if server.is_calm(&state).await? {
+            return Ok((true, Vec::new()));
+        }
+        Ok((false, server.settle(&mut state).await?))
+    };
+    // What serves does not wait for the registry.
+    let (settled, looked): (Result<_>, _) = tokio::join!(settling, follow.look());
+    let (calm, mended) = settled?;
+    if !mended.is_empty() {
+        let event = Event {
+            at: now(),
+            by: who(session),
+            what: What::Drift,
+            from: None,
+            to: None,
+            why: mended.join("; "),
+            milliseconds: milliseconds(begun),
+        };
+        events::append(&log, &event)?;
     }
     let look = look(&server, &mut state, looked)?;
     let entry = Follow::entry(&look)?;

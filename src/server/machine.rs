@@ -1,18 +1,20 @@
 //! What a server does on its machine beside the engine: the trait, and the machine itself.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
 use ipnet::Ipv4Net;
+use socket2::{Domain, Socket, Type};
+use tokio::net::TcpStream;
 
 use super::program::{self, refused, run};
 use super::route::RouteRecord;
 use super::ruleset::{self, Change, Ports};
 use super::{iptables, proc};
 use crate::error::Result;
+use crate::model::ipv6;
 use crate::model::route::Answer;
 use crate::network::probe;
 use crate::system::{Here, System as _};
@@ -31,8 +33,8 @@ pub trait Machine: Send + Sync {
     ) -> impl Future<Output = Result<()>> + Send;
     /// Whether it can lead requests by IPv6.
     fn leads_ipv6(&self) -> bool;
-    /// Whether a connection to an address comes about.
-    fn takes(&self, address: Ipv6Addr, port: u16) -> impl Future<Output = bool> + Send;
+    /// Whether a container at an address takes connections by IPv6 as well.
+    fn takes_ipv6(&self, address: Ipv4Addr, port: u16) -> impl Future<Output = bool> + Send;
     /// Established connections on a port, where a process lives; `None`: it cannot be known.
     fn connections(&self, process: u32, port: u16) -> Option<usize>;
     /// What a route answers at an address; `None`: nothing does.
@@ -42,8 +44,8 @@ pub trait Machine: Send + Sync {
         port: u16,
         route: &RouteRecord,
     ) -> impl Future<Output = Option<Answer>> + Send;
-    /// Why a port of this machine cannot be led elsewhere; `None`: it can.
-    fn taken(&self, port: u16) -> Option<String>;
+    /// Why a port of this machine cannot be led elsewhere; `None`: it can. `ipv6`: by IPv6 too.
+    fn taken(&self, port: u16, ipv6: bool) -> Option<String>;
     /// Bytes of memory that are available; `None`: it cannot be known.
     fn memory(&self) -> Option<u64>;
     /// Bytes of memory that the container of this process holds; `None`: it cannot be known.
@@ -66,9 +68,27 @@ const CONNECTING: Duration = Duration::from_secs(10);
 /// Between two tries.
 const BETWEEN_CONNECTIONS: Duration = Duration::from_millis(100);
 
+/// Holds a port of this machine for a moment.
+fn bind(address: SocketAddr) -> std::io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // As servers do: connections that have just ended are in nobody's way.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)
+}
+
 /// Whether the kernel knows IPv6.
 fn has_ipv6() -> bool {
     Path::new("/proc/net/if_inet6").exists()
+}
+
+/// What `nft` lists of a table's ports, of one kind of addresses.
+async fn listed(family: &str, table: &str) -> Result<Option<Result<String, String>>> {
+    let words = ["--numeric", "list", "map", family, table, "to"];
+    run("nft", &words, None).await
 }
 
 /// This machine: a Linux with `nft` or iptables, and an engine of its own.
@@ -78,28 +98,21 @@ pub struct Kernel;
 impl Machine for Kernel {
     async fn led(&self, table: &str) -> Result<Option<Ports>> {
         // One look for each: nft 1.0 mixes up families in one.
-        let looks = ruleset::names(has_ipv6()).map(async |family| {
-            run(
-                "nft",
-                &["--numeric", "list", "map", family, table, "to"],
-                None,
-            )
-            .await
-        });
-        let mut listed = String::new();
-        for look in try_join_all(looks).await? {
-            match look {
-                Some(Ok(text)) => listed += &text,
-                Some(Err(said)) if said.contains("No such file or directory") => return Ok(None),
-                Some(Err(said)) => return Err(refused("nft", &said)),
-                None => return iptables::led(table).await,
-            }
+        let (v4, v6) = tokio::try_join!(listed("ip", table), listed("ip6", table))?;
+        match v4 {
+            Some(Ok(v4)) => Ok(Some(ruleset::parse(
+                &v4,
+                &v6.and_then(Result::ok).unwrap_or_default(),
+            ))),
+            Some(Err(said)) if said.contains("No such file or directory") => Ok(None),
+            Some(Err(said)) => Err(refused("nft", &said)),
+            None => iptables::led(table).await,
         }
-        Ok(Some(ruleset::parse(&listed)))
     }
 
     async fn load(&self, table: &str, change: Change<'_>) -> Result<()> {
-        let text = ruleset::text(table, change, has_ipv6());
+        let ipv6 = listed("ip6", table).await?;
+        let text = ruleset::text(table, change, matches!(ipv6, Some(Ok(_))));
         match run("nft", &["-f", "-"], Some(&text)).await? {
             None => return iptables::load(table, change).await,
             Some(loaded) => loaded.map_err(|said| refused("nft", &said))?,
@@ -120,12 +133,18 @@ impl Machine for Kernel {
         has_ipv6() && program::is_there("nft")
     }
 
-    async fn takes(&self, address: Ipv6Addr, port: u16) -> bool {
+    async fn takes_ipv6(&self, address: Ipv4Addr, port: u16) -> bool {
         let connecting = async {
             loop {
-                match tokio::net::TcpStream::connect((address, port)).await {
+                let asked = TcpStream::connect((ipv6::address(address), port)).await;
+                match asked.map_err(|error| error.kind()) {
                     Ok(_) => return true,
-                    Err(error) if error.kind() == ErrorKind::ConnectionRefused => return false,
+                    // It listens by now, but not there.
+                    Err(ErrorKind::ConnectionRefused)
+                        if TcpStream::connect((address, port)).await.is_ok() =>
+                    {
+                        return false;
+                    }
                     Err(_) => tokio::time::sleep(BETWEEN_CONNECTIONS).await,
                 }
             }
@@ -144,9 +163,12 @@ impl Machine for Kernel {
         probe::answer(IpAddr::V4(address), port, route.host(), &route.route).await
     }
 
-    fn taken(&self, port: u16) -> Option<String> {
-        let bound = std::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
-        bound.err().map(|error| error.to_string())
+    fn taken(&self, port: u16, ipv6: bool) -> Option<String> {
+        let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        let wanted = [Some(v4), ipv6.then_some(v6)].into_iter().flatten();
+        let mut refused = wanted.filter_map(|address| bind(address).err());
+        refused.next().map(|error| error.to_string())
     }
 
     fn memory(&self) -> Option<u64> {

@@ -10,7 +10,6 @@ use super::route::RouteRecord;
 use super::state::{Generation, Port, State};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::model::ipv6;
 
 /// How long a route of a proxy that has just started may go on failing.
 const ROUTE_PATIENCE: Duration = Duration::from_secs(10);
@@ -46,16 +45,17 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         let Some(generation) = state.generations.get_mut(&number) else {
             return Ok(());
         };
-        for port in generation.ports.iter_mut().filter(|port| port.ipv6) {
-            let address = ipv6::address(port.address);
-            port.ipv6 = self.machine.takes(address, port.container).await;
+        let ports = generation.ports.iter_mut().filter(|port| port.ipv6);
+        let asking = ports.map(async |port| {
+            port.ipv6 = self.machine.takes_ipv6(port.address, port.container).await;
             if !port.ipv6 {
                 self.reporter.warn(&format!(
                     "{} listens to IPv4 alone at port {}: nothing is led there by IPv6",
                     port.of, port.container
                 ));
             }
-        }
+        });
+        join_all(asking).await;
         self.save(state)
     }
 

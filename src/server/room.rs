@@ -74,7 +74,9 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         let led: BTreeSet<u16> = state
             .current()
             .into_iter()
-            .flat_map(|(_, it)| it.ports.iter().map(|port| port.host))
+            .flat_map(|(_, it)| &it.ports)
+            .filter(|port| port.ipv6 || !self.file.ipv6)
+            .map(|port| port.host)
             .collect();
         for (name, entry) in &target.reference.containers {
             for publish in entry
@@ -83,7 +85,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
                 .iter()
                 .filter(|it| !led.contains(&it.host))
             {
-                if let Some(why) = self.machine.taken(publish.host) {
+                if let Some(why) = self.machine.taken(publish.host, self.file.ipv6) {
                     return Err(Error::engine(format!(
                         "port {} of this machine, which {name} is reached at, is taken: {why}",
                         publish.host

@@ -56,26 +56,20 @@ const V6: Family = Family {
     loopback: "::1",
 };
 
-fn families(ipv6: bool) -> impl Iterator<Item = Family> {
-    [Some(V4), ipv6.then_some(V6)].into_iter().flatten()
-}
-
-/// A change as text for `nft`, all of it one transaction; `ipv6`: whether the kernel knows IPv6.
+/// A change as text for `nft`, all of it one transaction; `ipv6`: whether there is a table for IPv6.
 pub fn text(table: &str, change: Change<'_>, ipv6: bool) -> String {
-    let one = |family: Family| match change {
-        Change::Install(ports) => family.install(table, ports),
-        Change::Switch(ports) => family.switch(table, ports),
-        Change::Remove => {
-            let name = family.name;
-            format!("add table {name} {table}\ndelete table {name} {table}\n")
-        }
+    let (v4, ports) = match change {
+        Change::Install(ports) => (V4.install(table, ports), Some(ports)),
+        Change::Switch(ports) => (V4.switch(table, ports), Some(ports)),
+        Change::Remove => (V4.remove(table), None),
     };
-    families(ipv6).map(one).collect()
-}
-
-/// The kinds of addresses that ports are led from, in the words of `nft`.
-pub fn names(ipv6: bool) -> impl Iterator<Item = &'static str> {
-    families(ipv6).map(|family| family.name)
+    // Not every kernel has such tables: only where one is needed.
+    let v6 = match ports.filter(|ports| ports.values().any(|it| it.ipv6)) {
+        Some(ports) => V6.install(table, ports),
+        None if ipv6 => V6.remove(table),
+        None => String::new(),
+    };
+    v4 + &v6
 }
 
 /// The table's name: one for each server of a machine.
@@ -110,6 +104,11 @@ impl Family {
         )
     }
 
+    fn remove(self, table: &str) -> String {
+        let name = self.name;
+        format!("add table {name} {table}\ndelete table {name} {table}\n")
+    }
+
     /// Leads the ports elsewhere, all at once, in a table that is there.
     fn switch(self, table: &str, ports: &Ports) -> String {
         let elements = self.elements(table, ports);
@@ -135,11 +134,10 @@ impl Family {
     }
 }
 
-/// The ports in what `nft` lists: those of IPv4, and which of them IPv6 has too. What is only led by
-/// IPv6, or elsewhere, makes it differ from whatever is wanted.
-pub fn parse(listed: &str) -> Ports {
-    let (first, second) = listed.split_once("table ip6 ").unwrap_or((listed, ""));
-    let mut ports: Ports = elements(first)
+/// The ports in what `nft` lists of IPv4, and which of them IPv6 has too. What is only led by IPv6, or
+/// elsewhere, makes it differ from whatever is wanted.
+pub fn parse(v4: &str, v6: &str) -> Ports {
+    let mut ports: Ports = elements(v4)
         .filter_map(|(port, address, inside)| {
             let lead = Lead {
                 address: address.parse().ok()?,
@@ -149,7 +147,7 @@ pub fn parse(listed: &str) -> Ports {
             Some((port, lead))
         })
         .collect();
-    for (port, address, inside) in elements(second) {
+    for (port, address, inside) in elements(v6) {
         let Some(lead) = ports.get_mut(&port) else {
             return Ports::new();
         };
@@ -198,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_table_is_made_and_its_map_replaced_in_one_go_each() {
-        insta::assert_snapshot!(text("devenv_server", Change::Install(&ports()), true), @r"
+        insta::assert_snapshot!(text("devenv_server", Change::Install(&ports()), false), @r"
         add table ip devenv_server
         delete table ip devenv_server
         table ip devenv_server {
@@ -233,11 +231,21 @@ mod tests {
         }
         add element ip6 devenv_server to { 80 : fd64:6576:656e:7600::ad5:1fa . 80 }
         ");
-        insta::assert_snapshot!(text("devenv_server", Change::Switch(&ports()), false), @r"
+        let only = Ports::from([(8443, lead(443, false))]);
+        insta::assert_snapshot!(text("devenv_server", Change::Switch(&only), false), @r"
         flush map ip devenv_server to
-        add element ip devenv_server to { 80 : 10.213.1.250 . 80 }
         add element ip devenv_server to { 8443 : 10.213.1.250 . 443 }
         ");
+        insta::assert_snapshot!(text("devenv_server", Change::Switch(&only), true), @r"
+        flush map ip devenv_server to
+        add element ip devenv_server to { 8443 : 10.213.1.250 . 443 }
+        add table ip6 devenv_server
+        delete table ip6 devenv_server
+        ");
+        let removed = text("devenv_server", Change::Remove, true);
+        assert_eq!(removed.matches("delete table").count(), 2, "{removed}");
+        let removed = text("devenv_server", Change::Remove, false);
+        assert!(!removed.contains("ip6"), "{removed}");
     }
 
     #[test]
@@ -246,8 +254,8 @@ mod tests {
                       \t\telements = { 80 : 10.213.1.250 . 80,\n\t\t\t     8443 : 10.213.1.250 . 443 }\n\t}\n}\n";
         let second = "table ip6 devenv_server {\n\tmap to {\n\t\ttype inet_service : ipv6_addr . inet_service\n\
                       \t\telements = { 80 : fd64:6576:656e:7600::ad5:1fa . 80 }\n\t}\n}\n";
-        assert_eq!(parse(&format!("{first}{second}")), ports());
-        let only = parse(first);
+        assert_eq!(parse(first, second), ports());
+        let only = parse(first, "");
         assert!(
             only.len() == 2 && only.values().all(|it| !it.ipv6),
             "{only:?}"
@@ -258,8 +266,11 @@ mod tests {
             (". 80", ". 8080"),
         ] {
             let second = second.replace(elsewhere.0, elsewhere.1);
-            assert_ne!(parse(&format!("{first}{second}")), ports(), "{second}");
+            assert_ne!(parse(first, &second), ports(), "{second}");
         }
-        assert_eq!(parse("table ip x {\n\tmap to {\n\t}\n}\n"), Ports::new());
+        assert_eq!(
+            parse("table ip x {\n\tmap to {\n\t}\n}\n", ""),
+            Ports::new()
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! A machine in memory: its kernel's tables, its memory, its routes' answers.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -60,7 +60,7 @@ impl Machine for FakeMachine {
         true
     }
 
-    async fn takes(&self, _: Ipv6Addr, _: u16) -> bool {
+    async fn takes_ipv6(&self, _: Ipv4Addr, _: u16) -> bool {
         true
     }
 
@@ -73,7 +73,7 @@ impl Machine for FakeMachine {
         (!*self.broken.lock().unwrap()).then_some(Answer { status: 200, page })
     }
 
-    fn taken(&self, _: u16) -> Option<String> {
+    fn taken(&self, _: u16, _: bool) -> Option<String> {
         None
     }
 
