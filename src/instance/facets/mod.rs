@@ -21,9 +21,10 @@ use crate::model::digest::Digest;
 use crate::model::facets::asked::{Asked, ImageSettings};
 use crate::model::facets::facet::Source;
 use crate::model::facets::inside;
-use crate::model::facets::record::{self, Container, Place, Record, SCHEMA};
+use crate::model::facets::record::{self, Container, Place, Record, Runs, SCHEMA};
 use crate::model::facets::table::FACETS;
 use crate::model::facets::value::{Facts, Hiding, Value, unknown};
+use crate::model::identity;
 use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName, PlatformName};
 use crate::model::observed::{ContainerState, ObservedContainer};
 use crate::model::reference::{Reference, ReferenceContainer};
@@ -48,6 +49,7 @@ struct Look {
     /// What its image says; `None`: that is not on the engine any more.
     image: Option<ImageSettings>,
     inside: Facts,
+    runs: Runs,
 }
 
 /// Whose containers they are.
@@ -96,6 +98,7 @@ impl Scene {
             let hiding = look.hiding(&key, entry, about.configuration);
             let found = Container {
                 of: of.clone(),
+                runs: look.runs,
                 facets: look.facts(&hiding),
             };
             (name.clone(), found)
@@ -141,6 +144,7 @@ impl Look {
             asked,
             image,
             inside,
+            runs: Runs::of(container.labels.get(identity::SOURCE).map(String::as_str)),
         })
     }
 

@@ -15,6 +15,24 @@ pub struct Side<'a> {
     pub declared: &'a Facts,
 }
 
+impl Side<'_> {
+    /// Whether it is declared what this is to be. Of what was asked for in several parts, what is not
+    /// declared is declared not to be there.
+    fn states(&self, facet: &Facet, key: &str) -> bool {
+        match self.declared.get(key) {
+            Some(declared) => !matches!(declared, Value::Unknown(_)),
+            None => {
+                let is_known = !self.declared.is_empty() && !self.declared.contains_key(facet.name);
+                can_be_absent(facet) && is_known
+            }
+        }
+    }
+
+    fn is_as_declared(&self, key: &str) -> bool {
+        self.declared.get(key) == self.found.get(key)
+    }
+}
+
 /// What came of one facet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -48,9 +66,8 @@ pub trait Declarations {
     /// Who says that a facet differs, where both sides are as they are declared to be.
     fn says(&self, facet: &Facet, key: &str) -> Option<String>;
 
-    /// Whether both sides run the same reference, so that what one withholds is not what the other has
-    /// from there.
-    fn same_reference(&self) -> bool;
+    /// Why nothing is known of what the other side is declared to be; `None`: the reference says it.
+    fn unlike(&self) -> Option<&'static str>;
 
     /// What the other side is, in the words of `… does not say`.
     fn other(&self) -> &'static str;
@@ -114,9 +131,7 @@ fn verdict(
             return Verdict::Unknown(format!("{why} ({whose})"));
         }
     }
-    // Of what was asked for in several parts, none is an answer too.
-    let can_be_absent = facet.source == Source::Asked && facet.compared.is_several();
-    if !can_be_absent && (found.is_none() || other.is_none()) {
+    if !can_be_absent(facet) && (found.is_none() || other.is_none()) {
         let side = if other.is_none() {
             declarations.other()
         } else {
@@ -124,7 +139,15 @@ fn verdict(
         };
         return Verdict::Unknown(format!("{side} does not say"));
     }
-    let declared = here.declared.get(key) == found && there.declared.get(key) == other;
+    let is_as = |side: Side<'_>| side.states(facet, key) && side.is_as_declared(key);
+    let declared = is_as(here) && is_as(there);
+    let changed = || {
+        Verdict::Different(match declarations.unlike() {
+            Some(why) if is_as(here) => why,
+            None if is_as(here) && there.states(facet, key) && !is_as(there) => CHANGED_THERE,
+            _ => facet.advice,
+        })
+    };
     match (found, other) {
         (Some(Value::Withheld(_)), Some(Value::Withheld(_))) => {
             let says = declarations.says(facet, key).filter(|_| declared);
@@ -133,8 +156,8 @@ fn verdict(
         (Some(found), Some(Value::Withheld(kind))) => {
             let is_said = there.declared.get(key) == Some(found);
             match kind {
-                Withheld::Unsaid if is_said && declarations.same_reference() => {
-                    Verdict::Different(facet.advice)
+                Withheld::Unsaid if is_said && declarations.unlike().is_none() => {
+                    Verdict::Different(CHANGED_THERE)
                 }
                 _ => Verdict::Unknown(WITHHELD.to_owned()),
             }
@@ -143,10 +166,17 @@ fn verdict(
         (found, other) if same(facet.compared, found, other) => Verdict::Equal,
         _ => {
             let says = declarations.says(facet, key).filter(|_| declared);
-            says.map_or(Verdict::Different(facet.advice), Verdict::Declared)
+            says.map_or_else(changed, Verdict::Declared)
         }
     }
 }
+
+/// Of what was asked for in several parts, none is an answer too.
+fn can_be_absent(facet: &Facet) -> bool {
+    facet.source == Source::Asked && facet.compared.is_several()
+}
+
+const CHANGED_THERE: &str = "somebody changed it there: it is not what the reference says";
 
 const WITHHELD: &str = "a record tells no secret, and nothing that was set by hand";
 

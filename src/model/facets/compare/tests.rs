@@ -12,8 +12,8 @@ impl Declarations for Nobody {
     fn says(&self, _: &Facet, _: &str) -> Option<String> {
         None
     }
-    fn same_reference(&self) -> bool {
-        true
+    fn unlike(&self) -> Option<&'static str> {
+        None
     }
     fn other(&self) -> &'static str {
         "the record"
@@ -27,8 +27,8 @@ impl Declarations for Overrides {
     fn says(&self, facet: &Facet, _: &str) -> Option<String> {
         Some(format!("override {}", facet.name))
     }
-    fn same_reference(&self) -> bool {
-        true
+    fn unlike(&self) -> Option<&'static str> {
+        None
     }
     fn other(&self) -> &'static str {
         "the record"
@@ -321,8 +321,62 @@ fn what_is_withheld_is_never_equal() {
         Verdict::Unknown(_)
     ));
     // Here it is what the reference says, and there it is not.
-    assert!(matches!(
+    assert_eq!(
         of(&hash("1"), &unsaid, Some(&hash("1"))),
-        Verdict::Different(_)
-    ));
+        Verdict::Different(CHANGED_THERE)
+    );
+}
+
+struct Proposal;
+
+impl Declarations for Proposal {
+    fn says(&self, _: &Facet, _: &str) -> Option<String> {
+        None
+    }
+    fn unlike(&self) -> Option<&'static str> {
+        Some("there it runs a proposal")
+    }
+    fn other(&self) -> &'static str {
+        "the record"
+    }
+}
+
+/// What to do is said of the side that is not as it is declared.
+#[test]
+fn advice_is_about_the_side_that_was_changed() {
+    let fact = |key: &str, text: &str| match text {
+        "" => Facts::from([("image".to_owned(), Value::is("1"))]),
+        text => Facts::from([(key.to_owned(), Value::is(text))]),
+    };
+    let of = |key: &str, [here, own, there, theirs]: [&str; 4], by: &dyn Declarations| {
+        let side = |(found, declared)| Side { found, declared };
+        let (here, own) = (fact(key, here), fact(key, own));
+        let (there, theirs) = (fact(key, there), fact(key, theirs));
+        let rows = compare(
+            &[Source::Asked],
+            side((&here, &own)),
+            side((&there, &theirs)),
+            by,
+        );
+        rows.into_iter().find(|it| it.key == key).unwrap().verdict
+    };
+    for key in ["user", "mounts/x"] {
+        let advice = Facet::of(key).unwrap().advice;
+        for (values, expected) in [
+            (["a", "a", "b", "a"], CHANGED_THERE),
+            (["b", "a", "a", "a"], advice),
+            (["b", "a", "c", "a"], advice),
+        ] {
+            let found = of(key, values, &Nobody);
+            assert_eq!(found, Verdict::Different(expected), "{key} {values:?}");
+        }
+        let proposal = of(key, ["a", "a", "b", "a"], &Proposal);
+        assert_eq!(proposal, Verdict::Different("there it runs a proposal"));
+        let by_hand = of(key, ["b", "a", "c", "a"], &Proposal);
+        assert_eq!(by_hand, Verdict::Different(advice));
+    }
+    let absent = of("mounts/x", ["", "", "b", ""], &Nobody);
+    assert_eq!(absent, Verdict::Different(CHANGED_THERE));
+    let proposal = of("mounts/x", ["", "", "b", ""], &Proposal);
+    assert_eq!(proposal, Verdict::Different("there it runs a proposal"));
 }
