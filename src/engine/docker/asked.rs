@@ -10,7 +10,7 @@ use super::{Docker, convert, dialect};
 use crate::engine::Fault;
 use crate::model::digest::Digest;
 use crate::model::facets::asked::{
-    Asked, Defaults, ImageSettings, Rest, in_memory, mount_text, published,
+    Asked, Defaults, ImageSettings, Rest, in_memory, mount_text, own_volumes, published,
 };
 
 impl Docker {
@@ -63,9 +63,15 @@ fn asked(body: ContainerInspectResponse) -> Asked {
             || Some(name.as_str()) == object.strip_prefix('/')
             || Some(name) == config.hostname.as_ref()
     };
+    let labels = config.labels.clone().unwrap_or_default();
+    let own = own_volumes(|it| labels.get(it).map(String::as_str));
     let tmpfs = host.tmpfs.iter().flatten();
     let tmpfs = tmpfs.map(|(path, options)| (path.clone(), in_memory(options)));
-    let mounts = body.mounts.into_iter().flatten().filter_map(mounted);
+    let mounts = body
+        .mounts
+        .into_iter()
+        .flatten()
+        .filter_map(|it| mounted(it, &own));
     let ports = host.port_bindings.iter().flatten();
     let ulimits = host.ulimits.iter().flatten();
     let number = |value: Option<i64>| value.and_then(|it| it.try_into().ok()).unwrap_or(0);
@@ -132,10 +138,10 @@ fn quota(host: &HostConfig) -> u64 {
     u64::try_from(nano).unwrap_or(0)
 }
 
-fn mounted(mount: MountPoint) -> Option<(String, String)> {
+fn mounted(mount: MountPoint, own: &str) -> Option<(String, String)> {
     let kind = mount.typ?;
     let source = mount.name.or(mount.source).unwrap_or_default();
-    let text = mount_text(&kind, &source, mount.rw == Some(false));
+    let text = mount_text(&kind, &source, own, mount.rw == Some(false));
     Some((mount.destination?, text))
 }
 
@@ -202,7 +208,11 @@ mod tests {
 
     #[test]
     fn what_was_asked_is_read() {
+        let labels = json!({
+            "devenv.platform": "acme", "devenv.instance": "x_3", "devenv.container": "db"
+        });
         let facts = facts(json!({
+            "Config": { "Labels": labels },
             "HostConfig": {
                 "Memory": 1 << 30, "CpuQuota": 150_000, "CapAdd": ["CAP_NET_ADMIN", "SYS_PTRACE"],
                 "PortBindings": { "80/tcp": [{ "HostIp": "127.0.0.1", "HostPort": "8080" }] },
@@ -210,6 +220,8 @@ mod tests {
             },
             "Mounts": [
                 { "Type": "volume", "Name": "devenv-acme-x-db.data", "Destination": "/d", "RW": true },
+                { "Type": "volume", "Name": "devenv-acme-y-db.data", "Destination": "/e", "RW": true },
+                { "Type": "volume", "Name": "devenv-acme-x-db-b.data", "Destination": "/f", "RW": true },
                 { "Type": "bind", "Source": "/src", "Destination": "/s", "RW": false }
             ]
         }));
@@ -221,6 +233,8 @@ mod tests {
             ("ulimits/nofile", "1 2"),
             ("mounts/tmp", "memory size=1m"),
             ("mounts/d", "volume data"),
+            ("mounts/e", "foreign volume devenv-acme-y-db.data"),
+            ("mounts/f", "foreign volume devenv-acme-x-db-b.data"),
             ("mounts/s", "bind /src, read-only"),
         ] {
             let is = crate::model::facets::value::Value::is(value);

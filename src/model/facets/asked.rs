@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::value::{Facts, Hiding, Value};
 use crate::model::create_body::{CreateBody, HealthcheckBody, MountBody, VOLUME};
+use crate::model::identity;
 use crate::model::quantity::ByteSize;
 
 /// An image's own settings, where a container's are silent. Source: OCI image specification, `config`.
@@ -116,6 +117,7 @@ impl Asked {
             (None, None) => (settings.command.clone(), settings.entrypoint.clone()),
         };
         let host = &body.host_config;
+        let own = own_volumes(|it| body.labels.get(it).map(String::as_str));
         let tmpfs = host.tmpfs.iter();
         let tmpfs = tmpfs.map(|(path, options)| (path.clone(), in_memory(options)));
         let endpoints = body.networking_config.endpoints_config.values();
@@ -131,7 +133,10 @@ impl Asked {
             health: body.healthcheck.clone().or_else(|| settings.health.clone()),
             stop_signal: or(&body.stop_signal, &settings.stop_signal),
             stop_grace: body.stop_timeout,
-            mounts: host.mounts.iter().map(mounted).chain(tmpfs).collect(),
+            mounts: (host.mounts.iter())
+                .map(|it| mounted(it, &own))
+                .chain(tmpfs)
+                .collect(),
             aliases: endpoints
                 .flat_map(|it| &it.aliases)
                 .filter(|it| body.hostname.as_ref() != Some(it))
@@ -179,6 +184,16 @@ impl Asked {
         put("memory", bytes(self.memory));
         put("cpus", processors(self.nano_cpus));
         put("read-only", yes(self.read_only));
+        for (whole, is_empty) in [
+            ("mounts", self.mounts.is_empty()),
+            ("ulimits", self.ulimits.is_empty()),
+            ("sysctls", self.rest.sysctls.is_empty()),
+            ("environment", self.variables().next().is_none()),
+        ] {
+            if is_empty {
+                put(whole, "none".to_owned());
+            }
+        }
         for (path, what) in &self.mounts {
             put(
                 &format!("mounts/{}", path.trim_start_matches('/')),
@@ -203,6 +218,10 @@ impl Asked {
             put("shared-memory", bytes(defaults.shared_memory));
             put("log-driver", defaults.log_driver.clone());
             put("runtime", or(&defaults.runtime, "runc"));
+        }
+        if self.defaults.is_none() {
+            let why = "nobody asks for it: it may be of the engine's `default-ulimits`";
+            facts.insert("ulimits".to_owned(), Value::Unknown(why.to_owned()));
         }
         for (name, value) in self.variables() {
             facts.insert(format!("environment/{name}"), hiding.variable(name, value));
@@ -250,21 +269,34 @@ fn merged(image: &[String], body: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn mounted(mount: &MountBody) -> (String, String) {
-    let text = mount_text(&mount.kind, &mount.source, mount.read_only);
+fn mounted(mount: &MountBody, own: &str) -> (String, String) {
+    let text = mount_text(&mount.kind, &mount.source, own, mount.read_only);
     (mount.target.clone(), text)
 }
 
-/// A mount in words. Volumes go by the part of their name that every instance has in common; one
-/// without a name, or with a name of the engine's choice, by none.
-pub fn mount_text(kind: &str, source: &str, read_only: bool) -> String {
+/// How the names of a container's own volumes begin, by its labels. Those of a server outlive its
+/// generations, which are instances of their own: `production_3`.
+pub fn own_volumes<'a>(label: impl Fn(&str) -> Option<&'a str>) -> String {
+    let of = |name| label(name).unwrap_or_default();
+    let instance = of(identity::INSTANCE);
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+    let keeper = instance.rsplit_once('_').filter(|(_, it)| is_number(it));
+    let keeper = keeper.map_or(instance, |(name, _)| name);
+    let (platform, container) = (of(identity::PLATFORM), of(identity::CONTAINER));
+    format!("devenv-{platform}-{keeper}-{container}.")
+}
+
+/// A mount in words. The container's own volumes, whose names begin with `own`, go by the part of their
+/// name that every instance has in common; one without a name, or with a name of the engine's choice,
+/// by none.
+pub fn mount_text(kind: &str, source: &str, own: &str, read_only: bool) -> String {
     let by_engine = source.len() == 64 && source.bytes().all(|it| it.is_ascii_hexdigit());
     let mut text = match (kind, source) {
         (VOLUME, "") => "volume without a name".to_owned(),
         (VOLUME, _) if by_engine => "volume without a name".to_owned(),
-        (VOLUME, name) => match name.split_once('.') {
-            Some((_, volume)) if name.starts_with("devenv-") => format!("volume {volume}"),
-            _ => format!("foreign volume {name}"),
+        (VOLUME, name) => match name.strip_prefix(own) {
+            Some(volume) => format!("volume {volume}"),
+            None => format!("foreign volume {name}"),
         },
         (kind, source) => format!("{kind} {source}"),
     };

@@ -22,8 +22,8 @@ impl Side<'_> {
         match self.declared.get(key) {
             Some(declared) => !matches!(declared, Value::Unknown(_)),
             None => {
-                let is_known = !self.declared.is_empty() && !self.declared.contains_key(facet.name);
-                can_be_absent(facet) && is_known
+                let is_known = unknown(facet, self.declared).is_none();
+                can_be_absent(facet, key) && is_known && is_looked_at(facet, self.declared)
             }
         }
     }
@@ -97,20 +97,33 @@ pub fn compare(
     rows
 }
 
-/// The parts of a facet that both sides have together; the facet itself where it is one thing, or no
-/// part of it was looked at.
+/// The parts of a facet that both sides have together; the facet itself where it is one thing, there is
+/// no part, or a side did not look at any.
 fn keys(facet: &Facet, here: &Facts, there: &Facts) -> BTreeSet<String> {
-    let is_unknown = |facts: &Facts| matches!(facts.get(facet.name), Some(Value::Unknown(_)));
-    let whole = BTreeSet::from([facet.name.to_owned()]);
-    if !facet.compared.is_several() || is_unknown(here) || is_unknown(there) {
-        return whole;
-    }
+    let has_parts = |facts: &Facts| facts.keys().any(|it| is_part(facet, it));
+    let is_none = |facts: &Facts| matches!(facts.get(facet.name), Some(Value::Is(_)));
+    let is_known = |facts: &Facts| {
+        has_parts(facts)
+            || is_none(facts)
+            || (facet.source == Source::Inside && unknown(facet, facts).is_none())
+    };
     let all = here.keys().chain(there.keys());
     let parts: BTreeSet<String> = all.filter(|it| is_part(facet, it)).cloned().collect();
-    match facet.source {
-        Source::Inside if parts.is_empty() => whole,
-        _ => parts,
+    if facet.compared.is_several() && !parts.is_empty() && is_known(here) && is_known(there) {
+        return parts;
     }
+    BTreeSet::from([facet.name.to_owned()])
+}
+
+/// What is unknown of the whole, so of each part that is not listed.
+fn unknown<'a>(facet: &Facet, facts: &'a Facts) -> Option<&'a Value> {
+    let whole = facts.get(facet.name);
+    whole.filter(|it| matches!(it, Value::Unknown(_)))
+}
+
+/// Whether anything is said of a facet or of a part of it.
+fn is_looked_at(facet: &Facet, facts: &Facts) -> bool {
+    facts.contains_key(facet.name) || facts.keys().any(|it| is_part(facet, it))
 }
 
 fn is_part(facet: &Facet, key: &str) -> bool {
@@ -126,18 +139,22 @@ fn verdict(
     declarations: &dyn Declarations,
 ) -> Verdict {
     let (found, other) = (here.found.get(key), there.found.get(key));
-    for (value, whose) in [(found, "here"), (other, "there")] {
+    for (side, whose) in [(here, "here"), (there, "there")] {
+        let value = side.found.get(key).or_else(|| unknown(facet, side.found));
         if let Some(Value::Unknown(why)) = value {
             return Verdict::Unknown(format!("{why} ({whose})"));
         }
     }
-    if !can_be_absent(facet) && (found.is_none() || other.is_none()) {
-        let side = if other.is_none() {
+    if !can_be_absent(facet, key) && (found.is_none() || other.is_none()) {
+        let side = if other.is_none() && !(key == facet.name && is_looked_at(facet, there.found)) {
             declarations.other()
         } else {
             "what is here"
         };
         return Verdict::Unknown(format!("{side} does not say"));
+    }
+    if facet.compared == Compared::OwnClock {
+        return Verdict::Unknown("each side was measured by its own clock".to_owned());
     }
     let is_as = |side: Side<'_>| side.states(facet, key) && side.is_as_declared(key);
     let declared = is_as(here) && is_as(there);
@@ -172,8 +189,8 @@ fn verdict(
 }
 
 /// Of what was asked for in several parts, none is an answer too.
-fn can_be_absent(facet: &Facet) -> bool {
-    facet.source == Source::Asked && facet.compared.is_several()
+fn can_be_absent(facet: &Facet, key: &str) -> bool {
+    facet.source == Source::Asked && facet.compared.is_several() && key != facet.name
 }
 
 const CHANGED_THERE: &str = "somebody changed it there: it is not what the reference says";
@@ -192,11 +209,10 @@ fn same(compared: Compared, here: Option<&Value>, there: Option<&Value>) -> bool
         numbers().is_some_and(|(here, there)| here.abs_diff(there) <= most(here, there))
     };
     match compared {
-        Compared::Exactly | Compared::Each | Compared::Hashed => false,
+        Compared::Exactly | Compared::Each | Compared::Hashed | Compared::OwnClock => false,
         Compared::Nearly => {
             apart(|here, there| here.unsigned_abs().max(there.unsigned_abs()) / 100)
         }
-        Compared::Seconds => apart(|_, _| 2),
     }
 }
 

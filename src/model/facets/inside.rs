@@ -30,12 +30,21 @@ for it in vm/max_map_count vm/overcommit_memory vm/swappiness net/core/somaxconn
 done
 java=$(command -v java 2>/dev/null); home=${JAVA_HOME:-}
 [ -z "$home" ] && [ -n "$java" ] && java=$(readlink -f "$java" 2>/dev/null) && home=${java%/bin/java}
+if [ -z "$home$java" ]; then for it in /proc/[0-9]*; do
+  read -r name 2>/dev/null <"$it/comm" && [ "$name" = java ] || continue
+  java=$(readlink "$it/exe" 2>/dev/null); home=${java%/bin/java}; java=running
+done; fi
 if [ -n "$home$java" ]; then part java "$home/release"; else echo "@@java"; echo none; fi
 echo "@@locale"; echo "${LC_ALL:-${LC_CTYPE:-${LANG:-none}}}"
-zone=$(date +%Z%z 2>/dev/null) && { echo "@@time-zone"; echo "$zone"; }
+it=/etc/localtime; zone=none
+[ -e $it ] || [ -L $it ] && { zone=$(sha256sum <$it 2>/dev/null) || zone=$(readlink $it 2>/dev/null) || zone=; }
+[ -n "$zone" ] && { echo "@@time-zone"; echo "TZ ${TZ-not set}, $it ${zone%% *}"; }
 now=$(date +%s 2>/dev/null) && { echo "@@clock"; echo "$now"; }
 for it in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
-  [ -r "$it" ] && { sum=$(sha256sum <"$it" 2>/dev/null) && { echo "@@certificates"; echo "$sum"; }; break; }
+  [ -r "$it" ] && { sum=$(sha256sum <"$it" 2>/dev/null) && { echo "@@certificates system"; echo "$sum"; }; break; }
+done
+[ -n "$home" ] && for it in "$home/lib/security/cacerts" "$home/jre/lib/security/cacerts"; do
+  [ -r "$it" ] && { sum=$(sha256sum <"$it" 2>/dev/null) && { echo "@@certificates java"; echo "$sum"; }; break; }
 done
 echo "@@end"
 "#;
@@ -60,6 +69,7 @@ pub fn facts(printed: &str, moments: (i64, i64)) -> Facts {
     for (whole, several) in [
         ("limits", parts.limits()),
         ("kernel-settings", parts.kernel_settings()),
+        ("certificates", parts.certificates()),
     ] {
         if !several.is_empty() {
             facts.remove(whole);
@@ -100,7 +110,7 @@ impl<'a> Parts<'a> {
         lines.find_map(|it| Some(it.strip_prefix(key)?.strip_prefix(':')?.trim().to_owned()))
     }
 
-    fn singles(&self, (before, after): (i64, i64)) -> [(&'static str, Option<String>); 15] {
+    fn singles(&self, (before, after): (i64, i64)) -> [(&'static str, Option<String>); 14] {
         let own = |name| self.text(name).map(ToOwned::to_owned);
         let memory_limit = self.text("memory2").or_else(|| self.text("memory1"));
         let first = || {
@@ -112,7 +122,6 @@ impl<'a> Parts<'a> {
         };
         let quota = own("cpu2").or_else(first);
         let threads = self.text("pids2").or_else(|| self.text("pids1"));
-        let certificates = self.text("certificates").map(str::split_whitespace);
         let clock = self.text("clock").and_then(|it| it.parse::<i64>().ok());
         let offset = |it: i64| it.saturating_sub(it.clamp(before, after.max(before)));
         [
@@ -131,12 +140,6 @@ impl<'a> Parts<'a> {
             ("resolver", self.text("resolver").map(resolver)),
             ("locale", own("locale")),
             ("time-zone", own("time-zone")),
-            (
-                "certificates",
-                certificates
-                    .and_then(|mut it| it.next())
-                    .map(ToOwned::to_owned),
-            ),
             ("java", self.text("java").and_then(java)),
             ("clock", clock.map(|it| offset(it).to_string())),
         ]
@@ -161,6 +164,15 @@ impl<'a> Parts<'a> {
             Some((name.to_owned(), format!("{} {}", number()?, number()?)))
         };
         rows.into_iter().filter_map(of).collect()
+    }
+
+    /// The bundles' SHA-256, as `sha256sum` prints it.
+    fn certificates(&self) -> Vec<(String, String)> {
+        let of = |name: &str| {
+            let sum = self.text(&format!("certificates {name}"))?;
+            Some((name.to_owned(), sum.split_whitespace().next()?.to_owned()))
+        };
+        ["system", "java"].into_iter().filter_map(of).collect()
     }
 
     /// Of `/proc/sys`, and whether the kernel makes huge pages.
@@ -257,6 +269,10 @@ options ndots:0
 32768\t60999
 @@huge-pages
 always [madvise] never
+@@certificates system
+e3b0 *-
+@@certificates java
+aabb  -
 @@clock
 103
 @@end
@@ -279,6 +295,8 @@ always [madvise] never
                 "32768 60999",
             ),
             ("kernel-settings/huge-pages", "madvise"),
+            ("certificates/system", "e3b0"),
+            ("certificates/java", "aabb"),
             ("clock", "3"),
         ] {
             assert_eq!(facts.get(name), Some(&Value::is(value)), "{name}");

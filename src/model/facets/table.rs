@@ -61,7 +61,7 @@ const fn kept(name: &'static str, why: &'static str, advice: &'static str) -> Fa
 const AGAIN: &str = "somebody changed the container: `devenv down` and `devenv up` make it anew";
 const LIMIT: &str = "`memory` in your overrides, or `devenv down` and `devenv up`, set it";
 
-use Compared::{Each, Exactly, Hashed, Nearly, Seconds};
+use Compared::{Each, Exactly, Hashed, Nearly, OwnClock};
 
 /// Every facet, in the order in which they are shown.
 pub const FACETS: &[Facet] = &[
@@ -172,7 +172,7 @@ pub const FACETS: &[Facet] = &[
         "ulimits",
         Each,
         "an infinite nofile makes memory explode (containerd#6707)",
-        AGAIN,
+        "of the engine's `default-ulimits`, or by hand: `devenv down` and `devenv up` make it anew",
     ),
     asked(
         "shared-memory",
@@ -290,14 +290,26 @@ pub const FACETS: &[Facet] = &[
         Exactly,
         "search domains make one name many questions",
     ),
-    inside("time-zone", Exactly, "dates of pages and of night jobs"),
+    inside(
+        "time-zone",
+        Exactly,
+        "`TZ` and the SHA-256 of /etc/localtime: dates of pages and of night jobs",
+    ),
     inside(
         "locale",
         Exactly,
         "the default encoding and the order of texts",
     ),
-    inside("certificates", Exactly, "whom TLS believes"),
-    inside("clock", Seconds, "tokens are not valid yet, or no more"),
+    inside(
+        "certificates",
+        Each,
+        "whom TLS believes, and whom a JVM does",
+    ),
+    inside(
+        "clock",
+        OwnClock,
+        "seconds ahead of the machine that ran devenv: tokens are not valid yet, or no more",
+    ),
     inside(
         "emulation",
         Exactly,
