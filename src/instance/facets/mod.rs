@@ -127,7 +127,8 @@ impl Scene {
 
 impl Look {
     async fn at(engine: &Docker, info: &EngineInfo, container: &ObservedContainer) -> Result<Self> {
-        let asked = engine.asked(&container.id).await?;
+        let mut asked = engine.asked(&container.id).await?;
+        asked.rest.swap = asked.rest.swap.filter(|_| info.swap_limit);
         let image = match asked.image.parse::<Digest>() {
             Ok(id) => match engine.image_settings(&id).await {
                 Ok(settings) => Some(settings),

@@ -60,7 +60,7 @@ impl Declarations for Says<'_> {
             return Some(said);
         }
         let keys: &[&str] = match facet.name {
-            "memory" | "effective-memory" => &["memory"],
+            "memory" | "effective-memory" | "memory-swap" | "effective-memory-swap" => &["memory"],
             "command" => &["command", "entrypoint"],
             "entry-point" => &["entrypoint"],
             "health" => &["health"],

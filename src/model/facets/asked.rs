@@ -2,12 +2,14 @@
 //! Both become facets in one way, so that spelling is never a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+
+mod words;
+
+pub use words::{bytes, in_memory, mount_text, network, own_volumes, processors, published};
+use words::{health, listed, or_none, swap, words, yes};
 
 use super::value::{Facts, Hiding, Value};
-use crate::model::create_body::{CreateBody, HealthcheckBody, MountBody, VOLUME};
-use crate::model::identity;
-use crate::model::quantity::ByteSize;
+use crate::model::create_body::{CreateBody, HealthcheckBody, MountBody};
 
 /// An image's own settings, where a container's are silent. Source: OCI image specification, `config`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub struct Asked {
     pub user: String,
     /// Working folder.
     pub folder: String,
+    /// Its name inside; empty is its Id.
+    pub hostname: String,
+    /// The network that it joins first.
+    pub network: String,
     /// The check.
     pub health: Option<HealthcheckBody>,
     /// The signal that stops it.
@@ -74,8 +80,20 @@ pub struct Asked {
 }
 
 /// What no container of devenv is created with: whatever is here was somebody else's doing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rest {
+    /// Bytes of memory and swap; 0 is twice the memory, -1 no limit. `None`: the engine keeps none.
+    pub swap: Option<i64>,
+    /// How readily the kernel swaps; `None`: as its host is set.
+    pub swappiness: Option<i64>,
+    /// Whose processes it sees; empty is its own.
+    pub processes_of: String,
+    /// `/dev/x:/dev/x:rwm`
+    pub devices: BTreeSet<String>,
+    /// More groups of its user.
+    pub groups: BTreeSet<String>,
+    /// Whether the engine's own program is the first process.
+    pub init: bool,
     /// Weight.
     pub cpu_shares: u64,
     /// Processors that it may run on.
@@ -94,9 +112,32 @@ pub struct Rest {
     pub dns: Vec<String>,
 }
 
+impl Default for Rest {
+    fn default() -> Self {
+        Self {
+            swap: Some(0),
+            swappiness: None,
+            processes_of: String::new(),
+            devices: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            init: false,
+            cpu_shares: 0,
+            cpu_set: String::new(),
+            processes: 0,
+            capabilities: BTreeSet::new(),
+            privileged: false,
+            security_options: BTreeSet::new(),
+            sysctls: BTreeMap::new(),
+            dns: Vec::new(),
+        }
+    }
+}
+
 /// What engines fill in by their own settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Defaults {
+    /// With whom it shares memory.
+    pub shared_with: String,
     /// Bytes of `/dev/shm`.
     pub shared_memory: u64,
     /// Where output goes.
@@ -117,7 +158,8 @@ impl Asked {
             (None, None) => (settings.command.clone(), settings.entrypoint.clone()),
         };
         let host = &body.host_config;
-        let own = own_volumes(|it| body.labels.get(it).map(String::as_str));
+        let label = |it: &str| body.labels.get(it).map(String::as_str);
+        let own = own_volumes(label);
         let tmpfs = host.tmpfs.iter();
         let tmpfs = tmpfs.map(|(path, options)| (path.clone(), in_memory(options)));
         let endpoints = body.networking_config.endpoints_config.values();
@@ -130,6 +172,8 @@ impl Asked {
             entrypoint,
             user: or(&body.user, &settings.user),
             folder: settings.folder.clone(),
+            hostname: body.hostname.clone().unwrap_or_default(),
+            network: network(&host.network_mode, label),
             health: body.healthcheck.clone().or_else(|| settings.health.clone()),
             stop_signal: or(&body.stop_signal, &settings.stop_signal),
             stop_grace: body.stop_timeout,
@@ -175,6 +219,8 @@ impl Asked {
         put("entry-point", words(&self.entrypoint));
         put("user", or(&self.user, "root"));
         put("working-folder", or(&self.folder, "/"));
+        put("hostname", or(&self.hostname, "its Id"));
+        put("network-mode", or(&self.network, "default"));
         put("health", health(self.health.as_ref()));
         put("stop-signal", or(&self.stop_signal, "SIGTERM"));
         put("stop-grace", format!("{}s", self.stop_grace.unwrap_or(10)));
@@ -204,6 +250,15 @@ impl Asked {
             put(&format!("ulimits/{name}"), format!("{soft} {hard}"));
         }
         let rest = &self.rest;
+        put(
+            "swappiness",
+            rest.swappiness
+                .map_or_else(|| "default".to_owned(), |it| it.to_string()),
+        );
+        put("pid-mode", or(&rest.processes_of, "private"));
+        put("devices", listed(&rest.devices));
+        put("group-add", listed(&rest.groups));
+        put("init", yes(rest.init));
         put("cpu-shares", or_none(rest.cpu_shares));
         put("cpu-set", or(&rest.cpu_set, "all"));
         put("processes", or_none(rest.processes));
@@ -216,9 +271,13 @@ impl Asked {
         }
         if let Some(defaults) = &self.defaults {
             put("shared-memory", bytes(defaults.shared_memory));
+            put("ipc-mode", or(&defaults.shared_with, "default"));
             put("log-driver", defaults.log_driver.clone());
             put("runtime", or(&defaults.runtime, "runc"));
         }
+        let swap = rest.swap.map(|it| Value::is(swap(self.memory, it)));
+        let no_limit = || Value::Unknown("the engine keeps no limit of swap".to_owned());
+        facts.insert("memory-swap".to_owned(), swap.unwrap_or_else(no_limit));
         if self.defaults.is_none() {
             let why = "nobody asks for it: it may be of the engine's `default-ulimits`";
             facts.insert("ulimits".to_owned(), Value::Unknown(why.to_owned()));
@@ -250,6 +309,10 @@ pub fn effective(body: &CreateBody) -> Facts {
             "effective-cpus".to_owned(),
             Value::is(processors(host.nano_cpus / SLICE * SLICE)),
         ),
+        (
+            "effective-memory-swap".to_owned(),
+            Value::is(mebibytes(host.memory.saturating_mul(2))),
+        ),
         ("emulation".to_owned(), Value::is("none")),
     ]);
     for it in &host.ulimits {
@@ -257,6 +320,11 @@ pub fn effective(body: &CreateBody) -> Facts {
         facts.insert(format!("limits/{}", it.name), value);
     }
     facts
+}
+
+/// Whole mebibytes; 0 is none. What kernels round to pages is the same within one in a hundred.
+pub fn mebibytes(bytes: u64) -> String {
+    or_none(bytes >> 20)
 }
 
 /// The image's variables with those of a body: `NAME` alone takes one away.
@@ -272,119 +340,4 @@ fn merged(image: &[String], body: &[String]) -> Vec<String> {
 fn mounted(mount: &MountBody, own: &str) -> (String, String) {
     let text = mount_text(&mount.kind, &mount.source, own, mount.read_only);
     (mount.target.clone(), text)
-}
-
-/// How the names of a container's own volumes begin, by its labels. Those of a server outlive its
-/// generations, which are instances of their own: `production_3`.
-pub fn own_volumes<'a>(label: impl Fn(&str) -> Option<&'a str>) -> String {
-    let of = |name| label(name).unwrap_or_default();
-    let instance = of(identity::INSTANCE);
-    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
-    let keeper = instance.rsplit_once('_').filter(|(_, it)| is_number(it));
-    let keeper = keeper.map_or(instance, |(name, _)| name);
-    let (platform, container) = (of(identity::PLATFORM), of(identity::CONTAINER));
-    format!("devenv-{platform}-{keeper}-{container}.")
-}
-
-/// A mount in words. The container's own volumes, whose names begin with `own`, go by the part of their
-/// name that every instance has in common; one without a name, or with a name of the engine's choice,
-/// by none.
-pub fn mount_text(kind: &str, source: &str, own: &str, read_only: bool) -> String {
-    let by_engine = source.len() == 64 && source.bytes().all(|it| it.is_ascii_hexdigit());
-    let mut text = match (kind, source) {
-        (VOLUME, "") => "volume without a name".to_owned(),
-        (VOLUME, _) if by_engine => "volume without a name".to_owned(),
-        (VOLUME, name) => match name.strip_prefix(own) {
-            Some(volume) => format!("volume {volume}"),
-            None => format!("foreign volume {name}"),
-        },
-        (kind, source) => format!("{kind} {source}"),
-    };
-    if read_only {
-        text.push_str(", read-only");
-    }
-    text
-}
-
-/// A folder in memory in words.
-pub fn in_memory(options: &str) -> String {
-    format!("memory {options}").trim_end().to_owned()
-}
-
-/// A published port in words.
-pub fn published(port: &str, address: &str, host: &str) -> String {
-    format!("{port} at {address}:{host}")
-}
-
-/// Bytes in words; 0 is none.
-pub fn bytes(value: u64) -> String {
-    match value {
-        0 => "none".to_owned(),
-        value => ByteSize::bytes(value).to_string(),
-    }
-}
-
-/// Billionths of a processor in words; 0 is none.
-pub fn processors(nano: u64) -> String {
-    let (whole, rest) = (nano / 1_000_000_000, nano % 1_000_000_000);
-    match (whole, rest) {
-        (0, 0) => "none".to_owned(),
-        (whole, 0) => whole.to_string(),
-        (whole, rest) => format!("{whole}.{rest:09}")
-            .trim_end_matches('0')
-            .to_owned(),
-    }
-}
-
-fn or_none(value: u64) -> String {
-    match value {
-        0 => "none".to_owned(),
-        value => value.to_string(),
-    }
-}
-
-fn yes(value: bool) -> String {
-    if value { "yes" } else { "no" }.to_owned()
-}
-
-fn listed(all: &BTreeSet<String>) -> String {
-    if all.is_empty() {
-        return "none".to_owned();
-    }
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    all.join(" ")
-}
-
-/// Words that stay apart: `["a b"]` is not `["a", "b"]`.
-fn words(all: &[String]) -> String {
-    if all.is_empty() {
-        return "none".to_owned();
-    }
-    let mut text = String::new();
-    for word in all {
-        let _ = write!(text, "{word:?} ");
-    }
-    text.trim_end().to_owned()
-}
-
-/// Engines fill in 30 s, 30 s, 0 and 3 where nothing is said. Source: moby `daemon/health.go`.
-fn health(check: Option<&HealthcheckBody>) -> String {
-    let Some(check) = check.filter(|it| it.test.first().is_some_and(|it| it != "NONE")) else {
-        return "none".to_owned();
-    };
-    let or = |value: u64, default: u64| {
-        if value == 0 {
-            default
-        } else {
-            value / 1_000_000
-        }
-    };
-    format!(
-        "{} every {}ms, {}ms each, {} times, from {}ms on",
-        words(&check.test),
-        or(check.interval, 30_000),
-        or(check.timeout, 30_000),
-        if check.retries == 0 { 3 } else { check.retries },
-        or(check.start_period, 0),
-    )
 }

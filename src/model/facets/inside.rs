@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::asked::{bytes, processors};
+use super::asked::{bytes, mebibytes, processors};
 use super::facet::Source;
 use super::table::FACETS;
 use super::value::{Facts, Value, unknown};
@@ -18,6 +18,8 @@ part mounts /proc/self/mountinfo
 part resolver /etc/resolv.conf
 part memory2 /sys/fs/cgroup/memory.max
 part memory1 /sys/fs/cgroup/memory/memory.limit_in_bytes
+part swap2 /sys/fs/cgroup/memory.swap.max
+part swap1 /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes
 part cpu2 /sys/fs/cgroup/cpu.max
 part quota1 /sys/fs/cgroup/cpu/cpu.cfs_quota_us
 part period1 /sys/fs/cgroup/cpu/cpu.cfs_period_us
@@ -110,7 +112,7 @@ impl<'a> Parts<'a> {
         lines.find_map(|it| Some(it.strip_prefix(key)?.strip_prefix(':')?.trim().to_owned()))
     }
 
-    fn singles(&self, (before, after): (i64, i64)) -> [(&'static str, Option<String>); 14] {
+    fn singles(&self, (before, after): (i64, i64)) -> [(&'static str, Option<String>); 15] {
         let own = |name| self.text(name).map(ToOwned::to_owned);
         let memory_limit = self.text("memory2").or_else(|| self.text("memory1"));
         let first = || {
@@ -132,6 +134,7 @@ impl<'a> Parts<'a> {
             ("confinement", own("confinement")),
             ("root-file-system", self.text("mounts").and_then(root)),
             ("effective-memory", memory_limit.map(memory)),
+            ("effective-memory-swap", self.with_swap()),
             ("effective-cpus", quota.as_deref().map(share)),
             (
                 "effective-processes",
@@ -143,6 +146,17 @@ impl<'a> Parts<'a> {
             ("java", self.text("java").and_then(java)),
             ("clock", clock.map(|it| offset(it).to_string())),
         ]
+    }
+
+    /// Version 1 limits memory and swap together, version 2 swap alone.
+    fn with_swap(&self) -> Option<String> {
+        let number = |it: &str| it.parse::<u64>().ok().filter(|it| *it < 1 << 62);
+        let both = match (self.text("memory2"), self.text("swap2")) {
+            (Some(memory), Some(swap)) => number(memory).zip(number(swap)),
+            _ => number(self.text("swap1")?).map(|it| (it, 0)),
+        };
+        let both = both.map(|(memory, swap)| memory.saturating_add(swap));
+        Some(mebibytes(both.unwrap_or(0)))
     }
 
     /// Rows of `/proc/PID/limits`, by their names as ulimits. Source: proc(5).
@@ -304,6 +318,23 @@ aabb  -
         assert!(!facts.contains_key("limits"));
         assert!(matches!(facts["seccomp"], Value::Unknown(_)));
         assert!(matches!(facts["java"], Value::Unknown(_)));
+    }
+
+    #[test]
+    fn swap_is_counted_with_memory_in_both_versions() {
+        let of = |text: &str| Parts::of(text).with_swap();
+        let first = "@@swap1\n134217728\n";
+        let second = "@@memory2\n67108864\n@@swap2\n67108864\n";
+        assert_eq!(
+            (of(first), of(second)),
+            (Some("128".into()), Some("128".into()))
+        );
+        let none = [
+            "@@swap1\n9223372036854771712\n",
+            "@@memory2\n1048576\n@@swap2\nmax\n",
+        ];
+        assert_eq!(none.map(of), [Some("none".into()), Some("none".into())]);
+        assert_eq!(of("@@memory2\n1048576\n"), None);
     }
 
     #[test]
