@@ -1,6 +1,6 @@
 //! What a container was created with, and what its image says, for comparisons.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
     ContainerConfig, ContainerInspectResponse, DeviceMapping, EndpointSettings, HostConfig,
@@ -59,12 +59,8 @@ fn asked(body: ContainerInspectResponse) -> Asked {
     let config = body.config.unwrap_or_default();
     let host = body.host_config.unwrap_or_default();
     let networks = body.network_settings.and_then(|all| all.networks);
-    // A network may be joined by its Id.
-    let mode = host.network_mode.as_deref().unwrap_or_default();
-    let is_joined = |it: &EndpointSettings| it.network_id.as_deref() == Some(mode);
-    let joined = networks.iter().flatten().find(|(_, it)| is_joined(it));
-    let joined = joined.map(|(name, _)| name.clone());
-    let mode = joined.as_deref().unwrap_or(mode);
+    let networks = networks.unwrap_or_default();
+    let mode = first_network(&host, &networks);
     let by_itself = |name: &String| {
         id.starts_with(name.as_str())
             || Some(name.as_str()) == object.strip_prefix('/')
@@ -82,13 +78,11 @@ fn asked(body: ContainerInspectResponse) -> Asked {
         .filter_map(|it| mounted(it, &own));
     let ports = host.port_bindings.iter().flatten();
     let ulimits = host.ulimits.iter().flatten();
-    let number = |value: Option<i64>| value.and_then(|it| it.try_into().ok()).unwrap_or(0);
     Asked {
         image: body.image.unwrap_or_default(),
         mounts: mounts.chain(tmpfs).collect(),
         aliases: networks
             .into_iter()
-            .flatten()
             // What is on the other one are names of nobody.
             .filter(|(network, _)| !network.ends_with("-absent"))
             .flat_map(|(_, endpoint)| endpoint.aliases.unwrap_or_default())
@@ -102,7 +96,7 @@ fn asked(body: ContainerInspectResponse) -> Asked {
                 published(port, &text(&it.host_ip), &text(&it.host_port))
             })
             .collect(),
-        network: network(mode, label),
+        network: network(&mode, label),
         hostname: (config.hostname.clone())
             .filter(|it| !id.starts_with(it.as_str()))
             .unwrap_or_default(),
@@ -112,19 +106,33 @@ fn asked(body: ContainerInspectResponse) -> Asked {
             .filter_map(|it| Some((it.name.clone()?, (it.soft?, it.hard?))))
             .collect(),
         read_only: host.readonly_rootfs.unwrap_or_default(),
-        defaults: Some(Defaults {
-            shared_with: host.ipc_mode.clone().unwrap_or_default(),
-            shared_memory: number(host.shm_size),
-            log_driver: host
-                .log_config
-                .clone()
-                .and_then(|it| it.typ)
-                .unwrap_or_default(),
-            runtime: host.runtime.clone().unwrap_or_default(),
-        }),
+        defaults: Some(defaults(&host)),
         rest: rest(host),
         ..of_config(config)
     }
+}
+
+/// The name of what a container joins first: it may be asked for by its Id.
+fn first_network(host: &HostConfig, networks: &HashMap<String, EndpointSettings>) -> String {
+    let mode = host.network_mode.as_deref().unwrap_or_default();
+    let is_it = |it: &EndpointSettings| it.network_id.as_deref() == Some(mode);
+    let joined = networks.iter().find(|(_, it)| is_it(it));
+    joined.map_or(mode, |(name, _)| name).to_owned()
+}
+
+fn defaults(host: &HostConfig) -> Defaults {
+    let log = host.log_config.clone().and_then(|it| it.typ);
+    Defaults {
+        shared_with: host.ipc_mode.clone().unwrap_or_default(),
+        shared_memory: number(host.shm_size),
+        log_driver: log.unwrap_or_default(),
+        runtime: host.runtime.clone().unwrap_or_default(),
+    }
+}
+
+/// Engines say -1 for no limit too.
+fn number(value: Option<i64>) -> u64 {
+    value.and_then(|it| it.try_into().ok()).unwrap_or(0)
 }
 
 fn of_config(config: ContainerConfig) -> Asked {
@@ -164,7 +172,6 @@ fn device(it: DeviceMapping) -> String {
 }
 
 fn rest(host: HostConfig) -> Rest {
-    let number = |value: Option<i64>| value.and_then(|it| it.try_into().ok()).unwrap_or(0);
     let named = |sign: &str, all: Option<Vec<String>>| -> BTreeSet<String> {
         let all = all.into_iter().flatten();
         all.map(|it| format!("{sign}{}", it.trim_start_matches("CAP_")))

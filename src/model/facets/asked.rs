@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod words;
 
 pub use words::{bytes, in_memory, mount_text, network, own_volumes, processors, published};
-use words::{health, listed, or_none, swap, words, yes};
+use words::{health, listed, or, or_none, swap, words, yes};
 
 use super::value::{Facts, Hiding, Value};
 use crate::model::create_body::{CreateBody, HealthcheckBody, MountBody};
@@ -133,6 +133,29 @@ impl Default for Rest {
     }
 }
 
+impl Rest {
+    /// But what there can be several of, and what depends on the rest.
+    fn facts(&self) -> Facts {
+        let swappiness = self.swappiness.map(|it| it.to_string());
+        let all = [
+            ("swappiness", or(&swappiness.unwrap_or_default(), "default")),
+            ("pid-mode", or(&self.processes_of, "private")),
+            ("devices", listed(&self.devices)),
+            ("group-add", listed(&self.groups)),
+            ("init", yes(self.init)),
+            ("cpu-shares", or_none(self.cpu_shares)),
+            ("cpu-set", or(&self.cpu_set, "all")),
+            ("processes", or_none(self.processes)),
+            ("capabilities", listed(&self.capabilities)),
+            ("privileged", yes(self.privileged)),
+            ("security-options", listed(&self.security_options)),
+            ("dns", words(&self.dns)),
+        ];
+        all.map(|(name, text)| (name.to_owned(), Value::is(text)))
+            .into()
+    }
+}
+
 /// What engines fill in by their own settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Defaults {
@@ -208,11 +231,7 @@ impl Asked {
 
     /// As facets.
     pub fn facts(&self, hiding: &Hiding) -> Facts {
-        let or = |text: &str, default: &str| match text {
-            "" => default.to_owned(),
-            text => text.to_owned(),
-        };
-        let mut facts = Facts::new();
+        let mut facts = self.several(hiding);
         let mut put = |name: &str, value: String| facts.insert(name.to_owned(), Value::is(value));
         put("image", self.image.clone());
         put("command", words(&self.command));
@@ -230,60 +249,44 @@ impl Asked {
         put("memory", bytes(self.memory));
         put("cpus", processors(self.nano_cpus));
         put("read-only", yes(self.read_only));
-        for (whole, is_empty) in [
-            ("mounts", self.mounts.is_empty()),
-            ("ulimits", self.ulimits.is_empty()),
-            ("sysctls", self.rest.sysctls.is_empty()),
-            ("environment", self.variables().next().is_none()),
-        ] {
-            if is_empty {
-                put(whole, "none".to_owned());
-            }
-        }
-        for (path, what) in &self.mounts {
-            put(
-                &format!("mounts/{}", path.trim_start_matches('/')),
-                what.clone(),
-            );
-        }
-        for (name, (soft, hard)) in &self.ulimits {
-            put(&format!("ulimits/{name}"), format!("{soft} {hard}"));
-        }
-        let rest = &self.rest;
-        put(
-            "swappiness",
-            rest.swappiness
-                .map_or_else(|| "default".to_owned(), |it| it.to_string()),
-        );
-        put("pid-mode", or(&rest.processes_of, "private"));
-        put("devices", listed(&rest.devices));
-        put("group-add", listed(&rest.groups));
-        put("init", yes(rest.init));
-        put("cpu-shares", or_none(rest.cpu_shares));
-        put("cpu-set", or(&rest.cpu_set, "all"));
-        put("processes", or_none(rest.processes));
-        put("capabilities", listed(&rest.capabilities));
-        put("privileged", yes(rest.privileged));
-        put("security-options", listed(&rest.security_options));
-        put("dns", words(&rest.dns));
-        for (name, value) in &rest.sysctls {
-            put(&format!("sysctls/{name}"), value.clone());
-        }
         if let Some(defaults) = &self.defaults {
             put("shared-memory", bytes(defaults.shared_memory));
             put("ipc-mode", or(&defaults.shared_with, "default"));
             put("log-driver", defaults.log_driver.clone());
             put("runtime", or(&defaults.runtime, "runc"));
         }
-        let swap = rest.swap.map(|it| Value::is(swap(self.memory, it)));
+        facts.extend(self.rest.facts());
+        let swap = self.rest.swap.map(|it| Value::is(swap(self.memory, it)));
         let no_limit = || Value::Unknown("the engine keeps no limit of swap".to_owned());
         facts.insert("memory-swap".to_owned(), swap.unwrap_or_else(no_limit));
+        facts
+    }
+
+    /// The facets of which there can be several; `none` where there is none, so that it is known to have
+    /// been looked at.
+    fn several(&self, hiding: &Hiding) -> Facts {
+        let mut facts: Facts = ["mounts", "ulimits", "sysctls", "environment"]
+            .map(|it| (it.to_owned(), Value::is("none")))
+            .into();
+        let mut put = |whole: &str, part: &str, value: Value| {
+            facts.remove(whole);
+            facts.insert(format!("{whole}/{part}"), value);
+        };
+        for (path, what) in &self.mounts {
+            put("mounts", path.trim_start_matches('/'), Value::is(what));
+        }
+        for (name, (soft, hard)) in &self.ulimits {
+            put("ulimits", name, Value::is(format!("{soft} {hard}")));
+        }
+        for (name, value) in &self.rest.sysctls {
+            put("sysctls", name, Value::is(value));
+        }
+        for (name, value) in self.variables() {
+            put("environment", name, hiding.variable(name, value));
+        }
         if self.defaults.is_none() {
             let why = "nobody asks for it: it may be of the engine's `default-ulimits`";
             facts.insert("ulimits".to_owned(), Value::Unknown(why.to_owned()));
-        }
-        for (name, value) in self.variables() {
-            facts.insert(format!("environment/{name}"), hiding.variable(name, value));
         }
         facts
     }

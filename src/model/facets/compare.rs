@@ -19,13 +19,11 @@ impl Side<'_> {
     /// Whether it is declared what this is to be. Of what was asked for in several parts, what is not
     /// declared is declared not to be there.
     fn states(&self, facet: &Facet, key: &str) -> bool {
-        match self.declared.get(key) {
-            Some(declared) => !matches!(declared, Value::Unknown(_)),
-            None => {
-                let is_known = unknown(facet, self.declared).is_none();
-                can_be_absent(facet, key) && is_known && is_looked_at(facet, self.declared)
-            }
+        if let Some(declared) = self.declared.get(key) {
+            return !matches!(declared, Value::Unknown(_));
         }
+        let is_known = unknown(facet, self.declared).is_none();
+        can_be_absent(facet, key) && is_known && is_looked_at(facet, self.declared)
     }
 
     fn is_as_declared(&self, key: &str) -> bool {

@@ -69,6 +69,11 @@ pub fn processors(nano: u64) -> String {
     }
 }
 
+/// An engine's own choice for what is not said.
+pub(super) fn or(text: &str, default: &str) -> String {
+    if text.is_empty() { default } else { text }.to_owned()
+}
+
 pub(super) fn or_none(value: u64) -> String {
     match value {
         0 => "none".to_owned(),
