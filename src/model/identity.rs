@@ -14,7 +14,7 @@ pub const INSTANCE: &str = "devenv.instance";
 pub const CONTAINER: &str = "devenv.container";
 /// The reference's number when it was created; information only.
 pub const REFERENCE: &str = "devenv.reference";
-/// `reference` or `local`.
+/// `reference`, `pinned` or `local`.
 pub const SOURCE: &str = "devenv.source";
 /// Hash of the create body.
 pub const SPEC: &str = "devenv.spec";

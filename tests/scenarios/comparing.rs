@@ -116,7 +116,7 @@ async fn overrides_are_declared_and_what_was_changed_by_hand_is_different() {
     assert!(
         quiet
             .stdout
-            .contains("declared: your override `memory`: memory of billing"),
+            .contains("declared: your override `memory`: memory, memory-swap of billing"),
         "{}",
         quiet.stdout
     );
@@ -158,10 +158,12 @@ fn shell() -> Vec<u8> {
         files.extend(libraries.map(ToOwned::to_owned));
         files.insert(path);
     }
-    let files: Vec<_> = files
+    let mut files: Vec<_> = files
         .into_iter()
         .map(|it| (it[1..].to_owned(), fs::read(&it).unwrap()))
         .collect();
+    // No JVM, but it runs under the name of one.
+    files.push(("jdk/bin/java".to_owned(), fs::read("/bin/cat").unwrap()));
     let files: Vec<_> = files
         .iter()
         .map(|(path, bytes)| (path.as_str(), 0o755, bytes.as_slice()))
@@ -202,6 +204,8 @@ async fn what_is_effective_inside_is_compared() {
         ("limits/nofile", "4096 4096"),
         ("locale", "C.UTF-8"),
         ("clock", "0"),
+        ("effective-memory-swap", "128"),
+        ("time-zone", "TZ not set, /etc/localtime none"),
         ("emulation", "none"),
         ("java", "none"),
     ] {
@@ -239,6 +243,58 @@ async fn what_is_effective_inside_is_compared() {
     let different = workstation.run(&with).code(1);
     let changed = ["effective-memory", "memory"].map(ToOwned::to_owned);
     assert_eq!(facets(&different, "different"), BTreeSet::from(changed));
+
+    let object = workstation.object("billing");
+    let swap = ["--memory", "64MiB", "--memory-swap", "96MiB"];
+    docker(&[&["update"][..], &swap, &[&object]].concat());
+    for arguments in [&with[..], &["compare", "--json"]] {
+        let different = workstation.run(arguments).code(1);
+        let changed = ["effective-memory-swap", "memory-swap"].map(ToOwned::to_owned);
+        assert_eq!(facets(&different, "different"), BTreeSet::from(changed));
+    }
+    let clock = "unknown: each side was measured by its own clock";
+    assert_eq!(because(&workstation.run(&with).code(1), "clock"), clock);
+    docker(&["exec", "--detach", &object, "/jdk/bin/java", "/dev/zero"]);
+    let java = because(&workstation.run(&with).code(1), "java");
+    assert_eq!(
+        java,
+        "unknown: there is nothing inside to read it with (here)"
+    );
+}
+
+/// A record of a mix says so: what its own version asks for is nobody's change by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_its_own_there_is_no_change_by_hand() {
+    let version = |memory: &str, shown: &str| {
+        app(&format!(
+            "memory: {memory}\nenvironment: {{ SHOWN: \"{shown}\" }}\n"
+        ))
+    };
+    let (old, new) = (version("32MiB", "1"), version("64MiB", "2"));
+    let mut platform = Synthetic::released(&[("billing", &*old)]).await;
+    platform.write_container("billing", &new);
+    platform.push("2.0");
+    platform.release("billing", "2.0").await;
+    platform.reference().await;
+    platform.promote("production").await;
+    let workstation = Workstation::initialised(&platform.url());
+    let up = |name: &str| workstation.run(&["up", name, "--no-proxy"]).ok();
+    up("billing:1.0");
+    let record = workstation.home.path().join("record.json");
+    let record = record.display().to_string();
+    workstation.run(&["facts", "--output", &record]).ok();
+    let read: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    assert_eq!(read["containers"]["billing"]["runs"], "pinned");
+    let with = ["compare", "--with", &record, "--json"];
+    let same = workstation.run(&with).ok();
+    assert_eq!(facets(&same, "different"), BTreeSet::new());
+    up("billing:reference");
+    let mixed = workstation.run(&with).code(1);
+    let own = "different: there it runs a version of its own, not the reference's";
+    for facet in ["image", "memory", "memory-swap"] {
+        assert_eq!(because(&mixed, facet), own);
+    }
+    assert!(!mixed.stdout.contains("somebody"), "{}", mixed.stdout);
 }
 
 /// A record is anybody's word: what no devenv writes is refused, and nothing in it reaches the terminal

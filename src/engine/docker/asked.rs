@@ -1,16 +1,17 @@
 //! What a container was created with, and what its image says, for comparisons.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
-    ContainerConfig, ContainerInspectResponse, HostConfig, ImageInspect, MountPoint,
+    ContainerConfig, ContainerInspectResponse, DeviceMapping, EndpointSettings, HostConfig,
+    ImageInspect, MountPoint,
 };
 
 use super::{Docker, convert, dialect};
 use crate::engine::Fault;
 use crate::model::digest::Digest;
 use crate::model::facets::asked::{
-    Asked, Defaults, ImageSettings, Rest, in_memory, mount_text, published,
+    Asked, Defaults, ImageSettings, Rest, in_memory, mount_text, network, own_volumes, published,
 };
 
 impl Docker {
@@ -58,23 +59,30 @@ fn asked(body: ContainerInspectResponse) -> Asked {
     let config = body.config.unwrap_or_default();
     let host = body.host_config.unwrap_or_default();
     let networks = body.network_settings.and_then(|all| all.networks);
+    let networks = networks.unwrap_or_default();
+    let mode = first_network(&host, &networks);
     let by_itself = |name: &String| {
         id.starts_with(name.as_str())
             || Some(name.as_str()) == object.strip_prefix('/')
             || Some(name) == config.hostname.as_ref()
     };
+    let labels = config.labels.clone().unwrap_or_default();
+    let label = |it: &str| labels.get(it).map(String::as_str);
+    let own = own_volumes(label);
     let tmpfs = host.tmpfs.iter().flatten();
     let tmpfs = tmpfs.map(|(path, options)| (path.clone(), in_memory(options)));
-    let mounts = body.mounts.into_iter().flatten().filter_map(mounted);
+    let mounts = body
+        .mounts
+        .into_iter()
+        .flatten()
+        .filter_map(|it| mounted(it, &own));
     let ports = host.port_bindings.iter().flatten();
     let ulimits = host.ulimits.iter().flatten();
-    let number = |value: Option<i64>| value.and_then(|it| it.try_into().ok()).unwrap_or(0);
     Asked {
         image: body.image.unwrap_or_default(),
         mounts: mounts.chain(tmpfs).collect(),
         aliases: networks
             .into_iter()
-            .flatten()
             // What is on the other one are names of nobody.
             .filter(|(network, _)| !network.ends_with("-absent"))
             .flat_map(|(_, endpoint)| endpoint.aliases.unwrap_or_default())
@@ -88,24 +96,43 @@ fn asked(body: ContainerInspectResponse) -> Asked {
                 published(port, &text(&it.host_ip), &text(&it.host_port))
             })
             .collect(),
+        network: network(&mode, label),
+        hostname: (config.hostname.clone())
+            .filter(|it| !id.starts_with(it.as_str()))
+            .unwrap_or_default(),
         memory: number(host.memory),
         nano_cpus: number(host.nano_cpus).max(quota(&host)),
         ulimits: ulimits
             .filter_map(|it| Some((it.name.clone()?, (it.soft?, it.hard?))))
             .collect(),
         read_only: host.readonly_rootfs.unwrap_or_default(),
-        defaults: Some(Defaults {
-            shared_memory: number(host.shm_size),
-            log_driver: host
-                .log_config
-                .clone()
-                .and_then(|it| it.typ)
-                .unwrap_or_default(),
-            runtime: host.runtime.clone().unwrap_or_default(),
-        }),
+        defaults: Some(defaults(&host)),
         rest: rest(host),
         ..of_config(config)
     }
+}
+
+/// The name of what a container joins first: it may be asked for by its Id.
+fn first_network(host: &HostConfig, networks: &HashMap<String, EndpointSettings>) -> String {
+    let mode = host.network_mode.as_deref().unwrap_or_default();
+    let is_it = |it: &EndpointSettings| it.network_id.as_deref() == Some(mode);
+    let joined = networks.iter().find(|(_, it)| is_it(it));
+    joined.map_or(mode, |(name, _)| name).to_owned()
+}
+
+fn defaults(host: &HostConfig) -> Defaults {
+    let log = host.log_config.clone().and_then(|it| it.typ);
+    Defaults {
+        shared_with: host.ipc_mode.clone().unwrap_or_default(),
+        shared_memory: number(host.shm_size),
+        log_driver: log.unwrap_or_default(),
+        runtime: host.runtime.clone().unwrap_or_default(),
+    }
+}
+
+/// Engines say -1 for no limit too.
+fn number(value: Option<i64>) -> u64 {
+    value.and_then(|it| it.try_into().ok()).unwrap_or(0)
 }
 
 fn of_config(config: ContainerConfig) -> Asked {
@@ -132,15 +159,19 @@ fn quota(host: &HostConfig) -> u64 {
     u64::try_from(nano).unwrap_or(0)
 }
 
-fn mounted(mount: MountPoint) -> Option<(String, String)> {
+fn mounted(mount: MountPoint, own: &str) -> Option<(String, String)> {
     let kind = mount.typ?;
     let source = mount.name.or(mount.source).unwrap_or_default();
-    let text = mount_text(&kind, &source, mount.rw == Some(false));
+    let text = mount_text(&kind, &source, own, mount.rw == Some(false));
     Some((mount.destination?, text))
 }
 
+fn device(it: DeviceMapping) -> String {
+    let all = [it.path_on_host, it.path_in_container, it.cgroup_permissions];
+    all.map(Option::unwrap_or_default).join(":")
+}
+
 fn rest(host: HostConfig) -> Rest {
-    let number = |value: Option<i64>| value.and_then(|it| it.try_into().ok()).unwrap_or(0);
     let named = |sign: &str, all: Option<Vec<String>>| -> BTreeSet<String> {
         let all = all.into_iter().flatten();
         all.map(|it| format!("{sign}{}", it.trim_start_matches("CAP_")))
@@ -149,7 +180,16 @@ fn rest(host: HostConfig) -> Rest {
     let search = host.dns_search.into_iter().flatten();
     let options = host.dns_options.into_iter().flatten();
     let dns = host.dns.into_iter().flatten();
+    let devices = host.devices.into_iter().flatten().map(device);
+    let requests = host.device_requests.into_iter().flatten();
+    let requests = requests.map(|it| format!("{it:?}"));
     Rest {
+        swap: Some(host.memory_swap.unwrap_or_default()),
+        swappiness: host.memory_swappiness.filter(|it| *it >= 0),
+        processes_of: host.pid_mode.unwrap_or_default(),
+        devices: devices.chain(requests).collect(),
+        groups: host.group_add.into_iter().flatten().collect(),
+        init: host.init.unwrap_or_default(),
         cpu_shares: number(host.cpu_shares),
         cpu_set: host.cpuset_cpus.unwrap_or_default(),
         processes: number(host.pids_limit),
@@ -188,7 +228,7 @@ mod tests {
                 "Healthcheck": { "Test": ["NONE"] }
             },
             "HostConfig": {
-                "ShmSize": 67_108_864, "PidsLimit": -1, "CapAdd": [], "CapDrop": null, "Dns": [],
+                "ShmSize": 67_108_864, "MemorySwap": -1, "MemorySwappiness": -1, "Init": false, "PidMode": "", "Devices": [], "GroupAdd": null, "PidsLimit": -1, "CapAdd": [], "CapDrop": null, "Dns": [],
                 "SecurityOpt": [], "Runtime": "runc", "CpuQuota": 0, "Ulimits": [], "Sysctls": {},
                 "LogConfig": { "Type": "", "Config": {} }, "Tmpfs": {}, "ExtraHosts": []
             },
@@ -202,25 +242,39 @@ mod tests {
 
     #[test]
     fn what_was_asked_is_read() {
+        let labels = json!({
+            "devenv.platform": "acme", "devenv.instance": "x_3", "devenv.container": "db"
+        });
         let facts = facts(json!({
+            "Config": { "Labels": labels },
             "HostConfig": {
-                "Memory": 1 << 30, "CpuQuota": 150_000, "CapAdd": ["CAP_NET_ADMIN", "SYS_PTRACE"],
+                "Memory": 1 << 30, "MemorySwap": 3_221_225_472_u64, "NetworkMode": "0123", "PidMode": "host",
+                "Devices": [{ "PathOnHost": "/dev/x", "PathInContainer": "/dev/y", "CgroupPermissions": "r" }], "CpuQuota": 150_000, "CapAdd": ["CAP_NET_ADMIN", "SYS_PTRACE"],
                 "PortBindings": { "80/tcp": [{ "HostIp": "127.0.0.1", "HostPort": "8080" }] },
                 "Ulimits": [{ "Name": "nofile", "Soft": 1, "Hard": 2 }], "Tmpfs": { "/tmp": "size=1m" }
             },
+            "NetworkSettings": { "Networks": { "devenv-acme-x_3": { "NetworkID": "0123" } } },
             "Mounts": [
                 { "Type": "volume", "Name": "devenv-acme-x-db.data", "Destination": "/d", "RW": true },
+                { "Type": "volume", "Name": "devenv-acme-y-db.data", "Destination": "/e", "RW": true },
+                { "Type": "volume", "Name": "devenv-acme-x-db-b.data", "Destination": "/f", "RW": true },
                 { "Type": "bind", "Source": "/src", "Destination": "/s", "RW": false }
             ]
         }));
         for (key, value) in [
             ("memory", "1GiB"),
+            ("memory-swap", "3GiB"),
+            ("network-mode", "the instance's own"),
+            ("pid-mode", "host"),
+            ("devices", "/dev/x:/dev/y:r"),
             ("cpus", "1.5"),
             ("capabilities", "+NET_ADMIN +SYS_PTRACE"),
             ("published", "80/tcp at 127.0.0.1:8080"),
             ("ulimits/nofile", "1 2"),
             ("mounts/tmp", "memory size=1m"),
             ("mounts/d", "volume data"),
+            ("mounts/e", "foreign volume devenv-acme-y-db.data"),
+            ("mounts/f", "foreign volume devenv-acme-x-db-b.data"),
             ("mounts/s", "bind /src, read-only"),
         ] {
             let is = crate::model::facets::value::Value::is(value);

@@ -53,6 +53,8 @@ pub struct EngineInfo {
     pub cgroup_driver: String,
     /// Registries that it speaks to although nothing proves who they are; empty where it does not tell.
     pub insecure: InsecureRegistries,
+    /// Whether it can limit swap.
+    pub swap_limit: bool,
     /// What it complains about.
     pub warnings: Vec<String>,
 }
@@ -135,6 +137,7 @@ pub(crate) fn described(info: SystemInfo, version: SystemVersion) -> EngineInfo 
             .map(|driver| driver.to_string())
             .unwrap_or_default(),
         insecure: insecure(info.registry_config.unwrap_or_default()),
+        swap_limit: info.swap_limit.unwrap_or_default(),
         warnings: texts(info.warnings),
     }
 }

@@ -16,7 +16,7 @@ use crate::home::state::ReferenceRecord;
 use crate::instance::running::Running;
 use crate::model::facets::compare::{Row, Side, Verdict, compare};
 use crate::model::facets::facet::Source;
-use crate::model::facets::record::{self, Record};
+use crate::model::facets::record::{self, Record, Runs};
 use crate::model::facets::table::FACETS;
 use crate::model::facets::value::{Facts, Value, unknown};
 use crate::model::name::ContainerName;
@@ -198,6 +198,7 @@ fn compared_engine(here: &Facts, record: Option<&Record>, declared: &Declared) -
         &Says {
             declared,
             name: None,
+            there: Runs::Reference,
         },
     )
 }
@@ -216,12 +217,14 @@ async fn one(
         Declared::facts(engine, side, (name, &hiding), look, image).await
     };
     let own = facts(&declared.here, name, here.get("image")).await;
-    let says = Says {
-        declared,
-        name: Some(name),
-    };
     let sources = [Source::Asked, Source::Inside];
-    let rows = |found: &Facts, theirs: &Facts| {
+    let rows = |found: &Facts, theirs: &Facts, there: Runs| {
+        let name = Some(name);
+        let says = Says {
+            declared,
+            name,
+            there,
+        };
         let here = Side {
             found: &here,
             declared: &own,
@@ -234,16 +237,16 @@ async fn one(
     };
     let Some(record) = record else {
         let theirs = facts(&declared.there, name, here.get("image")).await;
-        return rows(&theirs, &theirs);
+        return rows(&theirs, &theirs, Runs::Reference);
     };
     let Some((other, container)) = record.container(name, declared.origin(name)) else {
         let facets = FACETS.iter().filter(|it| sources.contains(&it.source));
         let nothing = unknown(facets, &format!("the record has no {name}"));
-        return rows(&nothing, &Facts::new());
+        return rows(&nothing, &Facts::new(), Runs::Reference);
     };
     let mut found = container.facets.clone();
     let mut theirs = Facts::new();
-    if declared.reference.is_some() {
+    if declared.reference.is_some() && container.runs == Runs::Reference {
         theirs = facts(&declared.there, other, found.get("image")).await;
         // One release has an Id on each kind of store: either stands for it.
         let same = facts(&declared.there, other, here.get("image")).await;
@@ -256,5 +259,5 @@ async fn one(
             theirs = same;
         }
     }
-    rows(&found, &theirs)
+    rows(&found, &theirs, container.runs)
 }

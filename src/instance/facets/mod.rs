@@ -21,9 +21,10 @@ use crate::model::digest::Digest;
 use crate::model::facets::asked::{Asked, ImageSettings};
 use crate::model::facets::facet::Source;
 use crate::model::facets::inside;
-use crate::model::facets::record::{self, Container, Place, Record, SCHEMA};
+use crate::model::facets::record::{self, Container, Place, Record, Runs, SCHEMA};
 use crate::model::facets::table::FACETS;
-use crate::model::facets::value::{Facts, Hiding, Value, unknown};
+use crate::model::facets::value::{Facts, Hiding, Value, Withheld, unknown};
+use crate::model::identity;
 use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName, PlatformName};
 use crate::model::observed::{ContainerState, ObservedContainer};
 use crate::model::reference::{Reference, ReferenceContainer};
@@ -33,6 +34,9 @@ const AT_ONCE: usize = 8;
 
 /// How long the command inside a container may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why nobody knows what an image says.
+const NO_IMAGE: &str = "its image is not on the engine any more";
 
 /// Containers, and the engine that they are on, at one moment.
 #[derive(Debug)]
@@ -48,6 +52,7 @@ struct Look {
     /// What its image says; `None`: that is not on the engine any more.
     image: Option<ImageSettings>,
     inside: Facts,
+    runs: Runs,
 }
 
 /// Whose containers they are.
@@ -96,6 +101,7 @@ impl Scene {
             let hiding = look.hiding(&key, entry, about.configuration);
             let found = Container {
                 of: of.clone(),
+                runs: look.runs,
                 facets: look.facts(&hiding),
             };
             (name.clone(), found)
@@ -121,7 +127,8 @@ impl Scene {
 
 impl Look {
     async fn at(engine: &Docker, info: &EngineInfo, container: &ObservedContainer) -> Result<Self> {
-        let asked = engine.asked(&container.id).await?;
+        let mut asked = engine.asked(&container.id).await?;
+        asked.rest.swap = asked.rest.swap.filter(|_| info.swap_limit);
         let image = match asked.image.parse::<Digest>() {
             Ok(id) => match engine.image_settings(&id).await {
                 Ok(settings) => Some(settings),
@@ -134,19 +141,25 @@ impl Look {
         let emulation = match &image {
             Some(it) if it.architecture == info.architecture => Value::is("none"),
             Some(it) => Value::is(format!("{} on {}", it.architecture, info.architecture)),
-            None => Value::Unknown("its image is not on the engine any more".to_owned()),
+            None => Value::Unknown(NO_IMAGE.to_owned()),
         };
         inside.insert("emulation".to_owned(), emulation);
         Ok(Self {
             asked,
             image,
             inside,
+            runs: Runs::of(container.labels.get(identity::SOURCE).map(String::as_str)),
         })
     }
 
     fn facts(&self, hiding: &Hiding) -> Facts {
         let mut facts = self.asked.facts(hiding);
         facts.extend(self.inside.clone());
+        if self.image.is_none() {
+            let unsaid = facts.values_mut();
+            let unsaid = unsaid.filter(|it| **it == Value::Withheld(Withheld::Unsaid));
+            unsaid.for_each(|it| *it = Value::Unknown(NO_IMAGE.to_owned()));
+        }
         facts
     }
 
@@ -271,4 +284,35 @@ async fn scene<'r>(running: &'r Running, names: &[String]) -> Result<(Scene, &'r
         .iter()
         .filter_map(|name| Some((name, running.current(name)?)));
     Ok((Scene::take(&running.engine, containers).await?, record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What may be the image's own is not told to be set by hand.
+    #[test]
+    fn without_its_image_nobody_knows_who_set_a_variable() {
+        let configuration = "production".parse().unwrap();
+        let mut look = Look {
+            asked: Asked {
+                environment: vec!["PATH=/bin".to_owned(), "OWN=x".to_owned()],
+                ..Asked::default()
+            },
+            image: Some(ImageSettings {
+                environment: vec!["PATH=/bin".to_owned()],
+                ..ImageSettings::default()
+            }),
+            inside: Facts::new(),
+            runs: Runs::Reference,
+        };
+        let facts = |look: &Look| look.facts(&look.hiding("key", None, &configuration));
+        let known = facts(&look);
+        assert!(matches!(known["environment/PATH"], Value::Hash(_)));
+        assert_eq!(known["environment/OWN"], Value::Withheld(Withheld::Unsaid));
+        look.image = None;
+        for name in ["environment/PATH", "environment/OWN"] {
+            assert_eq!(facts(&look)[name], Value::Unknown(NO_IMAGE.to_owned()));
+        }
+    }
 }

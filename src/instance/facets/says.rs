@@ -4,6 +4,7 @@
 use super::declared::Declared;
 use crate::model::facets::compare::Declarations;
 use crate::model::facets::facet::Facet;
+use crate::model::facets::record::Runs;
 use crate::model::name::ContainerName;
 use crate::model::overrides::Override;
 
@@ -13,6 +14,8 @@ pub(super) struct Says<'a> {
     pub declared: &'a Declared,
     /// Whose facets; `None`: the engine's.
     pub name: Option<&'a ContainerName>,
+    /// What the container on the other side was made from.
+    pub there: Runs,
 }
 
 impl Says<'_> {
@@ -57,7 +60,7 @@ impl Declarations for Says<'_> {
             return Some(said);
         }
         let keys: &[&str] = match facet.name {
-            "memory" | "effective-memory" => &["memory"],
+            "memory" | "effective-memory" | "memory-swap" | "effective-memory-swap" => &["memory"],
             "command" => &["command", "entrypoint"],
             "entry-point" => &["entrypoint"],
             "health" => &["health"],
@@ -87,8 +90,15 @@ impl Declarations for Says<'_> {
         }
     }
 
-    fn same_reference(&self) -> bool {
-        self.declared.reference.is_some()
+    fn unlike(&self) -> Option<&'static str> {
+        match self.there {
+            Runs::Pinned => Some("there it runs a version of its own, not the reference's"),
+            Runs::Local => Some("there it runs a proposal, not what the reference says"),
+            Runs::Reference if self.declared.reference.is_none() => {
+                Some("there another reference runs")
+            }
+            Runs::Reference => None,
+        }
     }
 
     fn other(&self) -> &'static str {

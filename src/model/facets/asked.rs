@@ -2,11 +2,14 @@
 //! Both become facets in one way, so that spelling is never a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+
+mod words;
+
+pub use words::{bytes, in_memory, mount_text, network, own_volumes, processors, published};
+use words::{health, listed, or, or_none, swap, words, yes};
 
 use super::value::{Facts, Hiding, Value};
-use crate::model::create_body::{CreateBody, HealthcheckBody, MountBody, VOLUME};
-use crate::model::quantity::ByteSize;
+use crate::model::create_body::{CreateBody, HealthcheckBody, MountBody};
 
 /// An image's own settings, where a container's are silent. Source: OCI image specification, `config`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +47,10 @@ pub struct Asked {
     pub user: String,
     /// Working folder.
     pub folder: String,
+    /// Its name inside; empty is its Id.
+    pub hostname: String,
+    /// The network that it joins first.
+    pub network: String,
     /// The check.
     pub health: Option<HealthcheckBody>,
     /// The signal that stops it.
@@ -73,8 +80,20 @@ pub struct Asked {
 }
 
 /// What no container of devenv is created with: whatever is here was somebody else's doing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rest {
+    /// Bytes of memory and swap; 0 is twice the memory, -1 no limit. `None`: the engine keeps none.
+    pub swap: Option<i64>,
+    /// How readily the kernel swaps; `None`: as its host is set.
+    pub swappiness: Option<i64>,
+    /// Whose processes it sees; empty is its own.
+    pub processes_of: String,
+    /// `/dev/x:/dev/x:rwm`
+    pub devices: BTreeSet<String>,
+    /// More groups of its user.
+    pub groups: BTreeSet<String>,
+    /// Whether the engine's own program is the first process.
+    pub init: bool,
     /// Weight.
     pub cpu_shares: u64,
     /// Processors that it may run on.
@@ -93,9 +112,55 @@ pub struct Rest {
     pub dns: Vec<String>,
 }
 
+impl Default for Rest {
+    fn default() -> Self {
+        Self {
+            swap: Some(0),
+            swappiness: None,
+            processes_of: String::new(),
+            devices: BTreeSet::new(),
+            groups: BTreeSet::new(),
+            init: false,
+            cpu_shares: 0,
+            cpu_set: String::new(),
+            processes: 0,
+            capabilities: BTreeSet::new(),
+            privileged: false,
+            security_options: BTreeSet::new(),
+            sysctls: BTreeMap::new(),
+            dns: Vec::new(),
+        }
+    }
+}
+
+impl Rest {
+    /// But what there can be several of, and what depends on the rest.
+    fn facts(&self) -> Facts {
+        let swappiness = self.swappiness.map(|it| it.to_string());
+        let all = [
+            ("swappiness", or(&swappiness.unwrap_or_default(), "default")),
+            ("pid-mode", or(&self.processes_of, "private")),
+            ("devices", listed(&self.devices)),
+            ("group-add", listed(&self.groups)),
+            ("init", yes(self.init)),
+            ("cpu-shares", or_none(self.cpu_shares)),
+            ("cpu-set", or(&self.cpu_set, "all")),
+            ("processes", or_none(self.processes)),
+            ("capabilities", listed(&self.capabilities)),
+            ("privileged", yes(self.privileged)),
+            ("security-options", listed(&self.security_options)),
+            ("dns", words(&self.dns)),
+        ];
+        all.map(|(name, text)| (name.to_owned(), Value::is(text)))
+            .into()
+    }
+}
+
 /// What engines fill in by their own settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Defaults {
+    /// With whom it shares memory.
+    pub shared_with: String,
     /// Bytes of `/dev/shm`.
     pub shared_memory: u64,
     /// Where output goes.
@@ -116,6 +181,8 @@ impl Asked {
             (None, None) => (settings.command.clone(), settings.entrypoint.clone()),
         };
         let host = &body.host_config;
+        let label = |it: &str| body.labels.get(it).map(String::as_str);
+        let own = own_volumes(label);
         let tmpfs = host.tmpfs.iter();
         let tmpfs = tmpfs.map(|(path, options)| (path.clone(), in_memory(options)));
         let endpoints = body.networking_config.endpoints_config.values();
@@ -128,10 +195,15 @@ impl Asked {
             entrypoint,
             user: or(&body.user, &settings.user),
             folder: settings.folder.clone(),
+            hostname: body.hostname.clone().unwrap_or_default(),
+            network: network(&host.network_mode, label),
             health: body.healthcheck.clone().or_else(|| settings.health.clone()),
             stop_signal: or(&body.stop_signal, &settings.stop_signal),
             stop_grace: body.stop_timeout,
-            mounts: host.mounts.iter().map(mounted).chain(tmpfs).collect(),
+            mounts: (host.mounts.iter())
+                .map(|it| mounted(it, &own))
+                .chain(tmpfs)
+                .collect(),
             aliases: endpoints
                 .flat_map(|it| &it.aliases)
                 .filter(|it| body.hostname.as_ref() != Some(it))
@@ -159,17 +231,15 @@ impl Asked {
 
     /// As facets.
     pub fn facts(&self, hiding: &Hiding) -> Facts {
-        let or = |text: &str, default: &str| match text {
-            "" => default.to_owned(),
-            text => text.to_owned(),
-        };
-        let mut facts = Facts::new();
+        let mut facts = self.several(hiding);
         let mut put = |name: &str, value: String| facts.insert(name.to_owned(), Value::is(value));
         put("image", self.image.clone());
         put("command", words(&self.command));
         put("entry-point", words(&self.entrypoint));
         put("user", or(&self.user, "root"));
         put("working-folder", or(&self.folder, "/"));
+        put("hostname", or(&self.hostname, "its Id"));
+        put("network-mode", or(&self.network, "default"));
         put("health", health(self.health.as_ref()));
         put("stop-signal", or(&self.stop_signal, "SIGTERM"));
         put("stop-grace", format!("{}s", self.stop_grace.unwrap_or(10)));
@@ -179,33 +249,44 @@ impl Asked {
         put("memory", bytes(self.memory));
         put("cpus", processors(self.nano_cpus));
         put("read-only", yes(self.read_only));
-        for (path, what) in &self.mounts {
-            put(
-                &format!("mounts/{}", path.trim_start_matches('/')),
-                what.clone(),
-            );
-        }
-        for (name, (soft, hard)) in &self.ulimits {
-            put(&format!("ulimits/{name}"), format!("{soft} {hard}"));
-        }
-        let rest = &self.rest;
-        put("cpu-shares", or_none(rest.cpu_shares));
-        put("cpu-set", or(&rest.cpu_set, "all"));
-        put("processes", or_none(rest.processes));
-        put("capabilities", listed(&rest.capabilities));
-        put("privileged", yes(rest.privileged));
-        put("security-options", listed(&rest.security_options));
-        put("dns", words(&rest.dns));
-        for (name, value) in &rest.sysctls {
-            put(&format!("sysctls/{name}"), value.clone());
-        }
         if let Some(defaults) = &self.defaults {
             put("shared-memory", bytes(defaults.shared_memory));
+            put("ipc-mode", or(&defaults.shared_with, "default"));
             put("log-driver", defaults.log_driver.clone());
             put("runtime", or(&defaults.runtime, "runc"));
         }
+        facts.extend(self.rest.facts());
+        let swap = self.rest.swap.map(|it| Value::is(swap(self.memory, it)));
+        let no_limit = || Value::Unknown("the engine keeps no limit of swap".to_owned());
+        facts.insert("memory-swap".to_owned(), swap.unwrap_or_else(no_limit));
+        facts
+    }
+
+    /// The facets of which there can be several; `none` where there is none, so that it is known to have
+    /// been looked at.
+    fn several(&self, hiding: &Hiding) -> Facts {
+        let mut facts: Facts = ["mounts", "ulimits", "sysctls", "environment"]
+            .map(|it| (it.to_owned(), Value::is("none")))
+            .into();
+        let mut put = |whole: &str, part: &str, value: Value| {
+            facts.remove(whole);
+            facts.insert(format!("{whole}/{part}"), value);
+        };
+        for (path, what) in &self.mounts {
+            put("mounts", path.trim_start_matches('/'), Value::is(what));
+        }
+        for (name, (soft, hard)) in &self.ulimits {
+            put("ulimits", name, Value::is(format!("{soft} {hard}")));
+        }
+        for (name, value) in &self.rest.sysctls {
+            put("sysctls", name, Value::is(value));
+        }
         for (name, value) in self.variables() {
-            facts.insert(format!("environment/{name}"), hiding.variable(name, value));
+            put("environment", name, hiding.variable(name, value));
+        }
+        if self.defaults.is_none() {
+            let why = "nobody asks for it: it may be of the engine's `default-ulimits`";
+            facts.insert("ulimits".to_owned(), Value::Unknown(why.to_owned()));
         }
         facts
     }
@@ -231,6 +312,10 @@ pub fn effective(body: &CreateBody) -> Facts {
             "effective-cpus".to_owned(),
             Value::is(processors(host.nano_cpus / SLICE * SLICE)),
         ),
+        (
+            "effective-memory-swap".to_owned(),
+            Value::is(mebibytes(host.memory.saturating_mul(2))),
+        ),
         ("emulation".to_owned(), Value::is("none")),
     ]);
     for it in &host.ulimits {
@@ -238,6 +323,11 @@ pub fn effective(body: &CreateBody) -> Facts {
         facts.insert(format!("limits/{}", it.name), value);
     }
     facts
+}
+
+/// Whole mebibytes; 0 is none. What kernels round to pages is the same within one in a hundred.
+pub fn mebibytes(bytes: u64) -> String {
+    or_none(bytes >> 20)
 }
 
 /// The image's variables with those of a body: `NAME` alone takes one away.
@@ -250,109 +340,7 @@ fn merged(image: &[String], body: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn mounted(mount: &MountBody) -> (String, String) {
-    let text = mount_text(&mount.kind, &mount.source, mount.read_only);
+fn mounted(mount: &MountBody, own: &str) -> (String, String) {
+    let text = mount_text(&mount.kind, &mount.source, own, mount.read_only);
     (mount.target.clone(), text)
-}
-
-/// A mount in words. Volumes go by the part of their name that every instance has in common; one
-/// without a name, or with a name of the engine's choice, by none.
-pub fn mount_text(kind: &str, source: &str, read_only: bool) -> String {
-    let by_engine = source.len() == 64 && source.bytes().all(|it| it.is_ascii_hexdigit());
-    let mut text = match (kind, source) {
-        (VOLUME, "") => "volume without a name".to_owned(),
-        (VOLUME, _) if by_engine => "volume without a name".to_owned(),
-        (VOLUME, name) => match name.split_once('.') {
-            Some((_, volume)) if name.starts_with("devenv-") => format!("volume {volume}"),
-            _ => format!("foreign volume {name}"),
-        },
-        (kind, source) => format!("{kind} {source}"),
-    };
-    if read_only {
-        text.push_str(", read-only");
-    }
-    text
-}
-
-/// A folder in memory in words.
-pub fn in_memory(options: &str) -> String {
-    format!("memory {options}").trim_end().to_owned()
-}
-
-/// A published port in words.
-pub fn published(port: &str, address: &str, host: &str) -> String {
-    format!("{port} at {address}:{host}")
-}
-
-/// Bytes in words; 0 is none.
-pub fn bytes(value: u64) -> String {
-    match value {
-        0 => "none".to_owned(),
-        value => ByteSize::bytes(value).to_string(),
-    }
-}
-
-/// Billionths of a processor in words; 0 is none.
-pub fn processors(nano: u64) -> String {
-    let (whole, rest) = (nano / 1_000_000_000, nano % 1_000_000_000);
-    match (whole, rest) {
-        (0, 0) => "none".to_owned(),
-        (whole, 0) => whole.to_string(),
-        (whole, rest) => format!("{whole}.{rest:09}")
-            .trim_end_matches('0')
-            .to_owned(),
-    }
-}
-
-fn or_none(value: u64) -> String {
-    match value {
-        0 => "none".to_owned(),
-        value => value.to_string(),
-    }
-}
-
-fn yes(value: bool) -> String {
-    if value { "yes" } else { "no" }.to_owned()
-}
-
-fn listed(all: &BTreeSet<String>) -> String {
-    if all.is_empty() {
-        return "none".to_owned();
-    }
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    all.join(" ")
-}
-
-/// Words that stay apart: `["a b"]` is not `["a", "b"]`.
-fn words(all: &[String]) -> String {
-    if all.is_empty() {
-        return "none".to_owned();
-    }
-    let mut text = String::new();
-    for word in all {
-        let _ = write!(text, "{word:?} ");
-    }
-    text.trim_end().to_owned()
-}
-
-/// Engines fill in 30 s, 30 s, 0 and 3 where nothing is said. Source: moby `daemon/health.go`.
-fn health(check: Option<&HealthcheckBody>) -> String {
-    let Some(check) = check.filter(|it| it.test.first().is_some_and(|it| it != "NONE")) else {
-        return "none".to_owned();
-    };
-    let or = |value: u64, default: u64| {
-        if value == 0 {
-            default
-        } else {
-            value / 1_000_000
-        }
-    };
-    format!(
-        "{} every {}ms, {}ms each, {} times, from {}ms on",
-        words(&check.test),
-        or(check.interval, 30_000),
-        or(check.timeout, 30_000),
-        if check.retries == 0 { 3 } else { check.retries },
-        or(check.start_period, 0),
-    )
 }

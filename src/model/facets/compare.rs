@@ -15,6 +15,22 @@ pub struct Side<'a> {
     pub declared: &'a Facts,
 }
 
+impl Side<'_> {
+    /// Whether it is declared what this is to be. Of what was asked for in several parts, what is not
+    /// declared is declared not to be there.
+    fn states(&self, facet: &Facet, key: &str) -> bool {
+        if let Some(declared) = self.declared.get(key) {
+            return !matches!(declared, Value::Unknown(_));
+        }
+        let is_known = unknown(facet, self.declared).is_none();
+        can_be_absent(facet, key) && is_known && is_looked_at(facet, self.declared)
+    }
+
+    fn is_as_declared(&self, key: &str) -> bool {
+        self.declared.get(key) == self.found.get(key)
+    }
+}
+
 /// What came of one facet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -48,9 +64,8 @@ pub trait Declarations {
     /// Who says that a facet differs, where both sides are as they are declared to be.
     fn says(&self, facet: &Facet, key: &str) -> Option<String>;
 
-    /// Whether both sides run the same reference, so that what one withholds is not what the other has
-    /// from there.
-    fn same_reference(&self) -> bool;
+    /// Why nothing is known of what the other side is declared to be; `None`: the reference says it.
+    fn unlike(&self) -> Option<&'static str>;
 
     /// What the other side is, in the words of `… does not say`.
     fn other(&self) -> &'static str;
@@ -80,20 +95,33 @@ pub fn compare(
     rows
 }
 
-/// The parts of a facet that both sides have together; the facet itself where it is one thing, or no
-/// part of it was looked at.
+/// The parts of a facet that both sides have together; the facet itself where it is one thing, there is
+/// no part, or a side did not look at any.
 fn keys(facet: &Facet, here: &Facts, there: &Facts) -> BTreeSet<String> {
-    let is_unknown = |facts: &Facts| matches!(facts.get(facet.name), Some(Value::Unknown(_)));
-    let whole = BTreeSet::from([facet.name.to_owned()]);
-    if !facet.compared.is_several() || is_unknown(here) || is_unknown(there) {
-        return whole;
-    }
+    let has_parts = |facts: &Facts| facts.keys().any(|it| is_part(facet, it));
+    let is_none = |facts: &Facts| matches!(facts.get(facet.name), Some(Value::Is(_)));
+    let is_known = |facts: &Facts| {
+        has_parts(facts)
+            || is_none(facts)
+            || (facet.source == Source::Inside && unknown(facet, facts).is_none())
+    };
     let all = here.keys().chain(there.keys());
     let parts: BTreeSet<String> = all.filter(|it| is_part(facet, it)).cloned().collect();
-    match facet.source {
-        Source::Inside if parts.is_empty() => whole,
-        _ => parts,
+    if facet.compared.is_several() && !parts.is_empty() && is_known(here) && is_known(there) {
+        return parts;
     }
+    BTreeSet::from([facet.name.to_owned()])
+}
+
+/// What is unknown of the whole, so of each part that is not listed.
+fn unknown<'a>(facet: &Facet, facts: &'a Facts) -> Option<&'a Value> {
+    let whole = facts.get(facet.name);
+    whole.filter(|it| matches!(it, Value::Unknown(_)))
+}
+
+/// Whether anything is said of a facet or of a part of it.
+fn is_looked_at(facet: &Facet, facts: &Facts) -> bool {
+    facts.contains_key(facet.name) || facts.keys().any(|it| is_part(facet, it))
 }
 
 fn is_part(facet: &Facet, key: &str) -> bool {
@@ -109,22 +137,32 @@ fn verdict(
     declarations: &dyn Declarations,
 ) -> Verdict {
     let (found, other) = (here.found.get(key), there.found.get(key));
-    for (value, whose) in [(found, "here"), (other, "there")] {
+    for (side, whose) in [(here, "here"), (there, "there")] {
+        let value = side.found.get(key).or_else(|| unknown(facet, side.found));
         if let Some(Value::Unknown(why)) = value {
             return Verdict::Unknown(format!("{why} ({whose})"));
         }
     }
-    // Of what was asked for in several parts, none is an answer too.
-    let can_be_absent = facet.source == Source::Asked && facet.compared.is_several();
-    if !can_be_absent && (found.is_none() || other.is_none()) {
-        let side = if other.is_none() {
+    if !can_be_absent(facet, key) && (found.is_none() || other.is_none()) {
+        let side = if other.is_none() && !(key == facet.name && is_looked_at(facet, there.found)) {
             declarations.other()
         } else {
             "what is here"
         };
         return Verdict::Unknown(format!("{side} does not say"));
     }
-    let declared = here.declared.get(key) == found && there.declared.get(key) == other;
+    if facet.compared == Compared::OwnClock {
+        return Verdict::Unknown("each side was measured by its own clock".to_owned());
+    }
+    let is_as = |side: Side<'_>| side.states(facet, key) && side.is_as_declared(key);
+    let declared = is_as(here) && is_as(there);
+    let changed = || {
+        Verdict::Different(match declarations.unlike() {
+            Some(why) if is_as(here) => why,
+            None if is_as(here) && there.states(facet, key) && !is_as(there) => CHANGED_THERE,
+            _ => facet.advice,
+        })
+    };
     match (found, other) {
         (Some(Value::Withheld(_)), Some(Value::Withheld(_))) => {
             let says = declarations.says(facet, key).filter(|_| declared);
@@ -133,8 +171,8 @@ fn verdict(
         (Some(found), Some(Value::Withheld(kind))) => {
             let is_said = there.declared.get(key) == Some(found);
             match kind {
-                Withheld::Unsaid if is_said && declarations.same_reference() => {
-                    Verdict::Different(facet.advice)
+                Withheld::Unsaid if is_said && declarations.unlike().is_none() => {
+                    Verdict::Different(CHANGED_THERE)
                 }
                 _ => Verdict::Unknown(WITHHELD.to_owned()),
             }
@@ -143,10 +181,17 @@ fn verdict(
         (found, other) if same(facet.compared, found, other) => Verdict::Equal,
         _ => {
             let says = declarations.says(facet, key).filter(|_| declared);
-            says.map_or(Verdict::Different(facet.advice), Verdict::Declared)
+            says.map_or_else(changed, Verdict::Declared)
         }
     }
 }
+
+/// Of what was asked for in several parts, none is an answer too.
+fn can_be_absent(facet: &Facet, key: &str) -> bool {
+    facet.source == Source::Asked && facet.compared.is_several() && key != facet.name
+}
+
+const CHANGED_THERE: &str = "somebody changed it there: it is not what the reference says";
 
 const WITHHELD: &str = "a record tells no secret, and nothing that was set by hand";
 
@@ -162,11 +207,10 @@ fn same(compared: Compared, here: Option<&Value>, there: Option<&Value>) -> bool
         numbers().is_some_and(|(here, there)| here.abs_diff(there) <= most(here, there))
     };
     match compared {
-        Compared::Exactly | Compared::Each | Compared::Hashed => false,
+        Compared::Exactly | Compared::Each | Compared::Hashed | Compared::OwnClock => false,
         Compared::Nearly => {
             apart(|here, there| here.unsigned_abs().max(there.unsigned_abs()) / 100)
         }
-        Compared::Seconds => apart(|_, _| 2),
     }
 }
 

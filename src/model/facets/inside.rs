@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::asked::{bytes, processors};
+use super::asked::{bytes, mebibytes, processors};
 use super::facet::Source;
 use super::table::FACETS;
 use super::value::{Facts, Value, unknown};
@@ -18,6 +18,8 @@ part mounts /proc/self/mountinfo
 part resolver /etc/resolv.conf
 part memory2 /sys/fs/cgroup/memory.max
 part memory1 /sys/fs/cgroup/memory/memory.limit_in_bytes
+part swap2 /sys/fs/cgroup/memory.swap.max
+part swap1 /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes
 part cpu2 /sys/fs/cgroup/cpu.max
 part quota1 /sys/fs/cgroup/cpu/cpu.cfs_quota_us
 part period1 /sys/fs/cgroup/cpu/cpu.cfs_period_us
@@ -30,12 +32,21 @@ for it in vm/max_map_count vm/overcommit_memory vm/swappiness net/core/somaxconn
 done
 java=$(command -v java 2>/dev/null); home=${JAVA_HOME:-}
 [ -z "$home" ] && [ -n "$java" ] && java=$(readlink -f "$java" 2>/dev/null) && home=${java%/bin/java}
+if [ -z "$home$java" ]; then for it in /proc/[0-9]*; do
+  read -r name 2>/dev/null <"$it/comm" && [ "$name" = java ] || continue
+  java=$(readlink "$it/exe" 2>/dev/null); home=${java%/bin/java}; java=running
+done; fi
 if [ -n "$home$java" ]; then part java "$home/release"; else echo "@@java"; echo none; fi
 echo "@@locale"; echo "${LC_ALL:-${LC_CTYPE:-${LANG:-none}}}"
-zone=$(date +%Z%z 2>/dev/null) && { echo "@@time-zone"; echo "$zone"; }
+it=/etc/localtime; zone=none
+[ -e $it ] || [ -L $it ] && { zone=$(sha256sum <$it 2>/dev/null) || zone=$(readlink $it 2>/dev/null) || zone=; }
+[ -n "$zone" ] && { echo "@@time-zone"; echo "TZ ${TZ-not set}, $it ${zone%% *}"; }
 now=$(date +%s 2>/dev/null) && { echo "@@clock"; echo "$now"; }
 for it in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
-  [ -r "$it" ] && { sum=$(sha256sum <"$it" 2>/dev/null) && { echo "@@certificates"; echo "$sum"; }; break; }
+  [ -r "$it" ] && { sum=$(sha256sum <"$it" 2>/dev/null) && { echo "@@certificates system"; echo "$sum"; }; break; }
+done
+[ -n "$home" ] && for it in "$home/lib/security/cacerts" "$home/jre/lib/security/cacerts"; do
+  [ -r "$it" ] && { sum=$(sha256sum <"$it" 2>/dev/null) && { echo "@@certificates java"; echo "$sum"; }; break; }
 done
 echo "@@end"
 "#;
@@ -60,6 +71,7 @@ pub fn facts(printed: &str, moments: (i64, i64)) -> Facts {
     for (whole, several) in [
         ("limits", parts.limits()),
         ("kernel-settings", parts.kernel_settings()),
+        ("certificates", parts.certificates()),
     ] {
         if !several.is_empty() {
             facts.remove(whole);
@@ -112,7 +124,6 @@ impl<'a> Parts<'a> {
         };
         let quota = own("cpu2").or_else(first);
         let threads = self.text("pids2").or_else(|| self.text("pids1"));
-        let certificates = self.text("certificates").map(str::split_whitespace);
         let clock = self.text("clock").and_then(|it| it.parse::<i64>().ok());
         let offset = |it: i64| it.saturating_sub(it.clamp(before, after.max(before)));
         [
@@ -123,6 +134,7 @@ impl<'a> Parts<'a> {
             ("confinement", own("confinement")),
             ("root-file-system", self.text("mounts").and_then(root)),
             ("effective-memory", memory_limit.map(memory)),
+            ("effective-memory-swap", self.with_swap()),
             ("effective-cpus", quota.as_deref().map(share)),
             (
                 "effective-processes",
@@ -131,15 +143,20 @@ impl<'a> Parts<'a> {
             ("resolver", self.text("resolver").map(resolver)),
             ("locale", own("locale")),
             ("time-zone", own("time-zone")),
-            (
-                "certificates",
-                certificates
-                    .and_then(|mut it| it.next())
-                    .map(ToOwned::to_owned),
-            ),
             ("java", self.text("java").and_then(java)),
             ("clock", clock.map(|it| offset(it).to_string())),
         ]
+    }
+
+    /// Version 1 limits memory and swap together, version 2 swap alone.
+    fn with_swap(&self) -> Option<String> {
+        let number = |it: &str| it.parse::<u64>().ok().filter(|it| *it < 1 << 62);
+        let both = match (self.text("memory2"), self.text("swap2")) {
+            (Some(memory), Some(swap)) => number(memory).zip(number(swap)),
+            _ => number(self.text("swap1")?).map(|it| (it, 0)),
+        };
+        let both = both.map(|(memory, swap)| memory.saturating_add(swap));
+        Some(mebibytes(both.unwrap_or(0)))
     }
 
     /// Rows of `/proc/PID/limits`, by their names as ulimits. Source: proc(5).
@@ -161,6 +178,15 @@ impl<'a> Parts<'a> {
             Some((name.to_owned(), format!("{} {}", number()?, number()?)))
         };
         rows.into_iter().filter_map(of).collect()
+    }
+
+    /// The bundles' SHA-256, as `sha256sum` prints it.
+    fn certificates(&self) -> Vec<(String, String)> {
+        let of = |name: &str| {
+            let sum = self.text(&format!("certificates {name}"))?;
+            Some((name.to_owned(), sum.split_whitespace().next()?.to_owned()))
+        };
+        ["system", "java"].into_iter().filter_map(of).collect()
     }
 
     /// Of `/proc/sys`, and whether the kernel makes huge pages.
@@ -257,6 +283,10 @@ options ndots:0
 32768\t60999
 @@huge-pages
 always [madvise] never
+@@certificates system
+e3b0 *-
+@@certificates java
+aabb  -
 @@clock
 103
 @@end
@@ -279,6 +309,8 @@ always [madvise] never
                 "32768 60999",
             ),
             ("kernel-settings/huge-pages", "madvise"),
+            ("certificates/system", "e3b0"),
+            ("certificates/java", "aabb"),
             ("clock", "3"),
         ] {
             assert_eq!(facts.get(name), Some(&Value::is(value)), "{name}");
@@ -286,6 +318,23 @@ always [madvise] never
         assert!(!facts.contains_key("limits"));
         assert!(matches!(facts["seccomp"], Value::Unknown(_)));
         assert!(matches!(facts["java"], Value::Unknown(_)));
+    }
+
+    #[test]
+    fn swap_is_counted_with_memory_in_both_versions() {
+        let of = |text: &str| Parts::of(text).with_swap();
+        let first = "@@swap1\n134217728\n";
+        let second = "@@memory2\n67108864\n@@swap2\n67108864\n";
+        assert_eq!(
+            (of(first), of(second)),
+            (Some("128".into()), Some("128".into()))
+        );
+        let none = [
+            "@@swap1\n9223372036854771712\n",
+            "@@memory2\n1048576\n@@swap2\nmax\n",
+        ];
+        assert_eq!(none.map(of), [Some("none".into()), Some("none".into())]);
+        assert_eq!(of("@@memory2\n1048576\n"), None);
     }
 
     #[test]

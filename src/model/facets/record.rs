@@ -81,9 +81,34 @@ pub struct Reference {
 pub struct Container {
     /// The container that it is a copy of: itself, where it is none.
     pub of: ContainerName,
+    /// What it was made from.
+    pub runs: Runs,
     /// What was found.
     #[serde(deserialize_with = "once")]
     pub facets: Facts,
+}
+
+/// What a container was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Derived)]
+#[serde(rename_all = "lowercase")]
+pub enum Runs {
+    /// What the reference says.
+    Reference,
+    /// A released version that somebody chose in its place.
+    Pinned,
+    /// A proposal, or what no label tells.
+    Local,
+}
+
+impl Runs {
+    /// What the label `devenv.source` says. Of a container without one nothing is known from the reference.
+    pub fn of(label: Option<&str>) -> Self {
+        match label {
+            Some("reference") => Self::Reference,
+            Some("pinned") => Self::Pinned,
+            _ => Self::Local,
+        }
+    }
 }
 
 impl Record {
@@ -189,13 +214,25 @@ mod tests {
 
     const RECORD: &str = r#"{"schema":1,"platform":"acme","place":"server","taken":"2026-11-29T12:00:00Z",
         "devenv":"1.0.0","environment":"production","configuration":"production","reference":null,"key":"00","engine":{"kernel":{"is":"6.1"}},
-        "containers":{"billing":{"of":"billing","facets":{"memory":{"is":"none"},"environment/A":{"withheld":"unsaid"}}}}}"#;
+        "containers":{"billing":{"of":"billing","runs":"pinned","facets":{"memory":{"is":"none"},"environment/A":{"withheld":"unsaid"}}}}}"#;
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let record = Record::parse("r", RECORD.as_bytes()).unwrap();
         let again = serde_json::to_vec_pretty(&record).unwrap();
         assert_eq!(Record::parse("r", &again).unwrap(), record);
+    }
+
+    #[test]
+    fn what_no_label_calls_the_references_is_not() {
+        for (label, runs) in [
+            (Some("reference"), Runs::Reference),
+            (Some("pinned"), Runs::Pinned),
+            (Some("local"), Runs::Local),
+            (None, Runs::Local),
+        ] {
+            assert_eq!(Runs::of(label), runs, "{label:?}");
+        }
     }
 
     #[test]
@@ -217,6 +254,8 @@ mod tests {
                 "is no record",
             ),
             ("\"billing\":{", "\"../x\":{", "is no record"),
+            ("\"pinned\"", "\"mixed\"", "unknown variant"),
+            ("\"runs\":\"pinned\",", "", "missing field"),
         ] {
             let text = RECORD.replacen(from, to, 1);
             let error = Record::parse("r", text.as_bytes()).unwrap_err();

@@ -18,6 +18,11 @@ const fn asked(
     }
 }
 
+/// What devenv never asks for, or always in one way.
+const fn fixed(name: &'static str, why: &'static str) -> Facet {
+    asked(name, Compared::Exactly, why, AGAIN)
+}
+
 const fn engine(name: &'static str, compared: Compared, why: &'static str) -> Facet {
     let (source, advice) = (
         Source::Engine,
@@ -61,7 +66,7 @@ const fn kept(name: &'static str, why: &'static str, advice: &'static str) -> Fa
 const AGAIN: &str = "somebody changed the container: `devenv down` and `devenv up` make it anew";
 const LIMIT: &str = "`memory` in your overrides, or `devenv down` and `devenv up`, set it";
 
-use Compared::{Each, Exactly, Hashed, Nearly, Seconds};
+use Compared::{Each, Exactly, Hashed, Nearly, OwnClock};
 
 /// Every facet, in the order in which they are shown.
 pub const FACETS: &[Facet] = &[
@@ -131,6 +136,8 @@ pub const FACETS: &[Facet] = &[
         "the names that others find it by",
         AGAIN,
     ),
+    fixed("hostname", "programs name themselves, and logs, by it"),
+    fixed("network-mode", "the host's network has no names of others"),
     asked("extra-hosts", Exactly, "names that lead elsewhere", AGAIN),
     asked(
         "published",
@@ -144,6 +151,13 @@ pub const FACETS: &[Facet] = &[
         "a JVM takes its heap from it (ibmruntimes/ci.docker#124); the kernel kills at it",
         LIMIT,
     ),
+    asked(
+        "memory-swap",
+        Exactly,
+        "beyond memory it swaps, which is slow, or the kernel kills",
+        LIMIT,
+    ),
+    fixed("swappiness", "how readily the kernel swaps"),
     asked(
         "cpus",
         Exactly,
@@ -172,7 +186,7 @@ pub const FACETS: &[Facet] = &[
         "ulimits",
         Each,
         "an infinite nofile makes memory explode (containerd#6707)",
-        AGAIN,
+        "of the engine's `default-ulimits`, or by hand: `devenv down` and `devenv up` make it anew",
     ),
     asked(
         "shared-memory",
@@ -180,6 +194,11 @@ pub const FACETS: &[Facet] = &[
         "PostgreSQL fails at 64 MiB (docker-library/postgres#416)",
         AGAIN,
     ),
+    fixed("pid-mode", "whose processes it sees"),
+    fixed("ipc-mode", "with whom it shares memory"),
+    fixed("devices", "devices of the host inside"),
+    fixed("group-add", "rights on files by more groups"),
+    fixed("init", "who ends children, and passes signals on"),
     asked("capabilities", Exactly, "what root may do inside", AGAIN),
     asked("privileged", Exactly, "hides every missing right", AGAIN),
     asked(
@@ -265,6 +284,11 @@ pub const FACETS: &[Facet] = &[
         "what the first process really has of files, threads, stack",
     ),
     kept("effective-memory", "the limit that the kernel keeps", LIMIT),
+    inside(
+        "effective-memory-swap",
+        Nearly,
+        "MiB of memory and swap that the kernel keeps as limit",
+    ),
     kept("effective-cpus", "the share that the kernel gives", AGAIN),
     kept(
         "effective-processes",
@@ -290,14 +314,26 @@ pub const FACETS: &[Facet] = &[
         Exactly,
         "search domains make one name many questions",
     ),
-    inside("time-zone", Exactly, "dates of pages and of night jobs"),
+    inside(
+        "time-zone",
+        Exactly,
+        "`TZ` and the SHA-256 of /etc/localtime: dates of pages and of night jobs",
+    ),
     inside(
         "locale",
         Exactly,
         "the default encoding and the order of texts",
     ),
-    inside("certificates", Exactly, "whom TLS believes"),
-    inside("clock", Seconds, "tokens are not valid yet, or no more"),
+    inside(
+        "certificates",
+        Each,
+        "whom TLS believes, and whom a JVM does",
+    ),
+    inside(
+        "clock",
+        OwnClock,
+        "seconds ahead of the machine that ran devenv: tokens are not valid yet, or no more",
+    ),
     inside(
         "emulation",
         Exactly,

@@ -1,10 +1,7 @@
-use std::collections::BTreeMap;
+mod of_asked;
 
 use super::*;
-use crate::model::create_body::{CreateBody, HealthcheckBody};
 use crate::model::digest::Digest;
-use crate::model::facets::asked::{Asked, Defaults, ImageSettings, effective};
-use crate::model::facets::value::Hiding;
 
 struct Nobody;
 
@@ -12,8 +9,8 @@ impl Declarations for Nobody {
     fn says(&self, _: &Facet, _: &str) -> Option<String> {
         None
     }
-    fn same_reference(&self) -> bool {
-        true
+    fn unlike(&self) -> Option<&'static str> {
+        None
     }
     fn other(&self) -> &'static str {
         "the record"
@@ -27,8 +24,8 @@ impl Declarations for Overrides {
     fn says(&self, facet: &Facet, _: &str) -> Option<String> {
         Some(format!("override {}", facet.name))
     }
-    fn same_reference(&self) -> bool {
-        true
+    fn unlike(&self) -> Option<&'static str> {
+        None
     }
     fn other(&self) -> &'static str {
         "the record"
@@ -52,12 +49,13 @@ fn value(facet: &Facet, text: &str) -> Value {
     }
 }
 
-/// A value of every facet.
+/// A value of every facet that is compared.
 fn every() -> Facts {
-    FACETS
-        .iter()
-        .map(|it| (key(it), value(it, "1000")))
-        .collect()
+    compared().map(|it| (key(it), value(it, "1000"))).collect()
+}
+
+fn compared() -> impl Iterator<Item = &'static Facet> {
+    FACETS.iter().filter(|it| it.compared != Compared::OwnClock)
 }
 
 fn rows(here: &Facts, there: &Facts) -> Vec<Row> {
@@ -66,7 +64,8 @@ fn rows(here: &Facts, there: &Facts) -> Vec<Row> {
         found,
         declared: &none,
     };
-    compare(ALL, side(here), side(there), &Nobody)
+    let rows = compare(ALL, side(here), side(there), &Nobody).into_iter();
+    rows.filter(|it| it.key != "clock").collect()
 }
 
 fn unequal(rows: Vec<Row>) -> Vec<(String, Verdict)> {
@@ -78,8 +77,8 @@ fn unequal(rows: Vec<Row>) -> Vec<(String, Verdict)> {
 fn every_facet_that_changes_is_found_and_no_other() {
     let there = every();
     assert_eq!(unequal(rows(&there, &there)), []);
-    assert_eq!(rows(&there, &there).len(), FACETS.len());
-    for facet in FACETS {
+    assert_eq!(rows(&there, &there).len(), compared().count());
+    for facet in compared() {
         let different = [(key(facet), Verdict::Different(facet.advice))];
         let mut here = every();
         here.insert(key(facet), value(facet, "2000"));
@@ -88,13 +87,13 @@ fn every_facet_that_changes_is_found_and_no_other() {
         // What is not there is a difference only where absence is an answer.
         here.remove(&key(facet));
         let missing = unequal(rows(&here, &there));
+        let [(_, Verdict::Unknown(why))] = &missing[..] else {
+            panic!("{}: {missing:?}", facet.name);
+        };
+        assert_eq!(why, "what is here does not say");
         if facet.compared.is_several() && facet.source == Source::Asked {
-            assert_eq!(missing, different);
-        } else {
-            let [(_, Verdict::Unknown(why))] = &missing[..] else {
-                panic!("{}: {missing:?}", facet.name);
-            };
-            assert_eq!(why, "what is here does not say");
+            here.insert(facet.name.to_owned(), Value::is("none"));
+            assert_eq!(unequal(rows(&here, &there)), different);
         }
         // And what was not looked at is never equal.
         here.insert(facet.name.to_owned(), Value::Unknown("no shell".to_owned()));
@@ -112,7 +111,10 @@ fn every_facet_that_changes_is_found_and_no_other() {
 #[test]
 fn what_cannot_be_the_same_twice_may_differ_a_little() {
     let there = every();
-    for (name, same, other) in [("host-memory", "1009", "1020"), ("clock", "1002", "1003")] {
+    for (name, same, other) in [
+        ("host-memory", "1009", "1020"),
+        ("effective-memory-swap", "1009", "1020"),
+    ] {
         let mut here = every();
         here.insert(name.to_owned(), Value::is(same));
         assert_eq!(unequal(rows(&here, &there)), []);
@@ -121,130 +123,22 @@ fn what_cannot_be_the_same_twice_may_differ_a_little() {
     }
 }
 
-fn asked() -> Asked {
-    Asked {
-        image: "sha256:1".into(),
-        environment: vec!["A=b".into()],
-        mounts: BTreeMap::from([("/data".into(), "volume data".into())]),
-        defaults: Some(Defaults::default()),
-        ..Asked::default()
-    }
-}
-
-type Change = (&'static str, fn(&mut Asked));
-
-const CHANGES: &[Change] = &[
-    ("image", |it| it.image.push('2')),
-    ("environment/A", |it| it.environment[0].push('c')),
-    ("environment/B", |it| it.environment.push("B=c".into())),
-    ("command", |it| it.command.push("x y".into())),
-    ("entry-point", |it| it.entrypoint.push("x".into())),
-    ("user", |it| it.user.push('u')),
-    ("working-folder", |it| it.folder.push_str("/w")),
-    ("health", |it| {
-        let test = vec!["CMD".into(), "x".into()];
-        it.health = Some(HealthcheckBody {
-            test,
-            ..HealthcheckBody::default()
-        });
-    }),
-    ("stop-signal", |it| it.stop_signal.push_str("SIGINT")),
-    ("stop-grace", |it| it.stop_grace = Some(11)),
-    ("mounts/data", |it| {
-        it.mounts.extend([("/data".into(), "volume x".into())]);
-    }),
-    ("aliases", |it| it.aliases.extend(["a".into()])),
-    ("extra-hosts", |it| it.extra_hosts.extend(["a:1".into()])),
-    ("published", |it| it.published.extend(["p".into()])),
-    ("memory", |it| it.memory = 1),
-    ("cpus", |it| it.nano_cpus = 1),
-    ("cpu-shares", |it| it.rest.cpu_shares = 1),
-    ("cpu-set", |it| it.rest.cpu_set.push('1')),
-    ("processes", |it| it.rest.processes = 1),
-    ("ulimits/nofile", |it| {
-        it.ulimits.extend([("nofile".into(), (1, 2))]);
-    }),
-    ("shared-memory", |it| {
-        it.defaults.as_mut().unwrap().shared_memory = 1;
-    }),
-    ("capabilities", |it| {
-        it.rest.capabilities.extend(["+X".into()]);
-    }),
-    ("privileged", |it| it.rest.privileged = true),
-    ("security-options", |it| {
-        it.rest.security_options.extend(["x".into()]);
-    }),
-    ("sysctls/a.b", |it| {
-        it.rest.sysctls.extend([("a.b".into(), "1".into())]);
-    }),
-    ("dns", |it| it.rest.dns.push("x".into())),
-    ("log-driver", |it| {
-        it.defaults.as_mut().unwrap().log_driver.push('x');
-    }),
-    ("read-only", |it| it.read_only = true),
-    ("runtime", |it| {
-        it.defaults.as_mut().unwrap().runtime.push_str("crun");
-    }),
-];
-
-/// Every field of what is asked of an engine shows in its own facet, and in no other.
+/// A clock of this machine says nothing about one of another.
 #[test]
-fn each_thing_asked_of_an_engine_is_one_facet() {
-    let hiding = Hiding::new(b"key");
-    let facts = |it: &Asked| it.facts(&hiding);
-    let mut seen = BTreeSet::new();
-    for (key, change) in CHANGES {
-        let mut here = asked();
-        change(&mut here);
-        let found = compare(
-            &[Source::Asked],
-            Side {
-                found: &facts(&here),
-                declared: &Facts::new(),
-            },
-            Side {
-                found: &facts(&asked()),
-                declared: &Facts::new(),
-            },
-            &Nobody,
-        );
-        let found: Vec<String> = unequal(found).into_iter().map(|(key, _)| key).collect();
-        assert_eq!(found, [*key]);
-        seen.insert(Facet::of(key).unwrap().name);
+fn clocks_of_two_machines_are_not_compared() {
+    let none = Facts::new();
+    let facts = |text: &str| Facts::from([("clock".to_owned(), Value::is(text))]);
+    for (here, there) in [("0", "0"), ("0", "300")] {
+        let (here, there) = (facts(here), facts(there));
+        let side = |found| Side {
+            found,
+            declared: &none,
+        };
+        let rows = compare(&[Source::Inside], side(&here), side(&there), &Nobody);
+        let row = rows.into_iter().find(|it| it.key == "clock").unwrap();
+        let why = "each side was measured by its own clock";
+        assert_eq!(row.verdict, Verdict::Unknown(why.to_owned()));
     }
-    let all = FACETS.iter().filter(|it| it.source == Source::Asked);
-    assert_eq!(seen, all.map(|it| it.name).collect());
-}
-
-/// What a body asks for and what an inspect of its container says are the same facets.
-#[test]
-fn a_body_takes_from_its_image_what_it_does_not_say() {
-    let settings = ImageSettings {
-        environment: vec!["PATH=/bin".into(), "A=1".into(), "B=1".into()],
-        command: vec!["run".into()],
-        entrypoint: vec!["/start".into()],
-        ..ImageSettings::default()
-    };
-    let mut body = CreateBody {
-        env: vec!["A=2".into(), "B".into()],
-        ..CreateBody::default()
-    };
-    let asked = Asked::of(&body, "sha256:1", &settings);
-    assert_eq!(asked.environment, ["PATH=/bin", "A=2"]);
-    assert_eq!(
-        (&asked.command[..], &asked.entrypoint[..]),
-        (&["run".to_owned()][..], &["/start".to_owned()][..])
-    );
-    body.entrypoint = Some(vec!["/other".into()]);
-    let asked = Asked::of(&body, "sha256:1", &settings);
-    assert!(
-        asked.command.is_empty(),
-        "an engine drops it with another entry point"
-    );
-    body.host_config.memory = (256 << 20) + 1;
-    body.host_config.nano_cpus = 333_333_333;
-    assert_eq!(effective(&body)["effective-memory"], Value::is("256MiB"));
-    assert_eq!(effective(&body)["effective-cpus"], Value::is("0.33333"));
 }
 
 #[test]
@@ -321,8 +215,62 @@ fn what_is_withheld_is_never_equal() {
         Verdict::Unknown(_)
     ));
     // Here it is what the reference says, and there it is not.
-    assert!(matches!(
+    assert_eq!(
         of(&hash("1"), &unsaid, Some(&hash("1"))),
-        Verdict::Different(_)
-    ));
+        Verdict::Different(CHANGED_THERE)
+    );
+}
+
+struct Proposal;
+
+impl Declarations for Proposal {
+    fn says(&self, _: &Facet, _: &str) -> Option<String> {
+        None
+    }
+    fn unlike(&self) -> Option<&'static str> {
+        Some("there it runs a proposal")
+    }
+    fn other(&self) -> &'static str {
+        "the record"
+    }
+}
+
+/// What to do is said of the side that is not as it is declared.
+#[test]
+fn advice_is_about_the_side_that_was_changed() {
+    let fact = |key: &str, text: &str| match text {
+        "" => Facts::from([("mounts".to_owned(), Value::is("none"))]),
+        text => Facts::from([(key.to_owned(), Value::is(text))]),
+    };
+    let of = |key: &str, [here, own, there, theirs]: [&str; 4], by: &dyn Declarations| {
+        let side = |(found, declared)| Side { found, declared };
+        let (here, own) = (fact(key, here), fact(key, own));
+        let (there, theirs) = (fact(key, there), fact(key, theirs));
+        let rows = compare(
+            &[Source::Asked],
+            side((&here, &own)),
+            side((&there, &theirs)),
+            by,
+        );
+        rows.into_iter().find(|it| it.key == key).unwrap().verdict
+    };
+    for key in ["user", "mounts/x"] {
+        let advice = Facet::of(key).unwrap().advice;
+        for (values, expected) in [
+            (["a", "a", "b", "a"], CHANGED_THERE),
+            (["b", "a", "a", "a"], advice),
+            (["b", "a", "c", "a"], advice),
+        ] {
+            let found = of(key, values, &Nobody);
+            assert_eq!(found, Verdict::Different(expected), "{key} {values:?}");
+        }
+        let proposal = of(key, ["a", "a", "b", "a"], &Proposal);
+        assert_eq!(proposal, Verdict::Different("there it runs a proposal"));
+        let by_hand = of(key, ["b", "a", "c", "a"], &Proposal);
+        assert_eq!(by_hand, Verdict::Different(advice));
+    }
+    let absent = of("mounts/x", ["", "", "b", ""], &Nobody);
+    assert_eq!(absent, Verdict::Different(CHANGED_THERE));
+    let proposal = of("mounts/x", ["", "", "b", ""], &Proposal);
+    assert_eq!(proposal, Verdict::Different("there it runs a proposal"));
 }
