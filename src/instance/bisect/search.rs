@@ -56,8 +56,10 @@ pub struct Found {
     pub good: u64,
     /// The first bad one.
     pub bad: u64,
-    /// Those of its changes that make it bad, together.
+    /// Those of its changes that make it bad.
     pub changes: Vec<Change>,
+    /// What would tell whether all of them are needed, and was skipped; empty: all are.
+    pub skipped: Vec<Trial>,
 }
 
 impl Search {
@@ -121,10 +123,15 @@ impl Search {
                     Some(verdict) => drop(verdicts.insert(set, *verdict)),
                     None => return Next::Try(trial(&set)),
                 },
-                Among::Found(set) => {
-                    let changes = set.into_iter().map(|at| changes[at].clone());
-                    let changes = changes.collect();
-                    return Next::Found(Found { good, bad, changes });
+                Among::Found { guilty, skipped } => {
+                    let skipped = skipped.iter().map(trial).collect();
+                    let changes = guilty.into_iter().map(|at| changes[at].clone());
+                    return Next::Found(Found {
+                        good,
+                        bad,
+                        changes: changes.collect(),
+                        skipped,
+                    });
                 }
             }
         }
@@ -288,6 +295,19 @@ mod tests {
         let last = steps.last().unwrap();
         assert_eq!(last, "reference 2 with billing 1.0");
         assert_eq!(found.unwrap().changes, [change("front")]);
+    }
+
+    #[test]
+    fn changes_that_only_run_together_are_not_all_accused() {
+        let mut search = search(&[1, 2], &["audit", "billing"]);
+        let (_, found) = steps(&mut search, |it| match it.versions.keys().next() {
+            Some(only) if *only == name("billing") && it.versions.len() == 1 => Verdict::Skip,
+            _ => judged(it.reference == 2 || it.versions.contains_key(&name("billing"))),
+        });
+        let found = found.unwrap();
+        assert_eq!(found.changes, [change("audit"), change("billing")]);
+        let skipped: Vec<String> = found.skipped.iter().map(ToString::to_string).collect();
+        assert_eq!(skipped, ["reference 1 with billing 2.0"]);
     }
 
     #[test]

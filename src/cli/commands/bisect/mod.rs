@@ -131,11 +131,17 @@ fn known(session: &Session, open: &OpenPlatform) -> Result<Search> {
 fn show(ui: &Ui, found: &Found, guilty: &[Guilty], promoted: Option<&Promoted>) {
     let (good, bad) = (found.good, found.bad);
     let changes: Vec<String> = found.changes.iter().map(ToString::to_string).collect();
-    let together = if changes.len() > 1 { " together" } else { "" };
+    let changes = ui.style().bold(changes.join("; "));
     ui.data(&format!(
-        "reference {good} is good; what makes reference {bad} bad{together}: {}",
-        ui.style().bold(changes.join("; "))
+        "reference {good} is good; what makes reference {bad} bad{}: {changes}",
+        how(found)
     ));
+    if !found.skipped.is_empty() {
+        ui.data("it cannot be narrowed further: these were skipped (`devenv bisect log` shows why)");
+    }
+    for trial in &found.skipped {
+        ui.data(&format!("  {trial}"));
+    }
     for it in guilty {
         ui.data(&format!("{}:", it.container));
         for difference in &it.differences {
@@ -152,16 +158,31 @@ fn show(ui: &Ui, found: &Found, guilty: &[Guilty], promoted: Option<&Promoted>) 
             it.reason
         ));
     }
+    let skipped: Vec<Value> = found.skipped.iter().map(trial_json).collect();
     ui.json(&json!({
-        "event": "result", "good": good, "bad": bad, "guilty": guilty, "promoted": promoted,
+        "event": "result", "good": good, "bad": bad, "complete": skipped.is_empty(),
+        "skipped": skipped, "guilty": guilty, "promoted": promoted,
     }));
 }
 
+/// How the changes make it bad.
+fn how(found: &Found) -> &'static str {
+    match (found.skipped.is_empty(), found.changes.len()) {
+        (false, _) => " is among these",
+        (true, 2..) => " together",
+        (true, _) => "",
+    }
+}
+
+fn trial_json(trial: &Trial) -> Value {
+    json!({ "reference": trial.reference, "versions": trial.versions })
+}
+
 fn tried_json(tried: &Tried, event: Option<&str>) -> Value {
-    let mut value = json!({
-        "reference": tried.trial.reference, "versions": tried.trial.versions,
-        "verdict": tried.verdict, "codes": tried.codes, "why": tried.why,
-    });
+    let mut value = trial_json(&tried.trial);
+    value["verdict"] = json!(tried.verdict);
+    value["codes"] = json!(tried.codes);
+    value["why"] = json!(tried.why);
     if let Some(event) = event {
         value["event"] = event.into();
     }
@@ -197,4 +218,29 @@ async fn reset(ui: &Ui, session: &Session, open: &OpenPlatform, limit: Span) -> 
     ui.note("the search is over; the instance is what it was before");
     ui.json(&json!({ "event": "result", "tried": search.tried.len() }));
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_narrowed_further_is_not_bad_together() {
+        use crate::instance::bisect::Change;
+        use crate::model::name::ContainerName;
+        let change = |name| Change {
+            container: ContainerName::new(name).unwrap(),
+            versions: None,
+        };
+        let found = |changes: &[&'static str], skipped| Found {
+            good: 1,
+            bad: 2,
+            changes: changes.iter().map(|name| change(*name)).collect(),
+            skipped,
+        };
+        assert_eq!(how(&found(&["audit"], vec![])), "");
+        assert_eq!(how(&found(&["audit", "billing"], vec![])), " together");
+        let open = found(&["audit", "billing"], vec![Trial::of(2)]);
+        assert_eq!(how(&open), " is among these");
+    }
 }
