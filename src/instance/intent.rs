@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::pin;
 use crate::error::{Error, Result};
 use crate::home::state::{InstanceRecord, ReferenceRecord, VersionRecord};
 use crate::model::name::{BundleName, ConfigurationName, ContainerName, EnvironmentName, Version};
@@ -215,9 +216,7 @@ impl Intent {
         if *self.versions() != Versions::Same {
             next.pinned = chosen.pinned;
         }
-        if matches!(self.versions(), Versions::Environment(_)) {
-            next.versions.clear();
-        }
+        pin::end(&mut next.versions, self, &chosen.verified.reference.bundles);
         next.versions.extend(versions);
         refuse_copies(&chosen.verified.reference, &next, self.named())?;
         match self {

@@ -1,13 +1,15 @@
 //! An instance that stays on one reference, and what its environment runs meanwhile; containers that
 //! stay on a version of their own.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::home::session::{OpenPlatform, Session};
-use crate::home::state::InstanceRecord;
-use crate::model::name::{ContainerName, EnvironmentName, Version};
+use crate::home::state::{InstanceRecord, VersionRecord};
+use crate::instance::intent::Intent;
+use crate::model::name::{BundleName, ContainerName, EnvironmentName, Version};
 use crate::model::reference::Reference;
 use crate::verify::choose::Preparation;
 
@@ -129,6 +131,26 @@ impl VersionPin {
     }
 }
 
+/// Ends the versions that an intent ends: all of them where an environment is named, else those of the
+/// containers that go. What cannot run any more is not in the way of its own end.
+pub(super) fn end(
+    versions: &mut BTreeMap<ContainerName, VersionRecord>,
+    intent: &Intent,
+    bundles: &BTreeMap<BundleName, Vec<ContainerName>>,
+) {
+    if intent.versions().environment().is_some() {
+        versions.clear();
+    }
+    if let Intent::Remove(names) = intent {
+        let of_bundle = |word: &String| bundles.get(word.as_str()).into_iter().flatten();
+        versions.retain(|name, _| {
+            let goes =
+                |word: &String| name.as_str() == word || of_bundle(word).any(|it| it == name);
+            !names.iter().any(goes)
+        });
+    }
+}
+
 impl fmt::Display for VersionPin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -154,6 +176,45 @@ impl fmt::Display for VersionPin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instance::intent::Addition;
+    use crate::model::testing::{container, image};
+    use crate::verify::choose::Versions;
+
+    #[test]
+    fn versions_end_with_their_containers_and_with_an_environment() {
+        let left = |intent: &Intent| {
+            let version = || VersionRecord {
+                version: Version::new("1").unwrap(),
+                digest: image("a"),
+            };
+            let names = ["audit", "billing", "stock"].map(container);
+            let mut versions = names.map(|name| (name, version())).into();
+            let bundle = BundleName::new("shop").unwrap();
+            let bundles = BTreeMap::from([(bundle, vec![container("stock")])]);
+            end(&mut versions, intent, &bundles);
+            let left: Vec<String> = versions.keys().map(ToString::to_string).collect();
+            left.join(" ")
+        };
+        let chosen = |versions| {
+            let addition = Addition {
+                versions,
+                ..Addition::default()
+            };
+            left(&Intent::Add(Box::new(addition)))
+        };
+        let gone = |names: &[&str]| {
+            left(&Intent::Remove(
+                names.iter().map(ToString::to_string).collect(),
+            ))
+        };
+        let named = || Some(EnvironmentName::new("recette").unwrap());
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        assert_eq!(gone(&["billing"]), "audit stock");
+        assert_eq!(gone(&["shop"]), "audit billing");
+        assert_eq!(chosen(Versions::Number(3, None)), "audit billing stock");
+        assert_eq!(chosen(Versions::Number(3, named())), "");
+        assert_eq!(chosen(Versions::AsOf(now, named())), "");
+    }
 
     #[test]
     fn a_version_is_shown_beside_the_reference() {

@@ -216,7 +216,11 @@ mod tests {
     fn what_was_skipped_is_not_taken_for_good() {
         // The second alone is guilty, and runs only with the first.
         let (found, skipped, _) = searched(2, |set| {
-            if set.len() == 1 && set.contains(&1) { Verdict::Skip } else { judged(set.contains(&1)) }
+            if set.len() == 1 && set.contains(&1) {
+                Verdict::Skip
+            } else {
+                judged(set.contains(&1))
+            }
         });
         assert_eq!(found, BTreeSet::from([0, 1]));
         assert_eq!(skipped, [BTreeSet::from([1])]);

@@ -56,14 +56,19 @@ impl Mixed {
         for (name, record) in new.into_iter().chain(others) {
             let laid = mixed.lay(preparation, definitions, name, record).await;
             let what = || format!("{name} {} cannot run here", record.version);
-            laid.map_err(|error| error.within(what()))?;
+            laid.map_err(|error| error.within(what()).hint(way_out(name, verified)))?;
         }
-        let checked = mixed.reference.check().map_err(Error::definitions);
-        checked.map_err(|error| {
+        mixed.check().map_err(|error| {
             let number = verified.number;
-            error.within(format!("these versions do not fit reference {number}"))
+            let error = error.within(format!("these versions do not fit reference {number}"));
+            let hints = versions.keys().map(|name| way_out(name, verified));
+            hints.fold(error, Error::hint)
         })?;
         Ok(mixed)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.reference.check().map_err(Error::definitions)
     }
 
     async fn lay(
@@ -130,6 +135,14 @@ impl Mixed {
         entry.run.replicas = known.map_or_else(BTreeMap::new, |it| it.run.replicas.clone());
         self.reference.containers.insert(name.clone(), entry);
     }
+}
+
+/// How a version of a container's own is ended.
+fn way_out(name: &ContainerName, verified: &Reference) -> String {
+    if verified.containers.contains_key(name) {
+        return format!("`devenv up {name}:reference` runs the reference's version again");
+    }
+    format!("`devenv down {name}` ends it: the reference does not have it")
 }
 
 fn refuse_kind(name: &ContainerName, kind: Kind) -> Result<()> {

@@ -137,7 +137,9 @@ fn show(ui: &Ui, found: &Found, guilty: &[Guilty], promoted: Option<&Promoted>) 
         how(found)
     ));
     if !found.skipped.is_empty() {
-        ui.data("it cannot be narrowed further: these were skipped (`devenv bisect log` shows why)");
+        ui.data(
+            "it cannot be narrowed further: these were skipped (`devenv bisect log` shows why)",
+        );
     }
     for trial in &found.skipped {
         ui.data(&format!("  {trial}"));
