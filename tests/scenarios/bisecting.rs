@@ -347,3 +347,22 @@ async fn the_user_judges_on_a_terminal() {
         "{log}"
     );
 }
+
+/// What ran before comes back, although its environment runs another reference meanwhile; it is
+/// followed from the next `up` on, as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_brings_back_what_ran() {
+    let mut platform = Synthetic::released(&[("billing", &shows("good"))]).await;
+    next(&mut platform, "2.0", &[("billing", "bad")]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    workstation.run(&["up", "billing", "--no-proxy"]).ok();
+    let script = bad_where_all_of(&["billing"]);
+    bisect(&workstation, &["--good", "1", "--bad", "2"], &script).ok();
+    next(&mut platform, "3.0", &[("billing", "good")]).await;
+    workstation.run(&["bisect", "reset"]).ok();
+    let after = workstation.run(&["status", "--json"]).ok().json();
+    assert_eq!((&after["reference"], &after["pinned"]), (&2.into(), &Value::Null));
+    assert_eq!(workstation.container("billing")["version"], "2.0");
+    workstation.run(&["up"]).ok();
+    assert_eq!(workstation.container("billing")["version"], "3.0");
+}

@@ -197,7 +197,7 @@ pub async fn end(
             }
             let until = Until::Ready;
             let manner = intent::Manner { until, limit };
-            Box::pin(instance.up(&Intent::Add(Box::default()), manner)).await?;
+            Box::pin(instance.up(&as_recorded(), manner)).await?;
         }
         before => {
             instance.down(false).await?;
@@ -207,6 +207,14 @@ pub async fn end(
         }
     }
     Search::remove(session, open)
+}
+
+/// The very reference that ran, whatever its environment runs meanwhile; whether it is followed stays.
+fn as_recorded() -> Intent {
+    Intent::Add(Box::new(Addition {
+        versions: Versions::Same,
+        ..Addition::default()
+    }))
 }
 
 #[cfg(test)]
