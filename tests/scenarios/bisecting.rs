@@ -361,7 +361,10 @@ async fn a_reset_brings_back_what_ran() {
     next(&mut platform, "3.0", &[("billing", "good")]).await;
     workstation.run(&["bisect", "reset"]).ok();
     let after = workstation.run(&["status", "--json"]).ok().json();
-    assert_eq!((&after["reference"], &after["pinned"]), (&2.into(), &Value::Null));
+    assert_eq!(
+        (&after["reference"], &after["pinned"]),
+        (&2.into(), &Value::Null)
+    );
     assert_eq!(workstation.container("billing")["version"], "2.0");
     workstation.run(&["up"]).ok();
     assert_eq!(workstation.container("billing")["version"], "3.0");

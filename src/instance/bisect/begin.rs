@@ -6,6 +6,7 @@ use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::InstanceRecord;
 use crate::model::ledger::LedgerEntry;
 use crate::model::name::{ContainerName, EnvironmentName};
+use crate::model::quantity::Span;
 use crate::verify::choose::Preparation;
 
 /// What the user wants to know.
@@ -23,6 +24,10 @@ pub struct Wish {
     pub command: Vec<String>,
     /// How often each candidate is judged.
     pub repeat: u32,
+    /// How long one container may take to become ready.
+    pub timeout: Span,
+    /// Whether a reference that does not become ready is bad.
+    pub unready_is_bad: bool,
 }
 
 impl Wish {
@@ -35,6 +40,7 @@ impl Wish {
             && names
             && environment.is_none_or(|it| *it == search.environment)
             && (&self.command, self.repeat) == (&search.command, search.repeat)
+            && (self.timeout, self.unready_is_bad) == (search.timeout, search.unready_is_bad)
     }
 }
 
@@ -67,6 +73,8 @@ pub async fn begin(session: &Session, open: &OpenPlatform, wish: &Wish) -> Resul
         environment: environment.clone(),
         command: wish.command.clone(),
         repeat: wish.repeat,
+        timeout: wish.timeout,
+        unready_is_bad: wish.unready_is_bad,
         before,
         changes: None,
         tried: Vec::new(),
@@ -156,6 +164,40 @@ fn between(entries: &[LedgerEntry], good: u64, bad: u64) -> Option<Vec<u64>> {
 mod tests {
     use super::*;
     use crate::model::testing::entry;
+
+    #[test]
+    fn another_judgement_is_another_search() {
+        let wish = Wish {
+            good: 1,
+            bad: 2,
+            names: Vec::new(),
+            environment: None,
+            command: Vec::new(),
+            repeat: 1,
+            timeout: Span::seconds(9),
+            unready_is_bad: true,
+        };
+        let search = Search {
+            begun: jiff::Timestamp::UNIX_EPOCH,
+            names: Vec::new(),
+            references: vec![1, 2],
+            environment: EnvironmentName::new("production").unwrap(),
+            command: Vec::new(),
+            repeat: 1,
+            timeout: Span::seconds(9),
+            unready_is_bad: true,
+            before: None,
+            changes: None,
+            tried: Vec::new(),
+        };
+        assert!(wish.is_of(&search));
+        let mut other = search.clone();
+        other.unready_is_bad = false;
+        assert!(!wish.is_of(&other));
+        let mut other = search;
+        other.timeout = Span::seconds(10);
+        assert!(!wish.is_of(&other));
+    }
 
     #[test]
     fn what_ran_between_two_references() {

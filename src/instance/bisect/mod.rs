@@ -11,4 +11,4 @@ pub use begin::{Wish, begin};
 pub use guilt::{Guilty, Promoted, guilty};
 pub use search::{Found, Next, Search};
 pub use trial::{Change, Trial, Tried};
-pub use walk::{Answer, Manner, end, walk};
+pub use walk::{Answer, end, walk};

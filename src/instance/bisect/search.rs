@@ -13,6 +13,7 @@ use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::InstanceRecord;
 use crate::model::bisection::{self, Along, Among, Verdict};
 use crate::model::name::EnvironmentName;
+use crate::model::quantity::Span;
 
 /// A search on one instance, with all that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,10 @@ pub struct Search {
     pub command: Vec<String>,
     /// How often each candidate is judged.
     pub repeat: u32,
+    /// How long one container may take to become ready.
+    pub timeout: Span,
+    /// Whether a reference that does not become ready is bad; else it is skipped.
+    pub unready_is_bad: bool,
     /// What the instance was before.
     pub before: Option<InstanceRecord>,
     /// What the guilty reference changed, once that is known.
@@ -137,6 +142,14 @@ impl Search {
         }
     }
 
+    /// The verdict on what does not become ready. A mix is never bad by that: its parts may not fit.
+    pub fn unready(&self, trial: &Trial) -> Verdict {
+        if self.unready_is_bad && trial.versions.is_empty() {
+            return Verdict::Bad;
+        }
+        Verdict::Skip
+    }
+
     fn verdict(&self, trial: &Trial) -> Option<Verdict> {
         let mut tried = self.tried.iter();
         tried.find(|it| it.trial == *trial).map(|it| it.verdict)
@@ -227,6 +240,8 @@ mod tests {
             references: references.to_vec(),
             command: vec!["true".to_owned()],
             repeat: 1,
+            timeout: Span::seconds(180),
+            unready_is_bad: false,
             before: None,
             changes: Some(changes.iter().map(|it| change(it)).collect()),
             tried: Vec::new(),
@@ -295,6 +310,18 @@ mod tests {
         let last = steps.last().unwrap();
         assert_eq!(last, "reference 2 with billing 1.0");
         assert_eq!(found.unwrap().changes, [change("front")]);
+    }
+
+    #[test]
+    fn only_a_whole_reference_is_bad_by_not_becoming_ready() {
+        let mut search = search(&[1, 2], &["billing"]);
+        let mut mix = Trial::of(1);
+        assert_eq!(search.unready(&mix), Verdict::Skip);
+        search.unready_is_bad = true;
+        assert_eq!(search.unready(&mix), Verdict::Bad);
+        let version = Version::new("2.0").unwrap();
+        mix.versions.insert(name("billing"), version);
+        assert_eq!(search.unready(&mix), Verdict::Skip);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! A search on the engine: bring a candidate up, have it judged, write down what was found.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::search::{Found, Next, Search};
 use super::trial::{Change, Trial, Tried};
@@ -15,15 +14,6 @@ use crate::model::bisection::Verdict;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
 use crate::verify::choose::{Choice, Preparation, Versions};
-
-/// How candidates are brought up.
-#[derive(Debug, Clone, Copy)]
-pub struct Manner {
-    /// How long one container may take to become ready.
-    pub limit: Duration,
-    /// Whether a candidate that does not become ready is bad; else it is skipped.
-    pub unready_is_bad: bool,
-}
 
 /// What a judge says of a candidate that runs.
 #[derive(Debug, Clone)]
@@ -42,7 +32,7 @@ pub struct Answer {
 pub async fn walk(
     session: &Session,
     open: &OpenPlatform,
-    (search, manner): (&mut Search, Manner),
+    search: &mut Search,
     judge: impl AsyncFn(&Trial) -> Result<Answer>,
     told: impl Fn(&Tried),
 ) -> Result<Found> {
@@ -51,7 +41,7 @@ pub async fn walk(
             Next::Try(trial) => {
                 let count = search.tried.len() + 1;
                 session.reporter.note(&format!("step {count}: {trial}"));
-                let tried = attempt(session, open, search, (trial, manner), &judge).await?;
+                let tried = attempt(session, open, search, trial, &judge).await?;
                 told(&tried);
                 search.tried.push(tried);
             }
@@ -68,13 +58,13 @@ async fn attempt(
     session: &Session,
     open: &OpenPlatform,
     search: &Search,
-    (trial, manner): (Trial, Manner),
+    trial: Trial,
     judge: &impl AsyncFn(&Trial) -> Result<Answer>,
 ) -> Result<Tried> {
     let intent = intent(session, open, search, &trial)?;
     let until = intent::Manner {
         until: Until::Ready,
-        limit: manner.limit,
+        limit: search.timeout.duration(),
     };
     let brought = Box::pin(Instance::new(session, open)?.up(&intent, until)).await;
     let (verdict, codes, why) = match brought {
@@ -84,9 +74,9 @@ async fn attempt(
         }
         Err(error) => {
             let verdict = match error.kind() {
-                Kind::NotHealthy if manner.unready_is_bad => Verdict::Bad,
+                Kind::NotHealthy => search.unready(&trial),
                 // It says nothing about the fault that is searched.
-                Kind::NotHealthy | Kind::Definitions | Kind::Trust => Verdict::Skip,
+                Kind::Definitions | Kind::Trust => Verdict::Skip,
                 _ => return Err(error.within(format!("cannot try {trial}"))),
             };
             (verdict, Vec::new(), Some(error.chain().join(": ")))
@@ -181,12 +171,7 @@ fn changes(good: &Reference, bad: &Reference, request: &Request) -> Result<Vec<C
 ///
 /// # Errors
 /// An instance that cannot be brought back: then the search is still known.
-pub async fn end(
-    session: &Session,
-    open: &OpenPlatform,
-    search: &Search,
-    limit: Duration,
-) -> Result<()> {
+pub async fn end(session: &Session, open: &OpenPlatform, search: &Search) -> Result<()> {
     let instance = Instance::new(session, open)?;
     let paths = &session.home.paths;
     match &search.before {
@@ -195,8 +180,10 @@ pub async fn end(
                 let _lock = session.lock(&open.name).await?;
                 before.save(paths, &open.name, &session.instance)?;
             }
-            let until = Until::Ready;
-            let manner = intent::Manner { until, limit };
+            let manner = intent::Manner {
+                until: Until::Ready,
+                limit: search.timeout.duration(),
+            };
             Box::pin(instance.up(&as_recorded(), manner)).await?;
         }
         before => {

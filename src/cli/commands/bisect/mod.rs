@@ -10,9 +10,7 @@ use crate::cli::ui::Ui;
 use crate::error::{Error, Exit, Result};
 use crate::home::reporter::Reporter as _;
 use crate::home::session::{OpenPlatform, Session};
-use crate::instance::bisect::{
-    self, Found, Guilty, Manner, Next, Promoted, Search, Trial, Tried, Wish,
-};
+use crate::instance::bisect::{self, Found, Guilty, Next, Promoted, Search, Trial, Tried, Wish};
 use crate::model::name::EnvironmentName;
 use crate::model::quantity::Span;
 
@@ -63,11 +61,11 @@ struct Start {
     /// Judge each candidate so many times; verdicts that differ stop the search
     #[arg(long, value_name = "K", requires = "good", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeat: u32,
-    /// Take a candidate that does not become ready for bad, instead of skipping it
-    #[arg(long)]
+    /// Take a reference that does not become ready for bad, instead of skipping it
+    #[arg(long, requires = "good")]
     unready_is_bad: bool,
     /// Longest time for one container to become ready (90s, 5m)
-    #[arg(long, value_name = "TIME", default_value = "3m")]
+    #[arg(long, value_name = "TIME", requires = "good", default_value = "3m")]
     timeout: Span,
     /// What judges a candidate: a program of this machine and its arguments
     #[arg(last = true, requires = "good")]
@@ -79,16 +77,12 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     let open = session.open()?;
     match arguments.action {
         Some(Action::Log) => log(ui, session, &open),
-        Some(Action::Reset) => reset(ui, session, &open, arguments.start.timeout).await,
+        Some(Action::Reset) => reset(ui, session, &open).await,
         None => search(ui, session, &open, arguments.start).await,
     }
 }
 
 async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -> Result<Exit> {
-    let manner = Manner {
-        limit: start.timeout.duration(),
-        unready_is_bad: start.unready_is_bad,
-    };
     let mut search = match start.good.zip(start.bad) {
         Some((good, bad)) => {
             judge::refuse_nobody(ui, &start.command)?;
@@ -99,6 +93,8 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
                 environment: start.environment,
                 command: start.command,
                 repeat: start.repeat,
+                timeout: start.timeout,
+                unready_is_bad: start.unready_is_bad,
             };
             bisect::begin(session, open, &wish).await?
         }
@@ -113,7 +109,7 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
         ui.note(&tried.to_string());
         ui.json(&tried_json(tried, Some("tried")));
     };
-    let found = bisect::walk(session, open, (&mut search, manner), judge, told).await?;
+    let found = bisect::walk(session, open, &mut search, judge, told).await?;
     let environment = &search.environment;
     let (guilty, promoted) = bisect::guilty(session, open, &found, environment).await?;
     show(ui, &found, &guilty, promoted.as_ref());
@@ -209,14 +205,15 @@ fn log(ui: &Ui, session: &Session, open: &OpenPlatform) -> Result<Exit> {
     let tried: Vec<Value> = search.tried.iter().map(|it| tried_json(it, None)).collect();
     ui.json(&json!({
         "environment": search.environment, "references": search.references, "names": search.names,
-        "command": search.command, "repeat": search.repeat, "tried": tried, "next": next,
+        "command": search.command, "repeat": search.repeat, "timeout": search.timeout,
+        "unready_is_bad": search.unready_is_bad, "tried": tried, "next": next,
     }));
     Ok(Exit::Done)
 }
 
-async fn reset(ui: &Ui, session: &Session, open: &OpenPlatform, limit: Span) -> Result<Exit> {
+async fn reset(ui: &Ui, session: &Session, open: &OpenPlatform) -> Result<Exit> {
     let search = known(session, open)?;
-    bisect::end(session, open, &search, limit.duration()).await?;
+    bisect::end(session, open, &search).await?;
     ui.note("the search is over; the instance is what it was before");
     ui.json(&json!({ "event": "result", "tried": search.tried.len() }));
     Ok(Exit::Done)
