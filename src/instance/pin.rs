@@ -113,12 +113,16 @@ pub struct VersionPin {
     pub reference: Option<Version>,
     #[serde(skip)]
     number: u64,
+    /// Whether the reference has the very image.
+    #[serde(skip)]
+    is_same: bool,
 }
 
 impl VersionPin {
     /// All of an instance, beside what its verified reference has.
     pub fn all(record: &InstanceRecord, verified: &Reference) -> Vec<Self> {
         let of_reference = |name| verified.containers.get(name)?.version.clone();
+        let digest = |name| verified.containers.get(name)?.digest;
         let versions = record.versions.iter();
         versions
             .map(|(container, chosen)| Self {
@@ -126,6 +130,7 @@ impl VersionPin {
                 version: chosen.version.clone(),
                 reference: of_reference(container),
                 number: verified.number,
+                is_same: digest(container) == Some(chosen.digest),
             })
             .collect()
     }
@@ -158,10 +163,15 @@ impl fmt::Display for VersionPin {
             version,
             reference,
             number,
+            is_same,
         } = self;
         write!(f, "{container} is pinned to {version}; reference {number} ")?;
         match reference {
-            Some(same) if same == version => write!(f, "has the same")?,
+            Some(same) if same == version && *is_same => write!(f, "has the same")?,
+            Some(same) if same == version => write!(
+                f,
+                "has {same} with another image: a mix that never ran in production"
+            )?,
             Some(other) => write!(f, "has {other}: a mix that never ran in production")?,
             None => write!(f, "does not have it: a mix that never ran in production")?,
         }
@@ -218,16 +228,18 @@ mod tests {
 
     #[test]
     fn a_version_is_shown_beside_the_reference() {
-        let pin = |version: &str, reference: Option<&str>| VersionPin {
+        let pin = |version: &str, reference: Option<&str>, is_same| VersionPin {
             container: ContainerName::new("billing").unwrap(),
             version: Version::new(version).unwrap(),
             reference: reference.map(|it| Version::new(it).unwrap()),
             number: 7,
+            is_same,
         };
         let shown = [
-            pin("1.4.1", Some("1.4.2")),
-            pin("1.4.2", Some("1.4.2")),
-            pin("1.4.2", None),
+            pin("1.4.1", Some("1.4.2"), false),
+            pin("1.4.2", Some("1.4.2"), true),
+            pin("1.4.2", Some("1.4.2"), false),
+            pin("1.4.2", None, false),
         ]
         .map(|it| it.to_string());
         assert_eq!(
@@ -235,6 +247,7 @@ mod tests {
             [
                 "billing is pinned to 1.4.1; reference 7 has 1.4.2: a mix that never ran in production (`devenv up billing:reference` ends it)",
                 "billing is pinned to 1.4.2; reference 7 has the same (`devenv up billing:reference` ends it)",
+                "billing is pinned to 1.4.2; reference 7 has 1.4.2 with another image: a mix that never ran in production (`devenv up billing:reference` ends it)",
                 "billing is pinned to 1.4.2; reference 7 does not have it: a mix that never ran in production (`devenv down billing` ends it)",
             ]
         );

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::candidate::Candidate;
 use super::trial::{Change, Trial, Tried};
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::home::file;
@@ -26,7 +27,7 @@ pub struct Search {
     /// The environment whose references are searched.
     pub environment: EnvironmentName,
     /// From the good one to the bad one.
-    pub references: Vec<u64>,
+    pub references: Vec<Candidate>,
     /// What judges; empty: the user does.
     pub command: Vec<String>,
     /// How often each candidate is judged.
@@ -93,23 +94,27 @@ impl Search {
     /// An end that is not what it was said to be; candidates that were all skipped.
     pub fn next(&self) -> Result<Next> {
         let mut verdicts = BTreeMap::new();
-        for (at, number) in self.references.iter().enumerate() {
-            let verdict = self.verdict(&Trial::of(*number));
+        for (at, candidate) in self.references.iter().enumerate() {
+            let verdict = self.verdict(&Trial::of(candidate.number));
             verdicts.extend(verdict.map(|it| (at, it)));
         }
         let last = self.references.len().saturating_sub(1);
         for (at, said) in [(0, Verdict::Good), (last, Verdict::Bad)] {
             match verdicts.get(&at) {
-                None => return Ok(Next::Try(Trial::of(self.references[at]))),
+                None => return Ok(Next::Try(Trial::of(self.number(at)))),
                 Some(found) if *found == said => {}
                 Some(found) => return Err(self.contradicted(at, said, *found)),
             }
         }
         match bisection::along(&verdicts) {
-            Along::Try(at) => Ok(Next::Try(Trial::of(self.references[at]))),
+            Along::Try(at) => Ok(Next::Try(Trial::of(self.number(at)))),
             Along::Unsure { good, bad } => Err(self.unsure(good, bad)),
-            Along::Found(at) => Ok(self.within(self.references[at - 1], self.references[at])),
+            Along::Found(at) => Ok(self.within(self.number(at - 1), self.number(at))),
         }
+    }
+
+    fn number(&self, at: usize) -> u64 {
+        self.references[at].number
     }
 
     /// Which of the changes of one reference.
@@ -156,7 +161,7 @@ impl Search {
     }
 
     fn contradicted(&self, at: usize, said: Verdict, found: Verdict) -> Error {
-        let number = self.references[at];
+        let number = self.number(at);
         let said = said.as_str();
         let text = match found {
             Verdict::Skip => {
@@ -174,8 +179,8 @@ impl Search {
     }
 
     fn unsure(&self, good: usize, bad: usize) -> Error {
-        let (good, skipped) = (self.references[good], &self.references[good + 1..=bad]);
-        let numbers: Vec<String> = skipped.iter().map(ToString::to_string).collect();
+        let (good, skipped) = (self.number(good), &self.references[good + 1..=bad]);
+        let numbers: Vec<String> = skipped.iter().map(|it| it.number.to_string()).collect();
         let text = format!(
             "reference {good} is good; which of these is the first bad one cannot be told, since all but the last were skipped: {}",
             numbers.join(", ")
@@ -204,7 +209,8 @@ fn mix(changes: &[Change], set: &BTreeSet<usize>, (good, bad): (u64, u64)) -> Tr
 impl fmt::Display for Search {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, last) = (self.references.first(), self.references.last());
-        let (first, last) = (first.unwrap_or(&0), last.unwrap_or(&0));
+        let number = |it: Option<&Candidate>| it.map_or(0, |it| it.number);
+        let (first, last) = (number(first), number(last));
         let count = self.references.len();
         write!(
             f,
@@ -217,14 +223,22 @@ impl fmt::Display for Search {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::state::VersionRecord;
+    use crate::model::digest::Digest;
     use crate::model::name::{ContainerName, Version};
 
     fn name(text: &str) -> ContainerName {
         ContainerName::new(text).unwrap()
     }
 
+    fn version(text: &str) -> VersionRecord {
+        VersionRecord {
+            version: Version::new(text).unwrap(),
+            digest: Digest::of(text.as_bytes()),
+        }
+    }
+
     fn change(container: &str) -> Change {
-        let version = |text: &str| Version::new(text).unwrap();
         let versions = (container != "front").then(|| (version("1.0"), version("2.0")));
         Change {
             container: name(container),
@@ -232,12 +246,17 @@ mod tests {
         }
     }
 
+    fn candidate(number: &u64) -> Candidate {
+        let (number, digest) = (*number, None);
+        Candidate { number, digest }
+    }
+
     fn search(references: &[u64], changes: &[&str]) -> Search {
         Search {
             begun: Timestamp::UNIX_EPOCH,
             names: vec!["billing".to_owned()],
             environment: EnvironmentName::new("production").unwrap(),
-            references: references.to_vec(),
+            references: references.iter().map(candidate).collect(),
             command: vec!["true".to_owned()],
             repeat: 1,
             timeout: Span::seconds(180),
@@ -283,7 +302,7 @@ mod tests {
         let mut search = search(&[3, 4, 7, 6, 9], &["audit", "billing", "front"]);
         let (steps, found) = steps(&mut search, |it| {
             let pinned = it.versions.get(&name("billing"));
-            let is_new = pinned.map_or(it.reference >= 6, |it| it.as_str() == "2.0");
+            let is_new = pinned.map_or(it.reference >= 6, |it| *it == version("2.0"));
             judged(is_new)
         });
         assert_eq!(
@@ -319,8 +338,7 @@ mod tests {
         assert_eq!(search.unready(&mix), Verdict::Skip);
         search.unready_is_bad = true;
         assert_eq!(search.unready(&mix), Verdict::Bad);
-        let version = Version::new("2.0").unwrap();
-        mix.versions.insert(name("billing"), version);
+        mix.versions.insert(name("billing"), version("2.0"));
         assert_eq!(search.unready(&mix), Verdict::Skip);
     }
 

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::candidate::{is_its_own, request};
 use super::search::{Found, Next, Search};
 use super::trial::{Change, Trial, Tried};
 use crate::converge::select::{Request, select};
 use crate::error::{Kind, Result};
 use crate::home::session::{OpenPlatform, Session};
-use crate::home::state::InstanceRecord;
+use crate::home::state::{InstanceRecord, VersionRecord};
 use crate::instance::Instance;
 use crate::instance::intent::{self, Addition, Intent, RunFrom, Until};
 use crate::model::bisection::Verdict;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
-use crate::verify::choose::{Choice, Preparation, Versions};
+use crate::verify::choose::{Preparation, Versions};
 
 /// What a judge says of a candidate that runs.
 #[derive(Debug, Clone)]
@@ -61,6 +62,14 @@ async fn attempt(
     trial: Trial,
     judge: &impl AsyncFn(&Trial) -> Result<Answer>,
 ) -> Result<Tried> {
+    if let Some(why) = unfit(session, open, search, &trial).await? {
+        return Ok(Tried {
+            trial,
+            verdict: Verdict::Skip,
+            codes: Vec::new(),
+            why: Some(why),
+        });
+    }
     let intent = intent(session, open, search, &trial)?;
     let until = intent::Manner {
         until: Until::Ready,
@@ -90,6 +99,25 @@ async fn attempt(
     })
 }
 
+/// Why a candidate cannot be tried, although others can.
+async fn unfit(
+    session: &Session,
+    open: &OpenPlatform,
+    search: &Search,
+    trial: &Trial,
+) -> Result<Option<String>> {
+    let registry = session.registry();
+    let preparation = Preparation::new(session, open, registry.as_ref());
+    let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
+    let request = request(&search.names, record.as_ref());
+    let candidate = search.candidate(trial.reference);
+    match candidate.with(&preparation, &request).await {
+        Ok(_) => Ok(None),
+        Err(error) if is_its_own(&error) => Ok(Some(error.chain().join(": "))),
+        Err(error) => Err(error.within(format!("cannot try {trial}"))),
+    }
+}
+
 /// The instance with exactly this reference and these versions.
 fn intent(
     session: &Session,
@@ -105,10 +133,12 @@ fn intent(
     });
     let mut sources: BTreeMap<ContainerName, RunFrom> = ended.collect();
     let chosen = trial.versions.iter();
-    sources.extend(chosen.map(|(name, it)| (name.clone(), RunFrom::Version(it.clone()))));
+    sources.extend(chosen.map(|(name, it)| (name.clone(), RunFrom::Exactly(it.clone()))));
     Ok(Intent::Add(Box::new(Addition {
         names: search.names.clone(),
-        versions: Versions::Number(trial.reference, Some(search.environment.clone())),
+        versions: search
+            .candidate(trial.reference)
+            .versions(&search.environment),
         unpromoted: true,
         sources,
         ..Addition::default()
@@ -124,18 +154,11 @@ async fn compare(
 ) -> Result<Vec<Change>> {
     let registry = session.registry();
     let preparation = Preparation::new(session, open, registry.as_ref());
-    let mut references = Vec::new();
-    for number in [good, bad] {
-        let chosen = preparation.choose(&Choice::Number(number)).await?;
-        references.push(chosen.verified.reference);
-    }
     let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
-    let request = record.as_ref().map(Request::from).unwrap_or_default();
-    let request = Request {
-        names: [&search.names[..], &request.names].concat(),
-        ..request
-    };
-    changes(&references[0], &references[1], &request)
+    let request = request(&search.names, record.as_ref());
+    let good = search.candidate(good).with(&preparation, &request).await?;
+    let bad = search.candidate(bad).with(&preparation, &request).await?;
+    changes(&good.reference, &bad.reference, &request)
 }
 
 fn changes(good: &Reference, bad: &Reference, request: &Request) -> Result<Vec<Change>> {
@@ -148,7 +171,11 @@ fn changes(good: &Reference, bad: &Reference, request: &Request) -> Result<Vec<C
     };
     let mut changes = Vec::new();
     for name in before.union(&after).filter(|it| is_in_both(it)) {
-        let version = |it: &Reference| it.containers[name].version.clone();
+        let version = |it: &Reference| {
+            let entry = &it.containers[name];
+            let (version, digest) = (entry.version.clone()?, entry.digest?);
+            Some(VersionRecord { version, digest })
+        };
         let versions = version(good).zip(version(bad));
         if versions.as_ref().is_some_and(|(one, other)| one != other) {
             let container = name.clone();
@@ -207,6 +234,7 @@ fn as_recorded() -> Intent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::digest::Digest;
     use crate::model::name::Version;
     use crate::model::reference::tests::{container, reference};
 
@@ -241,5 +269,17 @@ mod tests {
             ["audit 1 → 2", "customers 1 → 2"]
         );
         assert_eq!(told(&[], false), [front], "there is always something");
+
+        let mut again = good.clone();
+        let customers = ContainerName::new("customers").unwrap();
+        let entry = again.containers.get_mut(&customers).unwrap();
+        entry.digest = Some(Digest::of(b"another"));
+        let names = vec!["customers".to_owned()];
+        let request = Request {
+            names,
+            ..Request::default()
+        };
+        let changes = changes(&good, &again, &request).unwrap();
+        assert_eq!(changes[0].to_string(), "customers 1 → 1 with another image");
     }
 }

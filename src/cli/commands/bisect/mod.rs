@@ -3,7 +3,7 @@
 mod judge;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::complete;
 use crate::cli::ui::Ui;
@@ -110,8 +110,7 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
         ui.json(&tried_json(tried, Some("tried")));
     };
     let found = bisect::walk(session, open, &mut search, judge, told).await?;
-    let environment = &search.environment;
-    let (guilty, promoted) = bisect::guilty(session, open, &found, environment).await?;
+    let (guilty, promoted) = bisect::guilty(session, open, &search, &found).await?;
     show(ui, &found, &guilty, promoted.as_ref());
     ui.note("`devenv bisect reset` brings the instance back to what it ran before");
     Ok(Exit::Done)
@@ -173,7 +172,11 @@ fn how(found: &Found) -> &'static str {
 }
 
 fn trial_json(trial: &Trial) -> Value {
-    json!({ "reference": trial.reference, "versions": trial.versions })
+    let versions = trial.versions.iter();
+    let versions: Map<String, Value> = versions
+        .map(|(name, it)| (name.to_string(), json!(it.version)))
+        .collect();
+    json!({ "reference": trial.reference, "versions": versions })
 }
 
 fn tried_json(tried: &Tried, event: Option<&str>) -> Value {
@@ -203,8 +206,9 @@ fn log(ui: &Ui, session: &Session, open: &OpenPlatform) -> Result<Exit> {
     }
     ui.data(&format!("next: {next}"));
     let tried: Vec<Value> = search.tried.iter().map(|it| tried_json(it, None)).collect();
+    let references: Vec<u64> = search.references.iter().map(|it| it.number).collect();
     ui.json(&json!({
-        "environment": search.environment, "references": search.references, "names": search.names,
+        "environment": search.environment, "references": references, "names": search.names,
         "command": search.command, "repeat": search.repeat, "timeout": search.timeout,
         "unready_is_bad": search.unready_is_bad, "tried": tried, "next": next,
     }));
