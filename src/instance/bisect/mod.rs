@@ -4,6 +4,7 @@
 mod begin;
 mod candidate;
 mod guilt;
+mod kept;
 mod search;
 mod trial;
 mod walk;

@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::candidate::Candidate;
 use super::trial::{Change, Trial, Tried};
-use crate::error::{Error, Kind, PathContext, Result};
-use crate::home::file;
-use crate::home::session::{OpenPlatform, Session};
+use crate::error::{Error, Result};
 use crate::home::state::InstanceRecord;
 use crate::model::bisection::{self, Along, Among, Verdict};
 use crate::model::name::EnvironmentName;
@@ -69,25 +67,6 @@ pub struct Found {
 }
 
 impl Search {
-    /// The search on the instance that is meant.
-    pub fn load(session: &Session, open: &OpenPlatform) -> Result<Option<Self>> {
-        let paths = &session.home.paths;
-        file::load(&paths.bisection(&open.name, &session.instance))
-    }
-
-    /// Writes it down.
-    pub fn save(&self, session: &Session, open: &OpenPlatform) -> Result<()> {
-        let paths = &session.home.paths;
-        file::save(&paths.bisection(&open.name, &session.instance), self)
-    }
-
-    /// Forgets it.
-    pub fn remove(session: &Session, open: &OpenPlatform) -> Result<()> {
-        let path = session.home.paths.bisection(&open.name, &session.instance);
-        let removed = std::fs::remove_file(&path).if_there(Kind::Usage, "remove", &path);
-        removed.map(drop)
-    }
-
     /// What is next.
     ///
     /// # Errors
@@ -174,8 +153,10 @@ impl Search {
         };
         let tried = self.tried.iter();
         let why = tried.filter(|it| it.trial == Trial::of(number));
-        why.fold(Error::usage(text), |error, it| error.detail(it.to_string()))
-            .hint("`devenv bisect reset` ends this search; then begin with other references")
+        why.fold(Error::undecided(text), |error, it| {
+            error.detail(it.to_string())
+        })
+        .hint("`devenv bisect reset` ends this search; then begin with other references")
     }
 
     fn unsure(&self, good: usize, bad: usize) -> Error {
@@ -185,7 +166,7 @@ impl Search {
             "reference {good} is good; which of these is the first bad one cannot be told, since all but the last were skipped: {}",
             numbers.join(", ")
         );
-        Error::usage(text).hint("`devenv bisect log` shows why")
+        Error::undecided(text).hint("`devenv bisect log` shows why")
     }
 }
 
@@ -223,6 +204,7 @@ impl fmt::Display for Search {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Exit;
     use crate::home::state::VersionRecord;
     use crate::model::digest::Digest;
     use crate::model::name::{ContainerName, Version};
@@ -366,7 +348,11 @@ mod tests {
             ),
         ] {
             let (_, found) = steps(&mut search(&[1, 2], &[]), |_| verdict);
-            assert_eq!(found.unwrap_err().to_string(), said);
+            let error = found.unwrap_err();
+            assert_eq!(
+                (error.to_string(), error.exit()),
+                (said.to_owned(), Exit::Difference)
+            );
         }
     }
 

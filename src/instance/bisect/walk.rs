@@ -6,11 +6,11 @@ use super::candidate::{is_its_own, request};
 use super::search::{Found, Next, Search};
 use super::trial::{Change, Trial, Tried};
 use crate::converge::select::{Request, select};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::home::session::{OpenPlatform, Session};
-use crate::home::state::{InstanceRecord, VersionRecord};
-use crate::instance::Instance;
+use crate::home::state::{InstanceRecord, ReferenceRecord, VersionRecord};
 use crate::instance::intent::{self, Addition, Intent, RunFrom, Until};
+use crate::instance::{Brought, Instance};
 use crate::model::bisection::Verdict;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
@@ -77,14 +77,16 @@ async fn attempt(
     };
     let brought = Box::pin(Instance::new(session, open)?.up(&intent, until)).await;
     let (verdict, codes, why) = match brought {
-        Ok(_) => {
+        Ok(brought) => {
             let answer = judge(&trial).await?;
+            refuse_other(session, open, &trial, &brought)?;
             (answer.verdict, answer.codes, None)
         }
         Err(error) => {
             let verdict = match error.kind() {
                 Kind::NotHealthy => search.unready(&trial),
                 // It says nothing about the fault that is searched.
+                Kind::Usage if !trial.versions.is_empty() => Verdict::Skip,
                 Kind::Definitions | Kind::Trust => Verdict::Skip,
                 _ => return Err(error.within(format!("cannot try {trial}"))),
             };
@@ -97,6 +99,41 @@ async fn attempt(
         codes,
         why,
     })
+}
+
+/// A verdict counts only where the instance still is what was brought up.
+fn refuse_other(
+    session: &Session,
+    open: &OpenPlatform,
+    trial: &Trial,
+    brought: &Brought,
+) -> Result<()> {
+    let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
+    let verified = &brought.chosen.verified;
+    let reference = ReferenceRecord {
+        number: verified.reference.number,
+        digest: verified.proxy.image.digest,
+    };
+    let runs = |name: &ContainerName| brought.versions.iter().any(|it| it.container == *name);
+    if record.is_some_and(|it| is_still(&it, reference, trial, runs)) {
+        return Ok(());
+    }
+    let instance = &session.instance;
+    let text = format!(
+        "the verdict on {trial} does not count: the instance {instance} was changed while it was judged"
+    );
+    Err(Error::usage(text)
+        .hint("`devenv bisect` tries it again; leave the instance alone until the search is over"))
+}
+
+fn is_still(
+    record: &InstanceRecord,
+    reference: ReferenceRecord,
+    trial: &Trial,
+    runs: impl Fn(&ContainerName) -> bool,
+) -> bool {
+    let wanted = trial.versions.iter().filter(|(name, _)| runs(name));
+    record.reference == reference && record.local.is_empty() && record.versions.iter().eq(wanted)
 }
 
 /// Why a candidate cannot be tried, although others can.
@@ -237,6 +274,35 @@ mod tests {
     use crate::model::digest::Digest;
     use crate::model::name::Version;
     use crate::model::reference::tests::{container, reference};
+
+    #[test]
+    fn a_verdict_is_about_what_was_brought_up() {
+        let digest = Digest::of(b"7");
+        let version = |text: &str| VersionRecord {
+            version: Version::new(text).unwrap(),
+            digest,
+        };
+        let billing = || ContainerName::new("billing").unwrap();
+        let mut trial = Trial::of(7);
+        trial.versions.insert(billing(), version("2"));
+        let reference = ReferenceRecord { number: 7, digest };
+        let record = serde_json::json!({
+            "asked": [], "proxy": true, "environment": "production", "reference": reference,
+            "configuration": "workstation", "versions": trial.versions,
+        });
+        let record: InstanceRecord = serde_json::from_value(record).unwrap();
+        let is_still = |record: &InstanceRecord| is_still(record, reference, &trial, |_| true);
+        assert!(is_still(&record));
+        let mut other = record.clone();
+        other.versions.insert(billing(), version("1"));
+        assert!(!is_still(&other));
+        let mut other = record.clone();
+        other.local.insert(billing());
+        assert!(!is_still(&other));
+        let mut other = record;
+        other.reference.number = 8;
+        assert!(!is_still(&other));
+    }
 
     #[test]
     fn changes_are_those_of_what_runs() {

@@ -24,7 +24,7 @@ use crate::model::quantity::Span;
 ///
 /// Data is not restored between steps: each candidate finds the volumes as the one before left them.
 ///
-/// COMMAND gets `DEVENV_PLATFORM` and `DEVENV_INSTANCE`, so that devenv in it means the same instance.
+/// COMMAND gets `DEVENV_PLATFORM` and `DEVENV_INSTANCE` (and `DEVENV_HOST` with `--host`), so that devenv in it means the same instance.
 /// Each verdict is kept: after Ctrl-C, `devenv bisect` goes on. `devenv bisect reset` brings the instance
 /// back to what it ran before; `devenv --instance NAME bisect …` searches beside it.
 #[derive(Debug, Args)]
@@ -83,6 +83,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
 }
 
 async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -> Result<Exit> {
+    let _lock = Search::lock(session, open)?;
     let mut search = match start.good.zip(start.bad) {
         Some((good, bad)) => {
             judge::refuse_nobody(ui, &start.command)?;
@@ -113,7 +114,10 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
     let (guilty, promoted) = bisect::guilty(session, open, &search, &found).await?;
     show(ui, &found, &guilty, promoted.as_ref());
     ui.note("`devenv bisect reset` brings the instance back to what it ran before");
-    Ok(Exit::Done)
+    Ok(match found.skipped.as_slice() {
+        [] => Exit::Done,
+        _ => Exit::Difference,
+    })
 }
 
 fn known(session: &Session, open: &OpenPlatform) -> Result<Search> {
@@ -216,6 +220,7 @@ fn log(ui: &Ui, session: &Session, open: &OpenPlatform) -> Result<Exit> {
 }
 
 async fn reset(ui: &Ui, session: &Session, open: &OpenPlatform) -> Result<Exit> {
+    let _lock = Search::lock(session, open)?;
     let search = known(session, open)?;
     bisect::end(session, open, &search).await?;
     ui.note("the search is over; the instance is what it was before");
