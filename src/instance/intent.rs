@@ -302,7 +302,7 @@ impl Addition {
                     next.local.insert(name.clone());
                 }
                 RunFrom::Version(_) | RunFrom::Exactly(_) => {
-                    refuse_both(name, next.local.contains(name))?
+                    refuse_both(name, next.local.contains(name))?;
                 }
                 RunFrom::Release { declined } => {
                     refuse_unreleased(chosen, name, *declined)?;

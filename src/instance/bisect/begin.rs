@@ -72,10 +72,11 @@ pub async fn begin(session: &Session, open: &OpenPlatform, wish: &Wish) -> Resul
     let preparation = Preparation::new(session, open, registry.as_ref());
     let references = references(session, &preparation, environment, wish).await?;
     let wanted = request(&names, before.as_ref());
-    for end in [references.first(), references.last()] {
-        if let Some(end) = end {
-            end.with(&preparation, &wanted).await?;
-        }
+    for end in [references.first(), references.last()]
+        .into_iter()
+        .flatten()
+    {
+        end.with(&preparation, &wanted).await?;
     }
     let search = Search {
         begun: session.home.now(),
