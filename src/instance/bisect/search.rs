@@ -228,8 +228,8 @@ mod tests {
         }
     }
 
-    fn candidate(number: &u64) -> Candidate {
-        let (number, digest) = (*number, None);
+    fn candidate(number: u64) -> Candidate {
+        let digest = None;
         Candidate { number, digest }
     }
 
@@ -238,7 +238,7 @@ mod tests {
             begun: Timestamp::UNIX_EPOCH,
             names: vec!["billing".to_owned()],
             environment: EnvironmentName::new("production").unwrap(),
-            references: references.iter().map(candidate).collect(),
+            references: references.iter().copied().map(candidate).collect(),
             command: vec!["true".to_owned()],
             repeat: 1,
             timeout: Span::seconds(180),
