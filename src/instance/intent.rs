@@ -221,7 +221,13 @@ impl Intent {
         if *self.versions() != Versions::Same {
             next.pinned = chosen.pinned;
         }
-        pin::end(&mut next.versions, self, &chosen.verified.reference.bundles);
+        let is_named = self.versions().environment().is_some();
+        let gone = match self {
+            Self::Remove(names) => &names[..],
+            Self::Add(_) | Self::Refresh => &[],
+        };
+        let bundles = &chosen.verified.reference.bundles;
+        pin::end(&mut next.versions, is_named, gone, bundles);
         next.versions.extend(versions);
         refuse_copies(&chosen.verified.reference, &next, self.named())?;
         match self {

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::{InstanceRecord, VersionRecord};
-use crate::instance::intent::Intent;
 use crate::model::name::{BundleName, ContainerName, EnvironmentName, Version};
 use crate::model::reference::Reference;
 use crate::verify::choose::Preparation;
@@ -136,24 +135,19 @@ impl VersionPin {
     }
 }
 
-/// Ends the versions that an intent ends: all of them where an environment is named, else those of the
-/// containers that go. What cannot run any more is not in the way of its own end.
+/// Ends versions: all of them where an environment is named, else those of the containers and bundles
+/// that go. What cannot run any more is not in the way of its own end.
 pub(super) fn end(
     versions: &mut BTreeMap<ContainerName, VersionRecord>,
-    intent: &Intent,
+    is_environment_named: bool,
+    gone: &[String],
     bundles: &BTreeMap<BundleName, Vec<ContainerName>>,
 ) {
-    if intent.versions().environment().is_some() {
-        versions.clear();
-    }
-    if let Intent::Remove(names) = intent {
-        let of_bundle = |word: &String| bundles.get(word.as_str()).into_iter().flatten();
-        versions.retain(|name, _| {
-            let goes =
-                |word: &String| name.as_str() == word || of_bundle(word).any(|it| it == name);
-            !names.iter().any(goes)
-        });
-    }
+    let of_bundle = |word: &String| bundles.get(word.as_str()).into_iter().flatten();
+    versions.retain(|name, _| {
+        let goes = |word: &String| name.as_str() == word || of_bundle(word).any(|it| it == name);
+        !is_environment_named && !gone.iter().any(goes)
+    });
 }
 
 impl fmt::Display for VersionPin {
@@ -186,13 +180,11 @@ impl fmt::Display for VersionPin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::intent::Addition;
     use crate::model::testing::{container, image};
-    use crate::verify::choose::Versions;
 
     #[test]
     fn versions_end_with_their_containers_and_with_an_environment() {
-        let left = |intent: &Intent| {
+        let left = |is_environment_named, gone: &[&str]| {
             let version = || VersionRecord {
                 version: Version::new("1").unwrap(),
                 digest: image("a"),
@@ -201,29 +193,15 @@ mod tests {
             let mut versions = names.map(|name| (name, version())).into();
             let bundle = BundleName::new("shop").unwrap();
             let bundles = BTreeMap::from([(bundle, vec![container("stock")])]);
-            end(&mut versions, intent, &bundles);
+            let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
+            end(&mut versions, is_environment_named, &gone, &bundles);
             let left: Vec<String> = versions.keys().map(ToString::to_string).collect();
             left.join(" ")
         };
-        let chosen = |versions| {
-            let addition = Addition {
-                versions,
-                ..Addition::default()
-            };
-            left(&Intent::Add(Box::new(addition)))
-        };
-        let gone = |names: &[&str]| {
-            left(&Intent::Remove(
-                names.iter().map(ToString::to_string).collect(),
-            ))
-        };
-        let named = || Some(EnvironmentName::new("recette").unwrap());
-        let now = jiff::Timestamp::UNIX_EPOCH;
-        assert_eq!(gone(&["billing"]), "audit stock");
-        assert_eq!(gone(&["shop"]), "audit billing");
-        assert_eq!(chosen(Versions::Number(3, None)), "audit billing stock");
-        assert_eq!(chosen(Versions::Number(3, named())), "");
-        assert_eq!(chosen(Versions::AsOf(now, named())), "");
+        assert_eq!(left(false, &[]), "audit billing stock");
+        assert_eq!(left(false, &["billing"]), "audit stock");
+        assert_eq!(left(false, &["shop"]), "audit billing");
+        assert_eq!(left(true, &[]), "");
     }
 
     #[test]

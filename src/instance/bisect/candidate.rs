@@ -4,7 +4,6 @@ use std::error::Error as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::search::Search;
 use crate::converge::select::{Request, select};
 use crate::error::{Error, Kind, Result};
 use crate::home::state::{InstanceRecord, ReferenceRecord};
@@ -76,16 +75,6 @@ pub(super) fn is_its_own(error: &Error) -> bool {
         Kind::Usage | Kind::Definitions | Kind::Trust => true,
         Kind::Registry => is_gone(),
         _ => false,
-    }
-}
-
-impl Search {
-    /// The one with this number.
-    pub(super) fn candidate(&self, number: u64) -> Candidate {
-        let mut all = self.references.iter().copied();
-        let digest = None;
-        all.find(|it| it.number == number)
-            .unwrap_or(Candidate { number, digest })
     }
 }
 

@@ -92,6 +92,14 @@ impl Search {
         }
     }
 
+    /// The candidate with this number.
+    pub(super) fn candidate(&self, number: u64) -> Candidate {
+        let mut all = self.references.iter().copied();
+        let digest = None;
+        all.find(|it| it.number == number)
+            .unwrap_or(Candidate { number, digest })
+    }
+
     fn number(&self, at: usize) -> u64 {
         self.references[at].number
     }
