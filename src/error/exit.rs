@@ -9,7 +9,7 @@ use super::kind::Kind;
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: a comparison found a difference.
+    /// 1: a comparison found a difference, or a search found no single answer.
     Difference,
     /// 2: wrong usage or settings.
     Usage,
@@ -39,7 +39,10 @@ impl Exit {
     /// Every way to end but a command's own code, as `devenv help exit-codes` shows it.
     pub const TABLE: &'static [(Self, &'static str)] = &[
         (Self::Done, "done"),
-        (Self::Difference, "a comparison found a difference"),
+        (
+            Self::Difference,
+            "a comparison found a difference, or a search no single answer",
+        ),
         (
             Self::Usage,
             "the command line, a setting or a local file is wrong",
@@ -88,6 +91,7 @@ impl From<Kind> for Exit {
             Kind::Git => Self::Git,
             Kind::NotHealthy => Self::NotHealthy,
             Kind::Registry => Self::Registry,
+            Kind::Undecided => Self::Difference,
             Kind::Bug => Self::Bug,
             Kind::Interrupted => Self::Interrupted,
         }

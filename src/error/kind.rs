@@ -17,6 +17,8 @@ pub enum Kind {
     NotHealthy,
     /// The registry.
     Registry,
+    /// A search that came to no answer.
+    Undecided,
     /// A defect of devenv.
     Bug,
     /// The user stopped the command.

@@ -88,6 +88,11 @@ impl Error {
         Self::new(Kind::Registry, message)
     }
 
+    /// [`Kind::Undecided`]
+    pub fn undecided(message: impl Into<String>) -> Self {
+        Self::new(Kind::Undecided, message)
+    }
+
     /// [`Kind::Bug`]
     pub fn bug(message: impl Into<String>) -> Self {
         Self::new(Kind::Bug, message)

@@ -87,7 +87,7 @@ pub struct ReferenceRecord {
 }
 
 /// A released version of one container, by its name and image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionRecord {
     /// Its name.

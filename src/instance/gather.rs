@@ -132,9 +132,9 @@ pub(super) async fn named_versions(
     record: Option<&InstanceRecord>,
 ) -> Result<BTreeMap<ContainerName, VersionRecord>> {
     let mut found = BTreeMap::new();
-    for (name, version) in intent.named_versions() {
-        let known = record.and_then(|it| it.versions.get(name));
-        let record = match known.filter(|it| it.version == *version) {
+    for (name, version, exactly) in intent.named_versions() {
+        let own = record.and_then(|it| it.versions.get(name));
+        let record = match exactly.or(own.filter(|it| it.version == *version)) {
             Some(known) => known.clone(),
             None => VersionRecord {
                 version: version.clone(),

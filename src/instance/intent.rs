@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::pin;
 use crate::error::{Error, Result};
 use crate::home::state::{InstanceRecord, ReferenceRecord, VersionRecord};
 use crate::model::name::{BundleName, ConfigurationName, ContainerName, EnvironmentName, Version};
@@ -58,6 +59,8 @@ pub enum RunFrom {
     Proposal,
     /// This released version, whatever the reference has.
     Version(Version),
+    /// The same, where its image is known already.
+    Exactly(VersionRecord),
     /// Production's release, as the reference has it.
     Release {
         /// When the proposal began that is there and is not to run.
@@ -164,15 +167,18 @@ impl Intent {
         }
     }
 
-    /// The versions that are named.
-    pub(super) fn named_versions(&self) -> impl Iterator<Item = (&ContainerName, &Version)> {
+    /// The versions that are named; with the image, where that is known.
+    pub(super) fn named_versions(
+        &self,
+    ) -> impl Iterator<Item = (&ContainerName, &Version, Option<&VersionRecord>)> {
         let sources = match self {
             Self::Add(addition) => Some(&addition.sources),
             Self::Remove(_) | Self::Refresh => None,
         };
         let all = sources.into_iter().flatten();
         all.filter_map(|(name, from)| match from {
-            RunFrom::Version(version) => Some((name, version)),
+            RunFrom::Version(version) => Some((name, version, None)),
+            RunFrom::Exactly(known) => Some((name, &known.version, Some(known))),
             RunFrom::Proposal | RunFrom::Release { .. } => None,
         })
     }
@@ -215,9 +221,13 @@ impl Intent {
         if *self.versions() != Versions::Same {
             next.pinned = chosen.pinned;
         }
-        if matches!(self.versions(), Versions::Environment(_)) {
-            next.versions.clear();
-        }
+        let is_named = self.versions().environment().is_some();
+        let gone = match self {
+            Self::Remove(names) => &names[..],
+            Self::Add(_) | Self::Refresh => &[],
+        };
+        let bundles = &chosen.verified.reference.bundles;
+        pin::end(&mut next.versions, is_named, gone, bundles);
         next.versions.extend(versions);
         refuse_copies(&chosen.verified.reference, &next, self.named())?;
         match self {
@@ -297,7 +307,9 @@ impl Addition {
                     refuse_both(name, next.versions.contains_key(name))?;
                     next.local.insert(name.clone());
                 }
-                RunFrom::Version(_) => refuse_both(name, next.local.contains(name))?,
+                RunFrom::Version(_) | RunFrom::Exactly(_) => {
+                    refuse_both(name, next.local.contains(name))?;
+                }
                 RunFrom::Release { declined } => {
                     refuse_unreleased(chosen, name, *declined)?;
                     next.local.remove(name);

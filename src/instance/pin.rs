@@ -1,13 +1,14 @@
 //! An instance that stays on one reference, and what its environment runs meanwhile; containers that
 //! stay on a version of their own.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::home::session::{OpenPlatform, Session};
-use crate::home::state::InstanceRecord;
-use crate::model::name::{ContainerName, EnvironmentName, Version};
+use crate::home::state::{InstanceRecord, VersionRecord};
+use crate::model::name::{BundleName, ContainerName, EnvironmentName, Version};
 use crate::model::reference::Reference;
 use crate::verify::choose::Preparation;
 
@@ -111,12 +112,16 @@ pub struct VersionPin {
     pub reference: Option<Version>,
     #[serde(skip)]
     number: u64,
+    /// Whether the reference has the very image.
+    #[serde(skip)]
+    is_same: bool,
 }
 
 impl VersionPin {
     /// All of an instance, beside what its verified reference has.
     pub fn all(record: &InstanceRecord, verified: &Reference) -> Vec<Self> {
         let of_reference = |name| verified.containers.get(name)?.version.clone();
+        let digest = |name| verified.containers.get(name)?.digest;
         let versions = record.versions.iter();
         versions
             .map(|(container, chosen)| Self {
@@ -124,9 +129,25 @@ impl VersionPin {
                 version: chosen.version.clone(),
                 reference: of_reference(container),
                 number: verified.number,
+                is_same: digest(container) == Some(chosen.digest),
             })
             .collect()
     }
+}
+
+/// Ends versions: all of them where an environment is named, else those of the containers and bundles
+/// that go. What cannot run any more is not in the way of its own end.
+pub(super) fn end(
+    versions: &mut BTreeMap<ContainerName, VersionRecord>,
+    is_environment_named: bool,
+    gone: &[String],
+    bundles: &BTreeMap<BundleName, Vec<ContainerName>>,
+) {
+    let of_bundle = |word: &String| bundles.get(word.as_str()).into_iter().flatten();
+    versions.retain(|name, _| {
+        let goes = |word: &String| name.as_str() == word || of_bundle(word).any(|it| it == name);
+        !is_environment_named && !gone.iter().any(goes)
+    });
 }
 
 impl fmt::Display for VersionPin {
@@ -136,10 +157,15 @@ impl fmt::Display for VersionPin {
             version,
             reference,
             number,
+            is_same,
         } = self;
         write!(f, "{container} is pinned to {version}; reference {number} ")?;
         match reference {
-            Some(same) if same == version => write!(f, "has the same")?,
+            Some(same) if same == version && *is_same => write!(f, "has the same")?,
+            Some(same) if same == version => write!(
+                f,
+                "has {same} with another image: a mix that never ran in production"
+            )?,
             Some(other) => write!(f, "has {other}: a mix that never ran in production")?,
             None => write!(f, "does not have it: a mix that never ran in production")?,
         }
@@ -154,19 +180,44 @@ impl fmt::Display for VersionPin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::testing::{container, image};
+
+    #[test]
+    fn versions_end_with_their_containers_and_with_an_environment() {
+        let left = |is_environment_named, gone: &[&str]| {
+            let version = || VersionRecord {
+                version: Version::new("1").unwrap(),
+                digest: image("a"),
+            };
+            let names = ["audit", "billing", "stock"].map(container);
+            let mut versions = names.map(|name| (name, version())).into();
+            let bundle = BundleName::new("shop").unwrap();
+            let bundles = BTreeMap::from([(bundle, vec![container("stock")])]);
+            let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
+            end(&mut versions, is_environment_named, &gone, &bundles);
+            let left: Vec<String> = versions.keys().map(ToString::to_string).collect();
+            left.join(" ")
+        };
+        assert_eq!(left(false, &[]), "audit billing stock");
+        assert_eq!(left(false, &["billing"]), "audit stock");
+        assert_eq!(left(false, &["shop"]), "audit billing");
+        assert_eq!(left(true, &[]), "");
+    }
 
     #[test]
     fn a_version_is_shown_beside_the_reference() {
-        let pin = |version: &str, reference: Option<&str>| VersionPin {
+        let pin = |version: &str, reference: Option<&str>, is_same| VersionPin {
             container: ContainerName::new("billing").unwrap(),
             version: Version::new(version).unwrap(),
             reference: reference.map(|it| Version::new(it).unwrap()),
             number: 7,
+            is_same,
         };
         let shown = [
-            pin("1.4.1", Some("1.4.2")),
-            pin("1.4.2", Some("1.4.2")),
-            pin("1.4.2", None),
+            pin("1.4.1", Some("1.4.2"), false),
+            pin("1.4.2", Some("1.4.2"), true),
+            pin("1.4.2", Some("1.4.2"), false),
+            pin("1.4.2", None, false),
         ]
         .map(|it| it.to_string());
         assert_eq!(
@@ -174,6 +225,7 @@ mod tests {
             [
                 "billing is pinned to 1.4.1; reference 7 has 1.4.2: a mix that never ran in production (`devenv up billing:reference` ends it)",
                 "billing is pinned to 1.4.2; reference 7 has the same (`devenv up billing:reference` ends it)",
+                "billing is pinned to 1.4.2; reference 7 has 1.4.2 with another image: a mix that never ran in production (`devenv up billing:reference` ends it)",
                 "billing is pinned to 1.4.2; reference 7 does not have it: a mix that never ran in production (`devenv down billing` ends it)",
             ]
         );

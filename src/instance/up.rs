@@ -88,7 +88,7 @@ impl Instance<'_> {
         let (mixed, overlay) = self.overlay(&next, &preparation, &chosen, manner).await?;
         let selection = selection(&overlay, &next)?;
         if let Intent::Remove(names) = intent {
-            self.say_what_stays(names, &overlay, &selection)?;
+            self.say_what_stays(names, record.as_ref(), &overlay, &selection)?;
         }
         next.local.retain(|name| overlay.runs(name, &selection));
         next.versions
@@ -152,14 +152,21 @@ impl Instance<'_> {
         Ok((mixed, overlay))
     }
 
-    /// What was to go, but is needed by what stays.
+    /// What was to go, but is needed by what stays. What only a version of its own had is gone with it.
     fn say_what_stays(
         &self,
         names: &[String],
+        before: Option<&InstanceRecord>,
         overlay: &Overlay,
         selection: &Selection,
     ) -> Result<()> {
-        for name in select::expand(&overlay.reference, names)? {
+        let known = &overlay.reference.containers;
+        let had = |name: &str| before.is_some_and(|it| it.versions.contains_key(name));
+        let names = names
+            .iter()
+            .filter(|it| known.contains_key(it.as_str()) || !had(it));
+        let names: Vec<String> = names.cloned().collect();
+        for name in select::expand(&overlay.reference, &names)? {
             if let Some(Why::NeededBy(other)) = selection.why.get(&name) {
                 let text = format!("{name} stays: {other} needs it");
                 self.session.reporter.warn(&text);

@@ -64,8 +64,21 @@ pub fn along(verdicts: &BTreeMap<usize, Verdict>) -> Along {
 pub enum Among {
     /// Exactly these are to be made.
     Try(BTreeSet<usize>),
-    /// These together make it bad, and without any one of them it was not seen to be bad.
-    Found(BTreeSet<usize>),
+    /// These make it bad.
+    Found {
+        /// Bad together; none of them can be left out, as far as that can be told.
+        guilty: BTreeSet<usize>,
+        /// The same without one of them, where that was skipped: whether it is needed is not known.
+        skipped: Vec<BTreeSet<usize>>,
+    },
+}
+
+impl Among {
+    /// One is guilty: there is nothing to leave out.
+    fn one(guilty: BTreeSet<usize>) -> Self {
+        let skipped = Vec::new();
+        Self::Found { guilty, skipped }
+    }
 }
 
 /// Which of `count` changes are guilty: none of them is good, all of them are bad. First by halves, as
@@ -83,9 +96,9 @@ pub fn among(count: usize, verdicts: &BTreeMap<BTreeSet<usize>, Verdict>) -> Amo
         Along::Found(length) => {
             let alone = BTreeSet::from([length - 1]);
             match verdicts.get(&alone) {
-                _ if alone == all => return Among::Found(alone),
+                _ if alone == all => return Among::one(alone),
                 None => return Among::Try(alone),
-                Some(Verdict::Bad) => return Among::Found(alone),
+                Some(Verdict::Bad) => return Among::one(alone),
                 Some(Verdict::Good | Verdict::Skip) => first(length),
             }
         }
@@ -131,7 +144,13 @@ fn fewest(
             None => pieces = (pieces * 2).min(bad.len()),
         }
     }
-    Among::Found(bad)
+    let without = |one: &usize| -> BTreeSet<usize> { &bad - &BTreeSet::from([*one]) };
+    let rests = bad.iter().map(without);
+    let skipped = rests.filter(|rest| verdicts.get(rest) == Some(&Verdict::Skip));
+    Among::Found {
+        skipped: skipped.collect(),
+        guilty: bad,
+    }
 }
 
 #[cfg(test)]
@@ -163,11 +182,11 @@ mod tests {
         }
     }
 
-    /// The same among changes.
-    fn found_among(
+    /// The same among changes: the guilty ones, what was skipped of them, and the tries.
+    fn searched(
         count: usize,
         verdict: impl Fn(&BTreeSet<usize>) -> Verdict,
-    ) -> (BTreeSet<usize>, u32) {
+    ) -> (BTreeSet<usize>, Vec<BTreeSet<usize>>, u32) {
         let mut verdicts = BTreeMap::new();
         let mut tries = 0;
         loop {
@@ -178,9 +197,33 @@ mod tests {
                     assert!(verdicts.insert(set, verdict).is_none(), "tried twice");
                     tries += 1;
                 }
-                Among::Found(set) => return (set, tries),
+                Among::Found { guilty, skipped } => return (guilty, skipped, tries),
             }
         }
+    }
+
+    /// The same where nothing is skipped.
+    fn found_among(
+        count: usize,
+        verdict: impl Fn(&BTreeSet<usize>) -> Verdict,
+    ) -> (BTreeSet<usize>, u32) {
+        let (guilty, skipped, tries) = searched(count, verdict);
+        assert_eq!(skipped, [], "nothing was skipped");
+        (guilty, tries)
+    }
+
+    #[test]
+    fn what_was_skipped_is_not_taken_for_good() {
+        // The second alone is guilty, and runs only with the first.
+        let (found, skipped, _) = searched(2, |set| {
+            if set.len() == 1 && set.contains(&1) {
+                Verdict::Skip
+            } else {
+                judged(set.contains(&1))
+            }
+        });
+        assert_eq!(found, BTreeSet::from([0, 1]));
+        assert_eq!(skipped, [BTreeSet::from([1])]);
     }
 
     fn judged(is_bad: bool) -> Verdict {
@@ -256,13 +299,14 @@ mod tests {
                 let is_bad = faults.iter().any(|it| it.is_subset(set));
                 if odd.contains(&set.len()) { Verdict::Skip } else { judged(is_bad) }
             };
-            let (found, _) = found_among(count, verdict);
+            let (found, skipped, _) = searched(count, verdict);
             let is_whole = found.len() == count;
             prop_assert!(is_whole || verdict(&found) == Verdict::Bad);
             for one in &found {
                 let mut fewer = found.clone();
                 fewer.remove(one);
-                prop_assert!(fewer.is_empty() || verdict(&fewer) != Verdict::Bad);
+                let left_open = skipped.contains(&fewer);
+                prop_assert!(fewer.is_empty() || left_open || verdict(&fewer) == Verdict::Good);
             }
         }
     }

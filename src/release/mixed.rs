@@ -9,7 +9,8 @@ use crate::converge::desired::{Image, Source};
 use crate::definitions::{CommitId, Definitions};
 use crate::error::{Error, Result};
 use crate::home::state::VersionRecord;
-use crate::model::container::{Definition, Kind};
+use crate::model::circle::cycle_from;
+use crate::model::container::{Definition, Kind, Until};
 use crate::model::name::{ContainerName, Version};
 use crate::model::platform::Defaults;
 use crate::model::reference::{Reference, ReferenceContainer};
@@ -56,14 +57,55 @@ impl Mixed {
         for (name, record) in new.into_iter().chain(others) {
             let laid = mixed.lay(preparation, definitions, name, record).await;
             let what = || format!("{name} {} cannot run here", record.version);
-            laid.map_err(|error| error.within(what()))?;
+            laid.map_err(|error| error.within(what()).hint(way_out(name, verified)))?;
         }
-        let checked = mixed.reference.check().map_err(Error::definitions);
-        checked.map_err(|error| {
+        let pinned = |name: &ContainerName| versions.contains_key(name);
+        mixed.settle_needs(pinned);
+        mixed.check(pinned).map_err(|error| {
             let number = verified.number;
-            error.within(format!("these versions do not fit reference {number}"))
+            let error = error.within(format!("these versions do not fit reference {number}"));
+            let hints = versions.keys().map(|name| way_out(name, verified));
+            hints.fold(error, Error::hint)
         })?;
         Ok(mixed)
+    }
+
+    /// Nobody waits for what a version cannot become: healthy without a check, completed as a service.
+    fn settle_needs(&mut self, pinned: impl Fn(&ContainerName) -> bool) {
+        let containers = self.reference.containers.iter();
+        let pinned = containers.filter(|(name, _)| pinned(name));
+        let reached: BTreeMap<ContainerName, Until> = pinned
+            .map(|(name, it)| (name.clone(), it.run.default_until()))
+            .collect();
+        let all = self.reference.containers.values_mut();
+        for need in all.flat_map(|it| &mut it.needs) {
+            if let Some(until) = reached.get(&need.container)
+                && need.until != Until::Started
+            {
+                need.until = *until;
+            }
+        }
+    }
+
+    /// What the reference relies on; no version may need what needs it.
+    fn check(&self, pinned: impl Fn(&ContainerName) -> bool) -> Result<()> {
+        let containers = &self.reference.containers;
+        self.reference.check().map_err(Error::definitions)?;
+        let needs = |name: &ContainerName| -> Vec<ContainerName> {
+            let needs = containers.get(name).map_or(&[][..], |it| &it.needs);
+            needs.iter().map(|it| it.container.clone()).collect()
+        };
+        for (name, entry) in containers.iter().filter(|(name, _)| pinned(name)) {
+            let found = cycle_from(name, &needs).filter(|circle| circle.contains(name));
+            if let Some(circle) = found {
+                let version = entry.version.as_ref().map_or("", Version::as_str);
+                let circle: Vec<&str> = circle.iter().map(ContainerName::as_str).collect();
+                let circle = circle.join(" → ");
+                let text = format!("the needs of {name} {version} go in a circle: {circle}");
+                return Err(Error::definitions(text));
+            }
+        }
+        Ok(())
     }
 
     async fn lay(
@@ -132,6 +174,14 @@ impl Mixed {
     }
 }
 
+/// How a version of a container's own is ended.
+fn way_out(name: &ContainerName, verified: &Reference) -> String {
+    if verified.containers.contains_key(name) {
+        return format!("`devenv up {name}:reference` runs the reference's version again");
+    }
+    format!("`devenv down {name}` ends it: the reference does not have it")
+}
+
 fn refuse_kind(name: &ContainerName, kind: Kind) -> Result<()> {
     match kind {
         Kind::App | Kind::Service => Ok(()),
@@ -180,4 +230,58 @@ pub fn entry(
         routes: definition.routes.clone(),
         run,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::reference::tests::{container, reference};
+    use crate::model::testing::container as name;
+
+    fn is_billing(name: &ContainerName) -> bool {
+        name.as_str() == "billing"
+    }
+
+    #[test]
+    fn nobody_waits_for_a_check_that_a_version_does_not_have() {
+        let mut front = container("shop", &["billing", "stock"], &[]);
+        for need in &mut front.1.needs {
+            need.until = Until::Healthy;
+        }
+        let all = [
+            front,
+            container("billing", &[], &[]),
+            container("stock", &[], &[]),
+        ];
+        let mut mixed = Mixed::unmixed(&reference(&all));
+        mixed.settle_needs(is_billing);
+        let needs = mixed.reference.containers[&name("shop")].needs.iter();
+        let until: Vec<Until> = needs.map(|it| it.until).collect();
+        assert_eq!(until, [Until::Started, Until::Healthy]);
+    }
+
+    #[test]
+    fn a_circle_is_the_versions_fault() {
+        let all = [
+            container("billing", &["stock"], &[]),
+            container("stock", &["billing"], &[]),
+        ];
+        let mixed = Mixed::unmixed(&reference(&all));
+        let error = mixed.check(is_billing).unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Definitions);
+        let text = error.to_string();
+        assert_eq!(
+            text,
+            "the needs of billing 1.0 go in a circle: billing → stock → billing"
+        );
+        assert!(mixed.check(|_| false).is_ok(), "not the versions' fault");
+    }
+
+    #[test]
+    fn each_version_says_how_it_is_ended() {
+        let verified = reference(&[container("billing", &[], &[])]);
+        let of = |text| way_out(&name(text), &verified);
+        assert!(of("billing").starts_with("`devenv up billing:reference`"));
+        assert!(of("audit").starts_with("`devenv down audit`"));
+    }
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::home::cache::Cache;
 use crate::home::file;
 use crate::home::session::{OpenPlatform, Session};
-use crate::home::state::InstanceRecord;
+use crate::home::state::{InstanceRecord, ReferenceRecord};
 use crate::model::digest::Digest;
 use crate::model::ledger::{Freshness, LedgerEntry};
 use crate::model::name::EnvironmentName;
@@ -29,6 +29,8 @@ pub enum Versions {
     Environment(EnvironmentName),
     /// One reference by its number; the environment is the one that is remembered from then on.
     Number(u64, Option<EnvironmentName>),
+    /// The same by its digest, whatever the registry's tag says.
+    Exactly(ReferenceRecord, Option<EnvironmentName>),
     /// What an environment ran at this time.
     AsOf(Timestamp, Option<EnvironmentName>),
 }
@@ -39,7 +41,7 @@ impl Versions {
         match self {
             Self::Remembered | Self::Same => None,
             Self::Environment(name) => Some(name),
-            Self::Number(_, name) | Self::AsOf(_, name) => name.as_ref(),
+            Self::Number(_, name) | Self::Exactly(_, name) | Self::AsOf(_, name) => name.as_ref(),
         }
     }
 }
@@ -290,6 +292,7 @@ pub fn choice(
     let name = versions.environment().or(remembered).unwrap_or(default);
     let choice = match (versions, record) {
         (Versions::Number(number, _), _) => Choice::Number(*number),
+        (Versions::Exactly(it, _), _) => Choice::Pinned(it.number, it.digest),
         (Versions::AsOf(time, _), _) => Choice::AsOf(name.clone(), *time),
         (Versions::Same, Some(record)) => pinned(record),
         (Versions::Remembered, Some(record)) if record.pinned => pinned(record),

@@ -115,7 +115,8 @@ impl Examination<'_> {
         self.image(&wanted).await
     }
 
-    async fn image(&self, wanted: &Wanted<'_>) -> Result<Report> {
+    /// Verifies one image by its digest.
+    pub async fn image(&self, wanted: &Wanted<'_>) -> Result<Report> {
         let verifier = self.preparation.verifier();
         verifier.image(wanted).await?;
         let expected = ExpectedBuild {
@@ -148,7 +149,8 @@ impl Examination<'_> {
         })
     }
 
-    fn reference(&self, found: &VerifiedReference) -> Report {
+    /// What is known of a verified reference.
+    pub fn reference(&self, found: &VerifiedReference) -> Report {
         let VerifiedImage {
             image,
             signers,

@@ -196,6 +196,10 @@ async fn an_interrupted_search_goes_on() {
         assert!(begun.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    for second in [&["bisect"][..], &["bisect", "reset"]] {
+        let second = workstation.run(second).code(2);
+        second.says("another `devenv bisect` is at work on the instance");
+    }
     let pid = child.id().to_string();
     assert!(
         Command::new("kill")
@@ -252,6 +256,12 @@ async fn what_cannot_be_searched_is_said() {
     nothing
         .code(2)
         .says("name the containers that show the fault");
+    // A name that is wrong leaves no search behind.
+    let typo = ["--good", "1", "--bad", "2", "biling"];
+    let said = bisect(&workstation, &typo, "true").code(2);
+    said.says("did you mean `billing`?");
+    let log = workstation.run(&["bisect", "log"]);
+    log.code(2).says("no search goes on");
     search(["1", "1"], "true")
         .code(2)
         .says("cannot be both good and bad");
@@ -261,24 +271,29 @@ async fn what_cannot_be_searched_is_said() {
     search(["1", "9"], "true")
         .code(2)
         .says("there is no reference 9");
-    let said = search(["1", "2"], "true").code(2);
+    let said = search(["1", "2"], "true").code(1);
     said.says("reference 2 is said to be bad, and is good")
         .says("reference 2: good (exit code 0)");
     search(["1", "2"], "exit 3")
-        .code(2)
+        .code(1)
         .says("reference 1 is said to be good, and is bad");
     search(["1", "2"], "exit 125")
-        .code(2)
+        .code(1)
         .says("cannot be tried");
     search(["1", "2"], "exit 200")
         .code(2)
         .says("the search stops: `sh -c exit 200` ended with");
+    let changes = format!("{} up --no-proxy billing:2.0", program().display());
+    search(["1", "2"], &changes)
+        .code(2)
+        .says("the verdict on reference 1 does not count: the instance")
+        .says("was changed while it was judged");
     let file = workstation.home.path().join("file");
     let file = file.display();
     let turns = format!("if test -e {file}; then rm {file}; exit 1; else touch {file}; fi");
     let all = ["--good", "1", "--bad", "2", "--repeat", "3", "billing"];
     bisect(&workstation, &all, &turns)
-        .code(2)
+        .code(1)
         .says("reference 1 is not the same each time: good, bad, good")
         .says("exit codes: 0 1 0");
     workstation.run(&["bisect", "reset"]).ok();
@@ -302,7 +317,7 @@ async fn what_does_not_become_ready_is_skipped() {
     let workstation = Workstation::initialised(&platform.url());
     let script = bad_where_all_of(&["billing"]);
     let ends = ["--good", "1", "--bad", "3", "billing"];
-    let said = bisect(&workstation, &ends, &script).code(2);
+    let said = bisect(&workstation, &ends, &script).code(1);
     said.says("reference 1 is good; which of these is the first bad one cannot be told")
         .says("skipped: 2, 3");
     let log = workstation.run(&["bisect", "log"]).ok().stdout;
@@ -313,9 +328,21 @@ async fn what_does_not_become_ready_is_skipped() {
         &[&ends[..], &["--unready-is-bad", "--json"]].concat(),
         &script,
     );
-    let result = said.ok().json();
-    assert_eq!(result["bad"], 2, "{result}");
+    // The mix with the proxy of the good one is skipped: it may not become ready for another reason.
+    let result = said.code(1).json();
+    assert_eq!(
+        (&result["bad"], &result["complete"]),
+        (&2.into(), &false.into()),
+        "{result}"
+    );
+    assert_eq!(result["skipped"][0]["versions"]["billing"], "2.0");
     assert_eq!(result["guilty"][0]["container"], "billing");
+    let said = workstation.run(&["bisect"]).code(1);
+    assert!(
+        said.stdout.contains("cannot be narrowed further"),
+        "{said:?}"
+    );
+    assert!(!said.stdout.contains("together"), "{said:?}");
 }
 
 /// Without a command the user is asked on the terminal.
@@ -346,4 +373,26 @@ async fn the_user_judges_on_a_terminal() {
         log.contains("reference 1: good\n  reference 2: bad\n"),
         "{log}"
     );
+}
+
+/// What ran before comes back, although its environment runs another reference meanwhile; it is
+/// followed from the next `up` on, as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_brings_back_what_ran() {
+    let mut platform = Synthetic::released(&[("billing", &shows("good"))]).await;
+    next(&mut platform, "2.0", &[("billing", "bad")]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    workstation.run(&["up", "billing", "--no-proxy"]).ok();
+    let script = bad_where_all_of(&["billing"]);
+    bisect(&workstation, &["--good", "1", "--bad", "2"], &script).ok();
+    next(&mut platform, "3.0", &[("billing", "good")]).await;
+    workstation.run(&["bisect", "reset"]).ok();
+    let after = workstation.run(&["status", "--json"]).ok().json();
+    assert_eq!(
+        (&after["reference"]["number"], &after["pinned"]),
+        (&2.into(), &Value::Null)
+    );
+    assert_eq!(workstation.container("billing")["version"], "2.0");
+    workstation.run(&["up"]).ok();
+    assert_eq!(workstation.container("billing")["version"], "3.0");
 }

@@ -255,3 +255,25 @@ async fn what_the_proxy_does_not_know_of_a_version_is_said() {
     said.says("the proxy of reference 2 does not have the routes of billing 1.0: /old\n")
         .says("the proxy of reference 2 asks billing on port 8080, and 1.0 listens on 9090");
 }
+
+/// A version that does not verify any more says how it is ended, and is not in the way of that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_cannot_run_any_more_can_be_ended() {
+    let platform = three_versions().await;
+    let workstation = Workstation::initialised(&platform.url());
+    let up = ["up", "--no-proxy", "billing:1.0", "customers"];
+    workstation.run(&up).ok();
+    let record = format!("state/instances/acme/{}.json", workstation.instance);
+    let path = workstation.home.path().join(&record);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    value["versions"]["billing"]["digest"] = format!("sha256:{}", "0".repeat(64)).into();
+    workstation.write(&record, &value.to_string());
+    let said = workstation.run(&["up"]).code(5);
+    said.says("billing 1.0 cannot run here")
+        .says("`devenv up billing:reference` runs the reference's version again");
+    workstation.run(&["down", "billing"]).ok();
+    assert_eq!(workstation.containers(), ["customers running"]);
+    workstation.run(&["up", "billing"]).ok();
+    assert_eq!(workstation.container("billing")["version"], "3.0");
+}

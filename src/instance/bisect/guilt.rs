@@ -3,15 +3,15 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::search::Found;
+use super::search::{Found, Search};
 use crate::error::Result;
 use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::VersionRecord;
 use crate::model::difference::{Difference, differences};
-use crate::model::name::{ContainerName, EnvironmentName, Version};
-use crate::model::reference::Reference;
-use crate::model::released::Released;
-use crate::verify::choose::{Choice, Preparation};
-use crate::verify::examine::{Examination, Report};
+use crate::model::name::{ContainerName, EnvironmentName};
+use crate::verify::choose::Preparation;
+use crate::verify::evidence::{VerifiedReference, Wanted};
+use crate::verify::examine::Examination;
 
 /// A container that makes it bad.
 #[derive(Debug, Clone, Serialize)]
@@ -42,8 +42,8 @@ pub struct Promoted {
 pub async fn guilty(
     session: &Session,
     open: &OpenPlatform,
+    search: &Search,
     found: &Found,
-    environment: &EnvironmentName,
 ) -> Result<(Vec<Guilty>, Option<Promoted>)> {
     let registry = session.registry();
     let preparation = Preparation::new(session, open, registry.as_ref());
@@ -51,28 +51,23 @@ pub async fn guilty(
         preparation: &preparation,
         definitions: &session.definitions(&open.name)?,
     };
-    let reference = async |number| -> Result<Reference> {
-        let chosen = preparation.choose(&Choice::Number(number)).await?;
-        Ok(chosen.verified.reference)
+    let verified = async |number| -> Result<VerifiedReference> {
+        let choice = search.candidate(number).choice();
+        Ok(preparation.choose(&choice).await?.verified)
     };
-    let (good, bad) = (reference(found.good).await?, reference(found.bad).await?);
+    let (good, bad) = (verified(found.good).await?, verified(found.bad).await?);
     let mut guilty = Vec::new();
     for change in &found.changes {
         let container = &change.container;
-        let released = |version: Option<&Version>, number: u64| match version {
-            Some(version) => Released::Build(container.clone(), version.clone()),
-            None => Released::Reference(number),
-        };
         let versions = change.versions.as_ref();
-        let before = released(versions.map(|it| &it.0), found.good);
-        let after = released(versions.map(|it| &it.1), found.bad);
-        let before = facts(&examination.of(&before).await?, &before, &good, container);
-        let after = facts(&examination.of(&after).await?, &after, &bad, container);
+        let before = facts(&examination, container, versions.map(|it| &it.0), &good).await?;
+        let after = facts(&examination, container, versions.map(|it| &it.1), &bad).await?;
         guilty.push(Guilty {
             container: container.clone(),
             differences: differences(&before, &after),
         });
     }
+    let environment = &search.environment;
     let look = preparation.ledger_if_any(environment).await?;
     let entries = look.map_or_else(Vec::new, |it| it.ledger.predicate.entries);
     let mut entries = entries.into_iter();
@@ -88,16 +83,29 @@ pub async fn guilty(
 }
 
 /// What its statement says, and how it runs.
-fn facts(
-    report: &Report,
-    released: &Released,
-    reference: &Reference,
+async fn facts(
+    examination: &Examination<'_>,
     container: &ContainerName,
-) -> Value {
-    let version = match released {
-        Released::Build(_, version) => version.to_string(),
-        Released::Reference(number) => number.to_string(),
-        Released::Environment(name) => name.to_string(),
+    released: Option<&VersionRecord>,
+    verified: &VerifiedReference,
+) -> Result<Value> {
+    let reference = &verified.reference;
+    let entry = reference.containers.get(container);
+    let (version, report) = match released.zip(entry) {
+        Some((released, entry)) => {
+            let wanted = Wanted {
+                container,
+                version: &released.version,
+                repository: &entry.repository,
+                digest: released.digest,
+            };
+            let report = examination.image(&wanted).await?;
+            (released.version.to_string(), report)
+        }
+        None => (
+            reference.number.to_string(),
+            examination.reference(verified),
+        ),
     };
     let mut facts = Map::new();
     facts.insert("version".to_owned(), version.into());
@@ -113,11 +121,10 @@ fn facts(
         };
         facts.insert(name, value.into());
     }
-    let entry = reference.containers.get(container);
     let entry = entry.and_then(|it| serde_json::to_value(it).ok());
     for key in ["needs", "uses", "routes", "run"] {
         let value = entry.as_ref().and_then(|it| it.get(key));
         facts.extend(value.map(|value| (key.to_owned(), value.clone())));
     }
-    Value::Object(facts)
+    Ok(Value::Object(facts))
 }

@@ -6,13 +6,13 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::candidate::Candidate;
 use super::trial::{Change, Trial, Tried};
-use crate::error::{Error, Kind, PathContext, Result};
-use crate::home::file;
-use crate::home::session::{OpenPlatform, Session};
+use crate::error::{Error, Result};
 use crate::home::state::InstanceRecord;
 use crate::model::bisection::{self, Along, Among, Verdict};
 use crate::model::name::EnvironmentName;
+use crate::model::quantity::Span;
 
 /// A search on one instance, with all that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,11 +25,15 @@ pub struct Search {
     /// The environment whose references are searched.
     pub environment: EnvironmentName,
     /// From the good one to the bad one.
-    pub references: Vec<u64>,
+    pub references: Vec<Candidate>,
     /// What judges; empty: the user does.
     pub command: Vec<String>,
     /// How often each candidate is judged.
     pub repeat: u32,
+    /// How long one container may take to become ready.
+    pub timeout: Span,
+    /// Whether a reference that does not become ready is bad; else it is skipped.
+    pub unready_is_bad: bool,
     /// What the instance was before.
     pub before: Option<InstanceRecord>,
     /// What the guilty reference changed, once that is known.
@@ -56,53 +60,48 @@ pub struct Found {
     pub good: u64,
     /// The first bad one.
     pub bad: u64,
-    /// Those of its changes that make it bad, together.
+    /// Those of its changes that make it bad.
     pub changes: Vec<Change>,
+    /// What would tell whether all of them are needed, and was skipped; empty: all are.
+    pub skipped: Vec<Trial>,
 }
 
 impl Search {
-    /// The search on the instance that is meant.
-    pub fn load(session: &Session, open: &OpenPlatform) -> Result<Option<Self>> {
-        let paths = &session.home.paths;
-        file::load(&paths.bisection(&open.name, &session.instance))
-    }
-
-    /// Writes it down.
-    pub fn save(&self, session: &Session, open: &OpenPlatform) -> Result<()> {
-        let paths = &session.home.paths;
-        file::save(&paths.bisection(&open.name, &session.instance), self)
-    }
-
-    /// Forgets it.
-    pub fn remove(session: &Session, open: &OpenPlatform) -> Result<()> {
-        let path = session.home.paths.bisection(&open.name, &session.instance);
-        let removed = std::fs::remove_file(&path).if_there(Kind::Usage, "remove", &path);
-        removed.map(drop)
-    }
-
     /// What is next.
     ///
     /// # Errors
     /// An end that is not what it was said to be; candidates that were all skipped.
     pub fn next(&self) -> Result<Next> {
         let mut verdicts = BTreeMap::new();
-        for (at, number) in self.references.iter().enumerate() {
-            let verdict = self.verdict(&Trial::of(*number));
+        for (at, candidate) in self.references.iter().enumerate() {
+            let verdict = self.verdict(&Trial::of(candidate.number));
             verdicts.extend(verdict.map(|it| (at, it)));
         }
         let last = self.references.len().saturating_sub(1);
         for (at, said) in [(0, Verdict::Good), (last, Verdict::Bad)] {
             match verdicts.get(&at) {
-                None => return Ok(Next::Try(Trial::of(self.references[at]))),
+                None => return Ok(Next::Try(Trial::of(self.number(at)))),
                 Some(found) if *found == said => {}
                 Some(found) => return Err(self.contradicted(at, said, *found)),
             }
         }
         match bisection::along(&verdicts) {
-            Along::Try(at) => Ok(Next::Try(Trial::of(self.references[at]))),
+            Along::Try(at) => Ok(Next::Try(Trial::of(self.number(at)))),
             Along::Unsure { good, bad } => Err(self.unsure(good, bad)),
-            Along::Found(at) => Ok(self.within(self.references[at - 1], self.references[at])),
+            Along::Found(at) => Ok(self.within(self.number(at - 1), self.number(at))),
         }
+    }
+
+    /// The candidate with this number.
+    pub(super) fn candidate(&self, number: u64) -> Candidate {
+        let mut all = self.references.iter().copied();
+        let digest = None;
+        all.find(|it| it.number == number)
+            .unwrap_or(Candidate { number, digest })
+    }
+
+    fn number(&self, at: usize) -> u64 {
+        self.references[at].number
     }
 
     /// Which of the changes of one reference.
@@ -121,13 +120,26 @@ impl Search {
                     Some(verdict) => drop(verdicts.insert(set, *verdict)),
                     None => return Next::Try(trial(&set)),
                 },
-                Among::Found(set) => {
-                    let changes = set.into_iter().map(|at| changes[at].clone());
-                    let changes = changes.collect();
-                    return Next::Found(Found { good, bad, changes });
+                Among::Found { guilty, skipped } => {
+                    let skipped = skipped.iter().map(trial).collect();
+                    let changes = guilty.into_iter().map(|at| changes[at].clone());
+                    return Next::Found(Found {
+                        good,
+                        bad,
+                        changes: changes.collect(),
+                        skipped,
+                    });
                 }
             }
         }
+    }
+
+    /// The verdict on what does not become ready. A mix is never bad by that: its parts may not fit.
+    pub fn unready(&self, trial: &Trial) -> Verdict {
+        if self.unready_is_bad && trial.versions.is_empty() {
+            return Verdict::Bad;
+        }
+        Verdict::Skip
     }
 
     fn verdict(&self, trial: &Trial) -> Option<Verdict> {
@@ -136,7 +148,7 @@ impl Search {
     }
 
     fn contradicted(&self, at: usize, said: Verdict, found: Verdict) -> Error {
-        let number = self.references[at];
+        let number = self.number(at);
         let said = said.as_str();
         let text = match found {
             Verdict::Skip => {
@@ -149,18 +161,20 @@ impl Search {
         };
         let tried = self.tried.iter();
         let why = tried.filter(|it| it.trial == Trial::of(number));
-        why.fold(Error::usage(text), |error, it| error.detail(it.to_string()))
-            .hint("`devenv bisect reset` ends this search; then begin with other references")
+        why.fold(Error::undecided(text), |error, it| {
+            error.detail(it.to_string())
+        })
+        .hint("`devenv bisect reset` ends this search; then begin with other references")
     }
 
     fn unsure(&self, good: usize, bad: usize) -> Error {
-        let (good, skipped) = (self.references[good], &self.references[good + 1..=bad]);
-        let numbers: Vec<String> = skipped.iter().map(ToString::to_string).collect();
+        let (good, skipped) = (self.number(good), &self.references[good + 1..=bad]);
+        let numbers: Vec<String> = skipped.iter().map(|it| it.number.to_string()).collect();
         let text = format!(
             "reference {good} is good; which of these is the first bad one cannot be told, since all but the last were skipped: {}",
             numbers.join(", ")
         );
-        Error::usage(text).hint("`devenv bisect log` shows why")
+        Error::undecided(text).hint("`devenv bisect log` shows why")
     }
 }
 
@@ -184,7 +198,8 @@ fn mix(changes: &[Change], set: &BTreeSet<usize>, (good, bad): (u64, u64)) -> Tr
 impl fmt::Display for Search {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, last) = (self.references.first(), self.references.last());
-        let (first, last) = (first.unwrap_or(&0), last.unwrap_or(&0));
+        let number = |it: Option<&Candidate>| it.map_or(0, |it| it.number);
+        let (first, last) = (number(first), number(last));
         let count = self.references.len();
         write!(
             f,
@@ -197,14 +212,23 @@ impl fmt::Display for Search {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Exit;
+    use crate::home::state::VersionRecord;
+    use crate::model::digest::Digest;
     use crate::model::name::{ContainerName, Version};
 
     fn name(text: &str) -> ContainerName {
         ContainerName::new(text).unwrap()
     }
 
+    fn version(text: &str) -> VersionRecord {
+        VersionRecord {
+            version: Version::new(text).unwrap(),
+            digest: Digest::of(text.as_bytes()),
+        }
+    }
+
     fn change(container: &str) -> Change {
-        let version = |text: &str| Version::new(text).unwrap();
         let versions = (container != "front").then(|| (version("1.0"), version("2.0")));
         Change {
             container: name(container),
@@ -212,14 +236,21 @@ mod tests {
         }
     }
 
+    fn candidate(number: u64) -> Candidate {
+        let digest = None;
+        Candidate { number, digest }
+    }
+
     fn search(references: &[u64], changes: &[&str]) -> Search {
         Search {
             begun: Timestamp::UNIX_EPOCH,
             names: vec!["billing".to_owned()],
             environment: EnvironmentName::new("production").unwrap(),
-            references: references.to_vec(),
+            references: references.iter().copied().map(candidate).collect(),
             command: vec!["true".to_owned()],
             repeat: 1,
+            timeout: Span::seconds(180),
+            unready_is_bad: false,
             before: None,
             changes: Some(changes.iter().map(|it| change(it)).collect()),
             tried: Vec::new(),
@@ -261,7 +292,7 @@ mod tests {
         let mut search = search(&[3, 4, 7, 6, 9], &["audit", "billing", "front"]);
         let (steps, found) = steps(&mut search, |it| {
             let pinned = it.versions.get(&name("billing"));
-            let is_new = pinned.map_or(it.reference >= 6, |it| it.as_str() == "2.0");
+            let is_new = pinned.map_or(it.reference >= 6, |it| *it == version("2.0"));
             judged(is_new)
         });
         assert_eq!(
@@ -291,6 +322,30 @@ mod tests {
     }
 
     #[test]
+    fn only_a_whole_reference_is_bad_by_not_becoming_ready() {
+        let mut search = search(&[1, 2], &["billing"]);
+        let mut mix = Trial::of(1);
+        assert_eq!(search.unready(&mix), Verdict::Skip);
+        search.unready_is_bad = true;
+        assert_eq!(search.unready(&mix), Verdict::Bad);
+        mix.versions.insert(name("billing"), version("2.0"));
+        assert_eq!(search.unready(&mix), Verdict::Skip);
+    }
+
+    #[test]
+    fn changes_that_only_run_together_are_not_all_accused() {
+        let mut search = search(&[1, 2], &["audit", "billing"]);
+        let (_, found) = steps(&mut search, |it| match it.versions.keys().next() {
+            Some(only) if *only == name("billing") && it.versions.len() == 1 => Verdict::Skip,
+            _ => judged(it.reference == 2 || it.versions.contains_key(&name("billing"))),
+        });
+        let found = found.unwrap();
+        assert_eq!(found.changes, [change("audit"), change("billing")]);
+        let skipped: Vec<String> = found.skipped.iter().map(ToString::to_string).collect();
+        assert_eq!(skipped, ["reference 1 with billing 2.0"]);
+    }
+
+    #[test]
     fn an_end_that_is_not_as_it_was_said_stops_it() {
         for (verdict, said) in [
             (Verdict::Good, "reference 2 is said to be bad, and is good"),
@@ -301,7 +356,11 @@ mod tests {
             ),
         ] {
             let (_, found) = steps(&mut search(&[1, 2], &[]), |_| verdict);
-            assert_eq!(found.unwrap_err().to_string(), said);
+            let error = found.unwrap_err();
+            assert_eq!(
+                (error.to_string(), error.exit()),
+                (said.to_owned(), Exit::Difference)
+            );
         }
     }
 

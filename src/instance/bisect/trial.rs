@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::home::state::VersionRecord;
 use crate::model::bisection::Verdict;
-use crate::model::name::{ContainerName, Version};
+use crate::model::name::ContainerName;
 
 /// What differs between two references, in a container that both have; of the proxy, all that is not a
 /// version of another container.
@@ -16,7 +17,7 @@ pub struct Change {
     /// Which.
     pub container: ContainerName,
     /// The versions of the good and of the bad one; `None`: it is the proxy.
-    pub versions: Option<(Version, Version)>,
+    pub versions: Option<(VersionRecord, VersionRecord)>,
 }
 
 /// What is to be tried.
@@ -26,7 +27,7 @@ pub struct Trial {
     /// The reference.
     pub reference: u64,
     /// Versions in place of its own.
-    pub versions: BTreeMap<ContainerName, Version>,
+    pub versions: BTreeMap<ContainerName, VersionRecord>,
 }
 
 /// What came of a trial.
@@ -59,7 +60,7 @@ impl fmt::Display for Trial {
         write!(f, "reference {}", self.reference)?;
         for (at, (name, version)) in self.versions.iter().enumerate() {
             let before = if at == 0 { " with" } else { "," };
-            write!(f, "{before} {name} {version}")?;
+            write!(f, "{before} {name} {}", version.version)?;
         }
         Ok(())
     }
@@ -81,7 +82,15 @@ impl fmt::Display for Tried {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.versions {
-            Some((before, after)) => write!(f, "{} {before} → {after}", self.container),
+            Some((before, after)) => {
+                let (container, old, new) = (&self.container, &before.version, &after.version);
+                let other = if old == new {
+                    " with another image"
+                } else {
+                    ""
+                };
+                write!(f, "{container} {old} → {new}{other}")
+            }
             None => write!(
                 f,
                 "{} (the proxy, and what only one of them has)",

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use crate::cli::ui::Ui;
+use crate::engine::ChosenBy;
 use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::instance::bisect::{Answer, Trial};
@@ -40,6 +41,9 @@ pub(super) async fn judge(
         let (verdict, codes) = (ask(ui, trial)?, Vec::new());
         return Ok(Answer { verdict, codes });
     };
+    let (_, choice) = session.engine()?;
+    let said = session.home.settings.host.value.as_ref();
+    let host = host_argument(&choice.chosen_by, said);
     let (mut codes, mut verdicts) = (Vec::new(), Vec::new());
     for _ in 0..repeat {
         let mut child = tokio::process::Command::from(program(first));
@@ -47,6 +51,7 @@ pub(super) async fn judge(
             .args(rest)
             .env("DEVENV_PLATFORM", open.name.as_str())
             .env("DEVENV_INSTANCE", session.instance.as_str())
+            .envs(host.map(|host| ("DEVENV_HOST", host)))
             .stdin(Stdio::null())
             // stdout is for the result.
             .stdout(std::io::stderr())
@@ -71,6 +76,11 @@ pub(super) async fn judge(
     Ok(Answer { verdict, codes })
 }
 
+/// What the command's devenv has to be told, where `--host` decided: all else it finds by itself.
+fn host_argument<'a>(chosen_by: &ChosenBy, said: Option<&'a String>) -> Option<&'a String> {
+    said.filter(|_| *chosen_by == ChosenBy::HostArgument)
+}
+
 fn verdict(code: i32) -> Verdict {
     match code {
         0 => Verdict::Good,
@@ -83,7 +93,7 @@ fn unstable(trial: &Trial, verdicts: &[Verdict], codes: &[i32]) -> Error {
     let words: Vec<&str> = verdicts.iter().map(|it| it.as_str()).collect();
     let codes: Vec<String> = codes.iter().map(ToString::to_string).collect();
     let text = format!("{trial} is not the same each time: {}", words.join(", "));
-    Error::usage(text)
+    Error::undecided(text)
         .detail(format!("exit codes: {}", codes.join(" ")))
         .hint("a search needs a command that gives the same verdict each time; `devenv bisect` tries it again")
 }
@@ -102,6 +112,15 @@ fn ask(ui: &Ui, trial: &Trial) -> Result<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_gets_the_host_that_was_said() {
+        let said = "ssh://there".to_owned();
+        let told = |chosen_by| host_argument(&chosen_by, Some(&said));
+        assert_eq!(told(ChosenBy::HostArgument), Some(&said));
+        assert_eq!(told(ChosenBy::Setting("settings.yaml".into())), None);
+        assert_eq!(told(ChosenBy::Default), None);
+    }
 
     #[test]
     fn exit_codes_are_those_of_git() {

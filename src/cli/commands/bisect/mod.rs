@@ -3,16 +3,14 @@
 mod judge;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::cli::complete;
 use crate::cli::ui::Ui;
 use crate::error::{Error, Exit, Result};
 use crate::home::reporter::Reporter as _;
 use crate::home::session::{OpenPlatform, Session};
-use crate::instance::bisect::{
-    self, Found, Guilty, Manner, Next, Promoted, Search, Trial, Tried, Wish,
-};
+use crate::instance::bisect::{self, Found, Guilty, Next, Promoted, Search, Trial, Tried, Wish};
 use crate::model::name::EnvironmentName;
 use crate::model::quantity::Span;
 
@@ -26,7 +24,7 @@ use crate::model::quantity::Span;
 ///
 /// Data is not restored between steps: each candidate finds the volumes as the one before left them.
 ///
-/// COMMAND gets `DEVENV_PLATFORM` and `DEVENV_INSTANCE`, so that devenv in it means the same instance.
+/// COMMAND gets `DEVENV_PLATFORM` and `DEVENV_INSTANCE` (and `DEVENV_HOST` with `--host`), so that devenv in it means the same instance.
 /// Each verdict is kept: after Ctrl-C, `devenv bisect` goes on. `devenv bisect reset` brings the instance
 /// back to what it ran before; `devenv --instance NAME bisect …` searches beside it.
 #[derive(Debug, Args)]
@@ -63,11 +61,11 @@ struct Start {
     /// Judge each candidate so many times; verdicts that differ stop the search
     #[arg(long, value_name = "K", requires = "good", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeat: u32,
-    /// Take a candidate that does not become ready for bad, instead of skipping it
-    #[arg(long)]
+    /// Take a reference that does not become ready for bad, instead of skipping it
+    #[arg(long, requires = "good")]
     unready_is_bad: bool,
     /// Longest time for one container to become ready (90s, 5m)
-    #[arg(long, value_name = "TIME", default_value = "3m")]
+    #[arg(long, value_name = "TIME", requires = "good", default_value = "3m")]
     timeout: Span,
     /// What judges a candidate: a program of this machine and its arguments
     #[arg(last = true, requires = "good")]
@@ -79,16 +77,13 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     let open = session.open()?;
     match arguments.action {
         Some(Action::Log) => log(ui, session, &open),
-        Some(Action::Reset) => reset(ui, session, &open, arguments.start.timeout).await,
+        Some(Action::Reset) => reset(ui, session, &open).await,
         None => search(ui, session, &open, arguments.start).await,
     }
 }
 
 async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -> Result<Exit> {
-    let manner = Manner {
-        limit: start.timeout.duration(),
-        unready_is_bad: start.unready_is_bad,
-    };
+    let _lock = Search::lock(session, open)?;
     let mut search = match start.good.zip(start.bad) {
         Some((good, bad)) => {
             judge::refuse_nobody(ui, &start.command)?;
@@ -99,6 +94,8 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
                 environment: start.environment,
                 command: start.command,
                 repeat: start.repeat,
+                timeout: start.timeout,
+                unready_is_bad: start.unready_is_bad,
             };
             bisect::begin(session, open, &wish).await?
         }
@@ -113,12 +110,14 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
         ui.note(&tried.to_string());
         ui.json(&tried_json(tried, Some("tried")));
     };
-    let found = bisect::walk(session, open, (&mut search, manner), judge, told).await?;
-    let environment = &search.environment;
-    let (guilty, promoted) = bisect::guilty(session, open, &found, environment).await?;
+    let found = bisect::walk(session, open, &mut search, judge, told).await?;
+    let (guilty, promoted) = bisect::guilty(session, open, &search, &found).await?;
     show(ui, &found, &guilty, promoted.as_ref());
     ui.note("`devenv bisect reset` brings the instance back to what it ran before");
-    Ok(Exit::Done)
+    Ok(match found.skipped.as_slice() {
+        [] => Exit::Done,
+        _ => Exit::Difference,
+    })
 }
 
 fn known(session: &Session, open: &OpenPlatform) -> Result<Search> {
@@ -131,11 +130,19 @@ fn known(session: &Session, open: &OpenPlatform) -> Result<Search> {
 fn show(ui: &Ui, found: &Found, guilty: &[Guilty], promoted: Option<&Promoted>) {
     let (good, bad) = (found.good, found.bad);
     let changes: Vec<String> = found.changes.iter().map(ToString::to_string).collect();
-    let together = if changes.len() > 1 { " together" } else { "" };
+    let changes = ui.style().bold(changes.join("; "));
     ui.data(&format!(
-        "reference {good} is good; what makes reference {bad} bad{together}: {}",
-        ui.style().bold(changes.join("; "))
+        "reference {good} is good; what makes reference {bad} bad{}: {changes}",
+        how(found)
     ));
+    if !found.skipped.is_empty() {
+        ui.data(
+            "it cannot be narrowed further: these were skipped (`devenv bisect log` shows why)",
+        );
+    }
+    for trial in &found.skipped {
+        ui.data(&format!("  {trial}"));
+    }
     for it in guilty {
         ui.data(&format!("{}:", it.container));
         for difference in &it.differences {
@@ -152,16 +159,35 @@ fn show(ui: &Ui, found: &Found, guilty: &[Guilty], promoted: Option<&Promoted>) 
             it.reason
         ));
     }
+    let skipped: Vec<Value> = found.skipped.iter().map(trial_json).collect();
     ui.json(&json!({
-        "event": "result", "good": good, "bad": bad, "guilty": guilty, "promoted": promoted,
+        "event": "result", "good": good, "bad": bad, "complete": skipped.is_empty(),
+        "skipped": skipped, "guilty": guilty, "promoted": promoted,
     }));
 }
 
+/// How the changes make it bad.
+fn how(found: &Found) -> &'static str {
+    match (found.skipped.is_empty(), found.changes.len()) {
+        (false, _) => " is among these",
+        (true, 2..) => " together",
+        (true, _) => "",
+    }
+}
+
+fn trial_json(trial: &Trial) -> Value {
+    let versions = trial.versions.iter();
+    let versions: Map<String, Value> = versions
+        .map(|(name, it)| (name.to_string(), json!(it.version)))
+        .collect();
+    json!({ "reference": trial.reference, "versions": versions })
+}
+
 fn tried_json(tried: &Tried, event: Option<&str>) -> Value {
-    let mut value = json!({
-        "reference": tried.trial.reference, "versions": tried.trial.versions,
-        "verdict": tried.verdict, "codes": tried.codes, "why": tried.why,
-    });
+    let mut value = trial_json(&tried.trial);
+    value["verdict"] = json!(tried.verdict);
+    value["codes"] = json!(tried.codes);
+    value["why"] = json!(tried.why);
     if let Some(event) = event {
         value["event"] = event.into();
     }
@@ -184,17 +210,45 @@ fn log(ui: &Ui, session: &Session, open: &OpenPlatform) -> Result<Exit> {
     }
     ui.data(&format!("next: {next}"));
     let tried: Vec<Value> = search.tried.iter().map(|it| tried_json(it, None)).collect();
+    let references: Vec<u64> = search.references.iter().map(|it| it.number).collect();
     ui.json(&json!({
-        "environment": search.environment, "references": search.references, "names": search.names,
-        "command": search.command, "repeat": search.repeat, "tried": tried, "next": next,
+        "environment": search.environment, "references": references, "names": search.names,
+        "command": search.command, "repeat": search.repeat, "timeout": search.timeout,
+        "unready_is_bad": search.unready_is_bad, "tried": tried, "next": next,
     }));
     Ok(Exit::Done)
 }
 
-async fn reset(ui: &Ui, session: &Session, open: &OpenPlatform, limit: Span) -> Result<Exit> {
+async fn reset(ui: &Ui, session: &Session, open: &OpenPlatform) -> Result<Exit> {
+    let _lock = Search::lock(session, open)?;
     let search = known(session, open)?;
-    bisect::end(session, open, &search, limit.duration()).await?;
+    bisect::end(session, open, &search).await?;
     ui.note("the search is over; the instance is what it was before");
     ui.json(&json!({ "event": "result", "tried": search.tried.len() }));
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_narrowed_further_is_not_bad_together() {
+        use crate::instance::bisect::Change;
+        use crate::model::name::ContainerName;
+        let change = |name| Change {
+            container: ContainerName::new(name).unwrap(),
+            versions: None,
+        };
+        let found = |changes: &[&'static str], skipped| Found {
+            good: 1,
+            bad: 2,
+            changes: changes.iter().map(|name| change(*name)).collect(),
+            skipped,
+        };
+        assert_eq!(how(&found(&["audit"], vec![])), "");
+        assert_eq!(how(&found(&["audit", "billing"], vec![])), " together");
+        let open = found(&["audit", "billing"], vec![Trial::of(2)]);
+        assert_eq!(how(&open), " is among these");
+    }
 }
