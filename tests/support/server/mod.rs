@@ -349,9 +349,11 @@ impl Drop for TestServer {
             return;
         }
         let table = format!("devenv_{}", self.name);
-        let _ = Command::new("nft")
-            .args(["delete", "table", "ip", &table])
-            .output();
+        for family in ["ip", "ip6"] {
+            let _ = Command::new("nft")
+                .args(["delete", "table", family, &table])
+                .output();
+        }
         for (chain, to) in [
             ("PREROUTING", &[][..]),
             ("OUTPUT", &["!", "-d", "127.0.0.0/8"]),
