@@ -86,8 +86,20 @@ fn wants_tls() -> Fault {
 /// The fault behind an error that a stream carried after it had begun well. What it says of
 /// connections is about a registry or a file server, never about the engine.
 pub(super) fn said(text: &str) -> Fault {
-    Fault::new(by_text(text).unwrap_or(FaultKind::Failed), visible(text))
+    let lower = text.to_lowercase();
+    let is_lost = LOST.iter().any(|words| lower.contains(words));
+    let lost = is_lost.then_some(FaultKind::NotFound);
+    let kind = by_text(text).or(lost).unwrap_or(FaultKind::Failed);
+    Fault::new(kind, visible(text))
 }
+
+/// A builder's words where an image or a layer went while it used it.
+const LOST: [&str; 4] = [
+    "unable to find image",
+    "no such image",
+    "unknown parent image",
+    "layer does not exist",
+];
 
 const PLAIN: &str = "the engine has a list of its own of registries without TLS: `insecure-registries` in its \
      daemon.json, which it reads when it starts; `insecure_registries` of devenv's settings does not \
@@ -164,12 +176,7 @@ fn by_text(message: &str) -> Option<FaultKind> {
     ]) || (text.contains("name") && text.contains("already in use"))
     {
         Some(FaultKind::Conflict)
-    } else if any(&[
-        "is not connected to",
-        "unable to find image",
-        "no such image",
-    ]) || any(&["unknown parent image", "layer does not exist"])
-    {
+    } else if text.contains("is not connected to") {
         Some(FaultKind::NotFound)
     } else {
         None
