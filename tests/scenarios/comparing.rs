@@ -44,19 +44,21 @@ async fn running(containers: &[(&str, &str)]) -> (Synthetic, Workstation) {
     (platform, workstation)
 }
 
+/// The file with a record of what runs.
+fn written(workstation: &Workstation) -> String {
+    let record = workstation.home.path().join("record.json");
+    let record = record.display().to_string();
+    workstation.run(&["facts", "--output", &record]).ok();
+    record
+}
+
 /// A record of an instance tells none of its secrets, and the instance is equal to it; an override is
 /// declared, and what somebody changed by hand is different.
 #[tokio::test(flavor = "multi_thread")]
 async fn overrides_are_declared_and_what_was_changed_by_hand_is_different() {
     let billing = app(BILLING);
     let (_platform, workstation) = running(&[("billing", &*billing)]).await;
-    let record = workstation
-        .home
-        .path()
-        .join("record.json")
-        .display()
-        .to_string();
-    workstation.run(&["facts", "--output", &record]).ok();
+    let record = written(&workstation);
     let text = fs::read_to_string(&record).unwrap();
     for told in ["hunter2", "same", "recette\"\n}"] {
         assert!(!text.contains(told), "{told}: {text}");
@@ -189,13 +191,7 @@ async fn what_is_effective_inside_is_compared() {
     }
     let workstation = Workstation::initialised(&platform.url());
     workstation.run(&["up", "billing", "--no-proxy"]).ok();
-    let record = workstation
-        .home
-        .path()
-        .join("record.json")
-        .display()
-        .to_string();
-    workstation.run(&["facts", "--output", &record]).ok();
+    let record = written(&workstation);
     let read: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
     let found = &read["containers"]["billing"]["facets"];
     for (facet, value) in [
@@ -280,9 +276,7 @@ async fn a_version_of_its_own_there_is_no_change_by_hand() {
     let workstation = Workstation::initialised(&platform.url());
     let up = |name: &str| workstation.run(&["up", name, "--no-proxy"]).ok();
     up("billing:1.0");
-    let record = workstation.home.path().join("record.json");
-    let record = record.display().to_string();
-    workstation.run(&["facts", "--output", &record]).ok();
+    let record = written(&workstation);
     let read: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
     assert_eq!(read["containers"]["billing"]["runs"], "pinned");
     let with = ["compare", "--with", &record, "--json"];
@@ -303,10 +297,8 @@ async fn a_version_of_its_own_there_is_no_change_by_hand() {
 async fn a_hostile_record_is_refused_or_harmless() {
     let billing = app(BILLING);
     let (_platform, workstation) = running(&[("billing", &*billing)]).await;
-    let record = workstation.home.path().join("record.json");
-    let path = record.display().to_string();
-    workstation.run(&["facts", "--output", &path]).ok();
-    let with = ["compare", "--with", &path];
+    let record = written(&workstation);
+    let with = ["compare", "--with", &record];
     let text = fs::read_to_string(&record).unwrap();
     for (from, to, why) in [
         ("\"schema\": 1", "\"schema\": 2", "its schema is 2, not 1"),

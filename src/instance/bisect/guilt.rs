@@ -16,7 +16,7 @@ use crate::verify::examine::Examination;
 /// A container that makes it bad.
 #[derive(Debug, Clone, Serialize)]
 pub struct Guilty {
-    /// Which.
+    /// The one that is guilty, or one of several.
     pub container: ContainerName,
     /// From the good one to the bad one.
     pub differences: Vec<Difference>,
@@ -25,7 +25,7 @@ pub struct Guilty {
 /// When and by whom a reference was promoted.
 #[derive(Debug, Clone, Serialize)]
 pub struct Promoted {
-    /// Where.
+    /// The environment that the bad reference was promoted to.
     pub environment: EnvironmentName,
     /// When.
     pub at: jiff::Timestamp,

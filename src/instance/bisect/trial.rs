@@ -14,7 +14,7 @@ use crate::model::name::ContainerName;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
-    /// Which.
+    /// The container that is another one in the bad reference.
     pub container: ContainerName,
     /// The versions of the good and of the bad one; `None`: it is the proxy.
     pub versions: Option<(VersionRecord, VersionRecord)>,

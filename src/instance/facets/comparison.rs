@@ -64,7 +64,7 @@ pub enum With {
 /// One facet of one container; without one, of the engine.
 #[derive(Debug, Serialize)]
 pub struct Found {
-    /// Whose.
+    /// The container; `None`: the engine.
     pub container: Option<ContainerName>,
     /// `memory`, `environment/PATH`.
     pub facet: String,

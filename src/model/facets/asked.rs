@@ -65,7 +65,7 @@ pub struct Asked {
     pub extra_hosts: BTreeSet<String>,
     /// `80/tcp at 127.0.0.1:8080`
     pub published: BTreeSet<String>,
-    /// Bytes.
+    /// The most memory, in bytes; 0 is no limit.
     pub memory: u64,
     /// Billionths of a processor.
     pub nano_cpus: u64,
@@ -94,7 +94,7 @@ pub struct Rest {
     pub groups: BTreeSet<String>,
     /// Whether the engine's own program is the first process.
     pub init: bool,
-    /// Weight.
+    /// Its weight among others where processors are short; 0 is the kernel's 1024.
     pub cpu_shares: u64,
     /// Processors that it may run on.
     pub cpu_set: String,
@@ -102,11 +102,11 @@ pub struct Rest {
     pub processes: u64,
     /// `+NET_ADMIN`, `-CHOWN`
     pub capabilities: BTreeSet<String>,
-    /// All rights.
+    /// Whether it may do all that the host's root may.
     pub privileged: bool,
     /// `seccomp=…`
     pub security_options: BTreeSet<String>,
-    /// By name.
+    /// Settings of its kernel namespaces, by name: `net.core.somaxconn`.
     pub sysctls: BTreeMap<String, String>,
     /// Servers, `search …` and `options …`.
     pub dns: Vec<String>,

@@ -2,13 +2,13 @@
 
 use super::facet::{Compared, Facet, Source};
 
-const fn asked(
+const fn facet(
+    source: Source,
     name: &'static str,
     compared: Compared,
     why: &'static str,
     advice: &'static str,
 ) -> Facet {
-    let source = Source::Asked;
     Facet {
         name,
         source,
@@ -16,6 +16,15 @@ const fn asked(
         why,
         advice,
     }
+}
+
+const fn asked(
+    name: &'static str,
+    compared: Compared,
+    why: &'static str,
+    advice: &'static str,
+) -> Facet {
+    facet(Source::Asked, name, compared, why, advice)
 }
 
 /// What devenv never asks for, or always in one way.
@@ -24,45 +33,20 @@ const fn fixed(name: &'static str, why: &'static str) -> Facet {
 }
 
 const fn engine(name: &'static str, compared: Compared, why: &'static str) -> Facet {
-    let (source, advice) = (
-        Source::Engine,
-        "try an engine like the other one: `--host` names it",
-    );
-    Facet {
-        name,
-        source,
-        compared,
-        why,
-        advice,
-    }
+    facet(Source::Engine, name, compared, why, OTHER_ENGINE)
 }
 
 const fn inside(name: &'static str, compared: Compared, why: &'static str) -> Facet {
-    let (source, advice) = (
-        Source::Inside,
-        "the engine's host decides it: `--host` names another",
-    );
-    Facet {
-        name,
-        source,
-        compared,
-        why,
-        advice,
-    }
+    facet(Source::Inside, name, compared, why, OTHER_HOST)
 }
 
 /// What the kernel keeps of what an engine was asked for.
 const fn kept(name: &'static str, why: &'static str, advice: &'static str) -> Facet {
-    let (source, compared) = (Source::Inside, Compared::Exactly);
-    Facet {
-        name,
-        source,
-        compared,
-        why,
-        advice,
-    }
+    facet(Source::Inside, name, Compared::Exactly, why, advice)
 }
 
+const OTHER_ENGINE: &str = "try an engine like the other one: `--host` names it";
+const OTHER_HOST: &str = "the engine's host decides it: `--host` names another";
 const AGAIN: &str = "somebody changed the container: `devenv down` and `devenv up` make it anew";
 const LIMIT: &str = "`memory` in your overrides, or `devenv down` and `devenv up`, set it";
 

@@ -11,14 +11,6 @@ use super::{root, sources};
 /// Lines of a file, its tests included.
 const LONGEST: usize = 400;
 
-/// Files that wait for their second concept: the list only gets shorter.
-const TOO_LONG: &[&str] = &[
-    "src/home/state.rs",
-    "src/model/catalogue.rs",
-    "src/model/proxies.rs",
-    "src/proposals/forge/gitea.rs",
-];
-
 /// The files of Rust below a folder, by their paths from the root.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -80,7 +72,7 @@ fn files_stay_short() {
     let mut wrong = Vec::new();
     for (path, text) in all() {
         let lines = text.lines().count();
-        if lines > LONGEST && !TOO_LONG.contains(&path.as_str()) {
+        if lines > LONGEST {
             wrong.push(format!("{path} ({lines} lines) asks for a second concept"));
         }
     }
