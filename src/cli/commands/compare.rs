@@ -108,6 +108,7 @@ fn other(with: &With) -> String {
             taken,
         } => {
             let reference = reference.map_or_else(|| "?".to_owned(), |it| it.number.to_string());
+            let taken = taken.strftime("%Y-%m-%d %H:%M UTC");
             format!("a record of {taken}: reference {reference}, configuration {configuration}")
         }
     }
