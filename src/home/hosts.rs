@@ -13,6 +13,7 @@ use crate::home::file;
 use crate::home::paths::Paths;
 use crate::home::session::Session;
 use crate::model::digest::Digest;
+use crate::model::facets::value::Facts;
 use crate::model::host_profile::{
     Appears, Host, HostFacts, HostProfile, PublishAddress, built_in, recognise,
 };
@@ -40,6 +41,9 @@ pub struct HostRecord {
     pub cpus: u32,
     /// Bytes.
     pub memory: u64,
+    /// Its facets; none of an engine that an earlier version asked.
+    #[serde(default)]
+    pub engine: Facts,
 }
 
 /// The host of an engine. An engine that was asked within a day, and says the same version since, is
@@ -105,6 +109,7 @@ pub fn known_profile(session: &Session, endpoint: &Endpoint) -> Result<Option<(S
         facts: HostFacts::default(),
         cpus: 0,
         memory: 0,
+        engine: Facts::new(),
     });
     let (profile, why) = chosen(session, own, &facts)?;
     Ok(Some((profile.name, why)))
@@ -141,6 +146,7 @@ async fn ask(
         facts,
         cpus: info.cpus,
         memory: info.memory,
+        engine: info.facts(),
     };
     file::save(&record_of(&session.home.paths, endpoint), &record)?;
     Ok((record, info))

@@ -283,6 +283,11 @@ impl Paths {
         self.state.join("bisections").join(platform.as_str())
     }
 
+    /// The engine of the record that the platform's containers were last compared with.
+    pub fn compared(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("compared").join(format!("{platform}.json"))
+    }
+
     /// What workstations run by default, as it was when the platform was first used here.
     pub fn workstation(&self, platform: &PlatformName) -> PathBuf {
         self.state.join("defaults").join(format!("{platform}.json"))
@@ -303,13 +308,14 @@ impl Paths {
     }
 
     /// Everything that is about one platform alone, and what it is, in the order in which it goes.
-    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 11] {
+    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 12] {
         let clone = self.data.join("platforms").join(platform.as_str());
         [
             ("definitions and work trees of proposals", clone),
             ("what is kept of proposals", self.proposals(platform)),
             ("what instances remember", self.instances(platform)),
             ("searches of `bisect`", self.bisections(platform)),
+            ("the engine of the last record", self.compared(platform)),
             ("forwarders", self.forwarders(platform)),
             ("releases in progress", self.releases(platform)),
             ("the highest ledgers seen", self.ledgers(platform)),

@@ -21,6 +21,7 @@ mod mirror;
 pub mod pin;
 pub mod running;
 pub mod status;
+mod told;
 mod tried;
 mod unfinished;
 mod up;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::{InstanceRecord, Owner};
 use crate::model::identity::Identity;
-use crate::model::name::ContainerName;
+use crate::model::name::{ContainerName, InstanceName};
 use crate::model::observed::{ContainerState, ObservedContainer};
 use crate::model::reference::Reference;
 use crate::verify::choose::{Choice, Preparation};
@@ -56,9 +56,21 @@ pub struct Running {
 impl Running {
     /// One look at the engine; nothing else is asked.
     pub async fn look(session: &Session, open: &OpenPlatform) -> Result<Self> {
+        Self::look_at(session, open, &session.instance).await
+    }
+
+    /// The same of another instance of the platform.
+    pub async fn look_at(
+        session: &Session,
+        open: &OpenPlatform,
+        instance: &InstanceName,
+    ) -> Result<Self> {
         let (engine, choice) = session.engine()?;
-        let identity = identity(session, open)?;
-        let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
+        let identity = Identity {
+            instance: instance.clone(),
+            ..identity(session, open)?
+        };
+        let record = InstanceRecord::load(&session.home.paths, &open.name, instance)?;
         let mut observation = Observation::take(&engine, &identity).await?;
         observation.mounts(&engine).await?;
         let reference = match &record {

@@ -6,6 +6,7 @@ use super::forwarding::Forwarding;
 use super::intent::{Intent, Manner, Until};
 use super::meanwhile::Meanwhile;
 use super::pin::{Pin, VersionPin};
+use super::told;
 use super::tried::note;
 use super::walk::Walk;
 use super::{Instance, defaults, gather, mirror};
@@ -256,9 +257,9 @@ impl Up<'_> {
             placement: &Placement::Published,
         };
         let planned = goal.plan(&instance.engine, observation).await?;
-        gather::say_what_moved(session, &planned, intent.ports());
-        gather::say_what_is_overridden(session, open, &goal);
-        gather::say_what_it_takes(session, &goal, &planned);
+        told::what_moved(session, &planned, intent.ports());
+        told::what_is_overridden(session, open, &goal);
+        told::what_it_takes(session, open, &goal, &planned);
         if self.manner.is_plan() {
             return Ok((planned, BTreeMap::new()));
         }
@@ -276,7 +277,7 @@ impl Up<'_> {
         let took = session.home.now().duration_since(begun);
         note(session, open, &record, &self.overlay, &done, took)?;
         if done.0.ports != first {
-            gather::say_what_moved(session, &done.0, intent.ports());
+            told::what_moved(session, &done.0, intent.ports());
         }
         let record = self.remember(intent, &record, &done.0)?;
         mirror::copy_out(&instance.engine, &instance.identity, Some(&record)).await?;
@@ -287,7 +288,7 @@ impl Up<'_> {
     async fn ask(&self, record: &InstanceRecord) -> Result<Secrets> {
         let (instance, overlay, manner) = (self.instance, &self.overlay, self.manner);
         let session = instance.session;
-        gather::say_what_is_missing(session, &self.selection);
+        told::what_is_missing(session, &self.selection);
         gather::confirm_configuration(session, &overlay.reference, &record.configuration, manner)?;
         gather::secrets(instance, overlay, &self.selection, record, manner).await
     }

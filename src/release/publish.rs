@@ -12,7 +12,7 @@ use crate::model::name::ContainerName;
 use crate::model::predicate::Predicate;
 use crate::model::sbom::{self, Sbom};
 use crate::model::statement::{Statement, Subject, SubjectName};
-use crate::registry::{Attachment, Content, Descriptor, MANIFEST_LIMIT, Manifest, Tag, Way};
+use crate::registry::{self, Attachment, Content, Descriptor, MANIFEST_LIMIT, Manifest, Tag, Way};
 use crate::verify::evidence::BUNDLE_PREDICATE;
 use crate::verify::trust::bundle::{LARGEST, MEDIA_TYPE, sign_payload, sign_statement};
 
@@ -40,9 +40,29 @@ impl Staged {
     }
 }
 
+/// What is staged, if it is the image that was built: its Id is its configuration's digest, or its
+/// manifest's.
+fn built(staged: Staged, id: &Digest) -> Result<Staged> {
+    if is_built(&staged.manifest, id) {
+        return Ok(staged);
+    }
+    let name = staged.repository.tagged(staged.tag.as_str());
+    Err(Error::trust(format!(
+        "{name} is not the image that was built: somebody else pushes there"
+    )))
+}
+
+fn is_built(manifest: &Manifest, id: &Digest) -> bool {
+    let configuration = match manifest.content() {
+        Ok(Content::Image(image)) => Some(image.config.digest),
+        _ => None,
+    };
+    manifest.digest == *id || configuration == Some(*id)
+}
+
 impl Desk<'_> {
     /// Pushes an image and finds out its digest: by the registry's bytes, which must be those of
-    /// the image that was built.
+    /// the image that was built. Where the engine cannot push it, devenv does.
     pub(super) async fn stage(
         &self,
         docker: &Docker,
@@ -69,17 +89,20 @@ impl Desk<'_> {
             .online()?
             .manifest(repository, &tag, MANIFEST_LIMIT)
             .await;
-        let is_built = |manifest: &Manifest| {
-            let configuration = match manifest.content() {
-                Ok(Content::Image(image)) => Some(image.config.digest),
-                _ => None,
-            };
-            manifest.digest == *id || configuration == Some(*id)
-        };
+        let missing = matches!(staged, Err(registry::Fault::NotFound { .. }));
         let manifest = match (pushed, staged) {
             (Ok(()), staged) => staged?,
+            // Engines give up where a registry has other words for a tag that is not there, or where
+            // they do not know its certificate; its bytes are the same whoever pushes them.
+            (Err(fault), Err(_)) if missing && fault.kind != FaultKind::Busy => {
+                self.reporter
+                    .note(&format!("the engine could not push it: {fault}"));
+                let layout = self.exported(docker, id).await?;
+                let staged = self.stage_layout(&layout, repository, token).await?;
+                return built(staged, id);
+            }
             // Who lets no tag move may refuse what an interrupted run has pushed already.
-            (Err(_), Ok(staged)) if is_built(&staged) => staged,
+            (Err(_), Ok(staged)) if is_built(&staged, id) => staged,
             (Err(fault), _) => {
                 let busy = (fault.kind == FaultKind::Busy).then(|| BUSY.into());
                 let hint = fault.hint.clone().or(busy);
@@ -91,17 +114,7 @@ impl Desk<'_> {
                 });
             }
         };
-        if !is_built(&manifest) {
-            return Err(Error::trust(format!(
-                "{} is not the image that was built: somebody else pushes there",
-                repository.tagged(tag.as_str())
-            )));
-        }
-        Ok(Staged {
-            repository: repository.clone(),
-            manifest,
-            tag,
-        })
+        built(Staged::new(repository.clone(), manifest, tag), id)
     }
 
     /// What an engine asks of a registry is asked again, aloud, while that has too much to do.

@@ -342,3 +342,49 @@ async fn a_hostile_record_is_refused_or_harmless() {
         "{all:?}"
     );
 }
+
+/// Two instances of one machine are compared without a file, and one that was never there is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_instance_is_compared_by_its_name() {
+    let billing = app(BILLING);
+    let (_platform, workstation) = running(&[("billing", &*billing)]).await;
+    let overrides = "containers: { billing: { memory: 96MiB } }\n";
+    workstation.write("config/overrides/acme.yaml", overrides);
+    let other = ["--instance", "other"];
+    let up = ["up", "billing", "--no-proxy"];
+    workstation.run(&[&up[..], &other].concat()).ok();
+    let with = |name| ["compare", "--with", name, "--json"];
+    let compared = workstation.run(&with("other"));
+    let compared = compared.code(1);
+    assert_eq!(compared.json()["with"]["instance"], "other");
+    assert!(facets(&compared, "different").contains("memory"));
+    assert!(facets(&compared, "equal").contains("image"));
+    workstation
+        .run(&with("third"))
+        .code(2)
+        .says("it is neither a file nor an instance");
+}
+
+/// `up` says how the host differs from that of the record that was compared with last.
+#[tokio::test(flavor = "multi_thread")]
+async fn up_says_how_the_host_differs_from_the_last_record() {
+    let billing = app(BILLING);
+    let (_platform, workstation) = running(&[("billing", &*billing)]).await;
+    let record = written(&workstation);
+    let mut other: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    other["engine"]["host-processors"] = serde_json::json!({ "is": "512" });
+    fs::write(&record, other.to_string()).unwrap();
+    let again = |workstation: &Workstation| {
+        docker(&["rm", "-f", &workstation.object("billing")]);
+        workstation.run(&["up", "--no-proxy"]).ok()
+    };
+    let line = "this host is not like the workstation of the record of";
+    let before = again(&workstation);
+    assert!(!before.stderr.contains(line), "{before:?}");
+    workstation.run(&["compare", "--with", &record]).code(1);
+    again(&workstation)
+        .says(line)
+        .says("(there 512) · `devenv compare --with FILE`");
+    let nothing = workstation.run(&["up", "--no-proxy"]).ok();
+    assert!(!nothing.stderr.contains(line), "{nothing:?}");
+}

@@ -80,6 +80,7 @@ async fn production_releases_there() {
         Rule::RefusesReferrers(406),
         Rule::HidesMissingTags(403),
         Rule::ChallengesMissingTags,
+        Rule::RefusesEngines,
     ];
     let released = rules.map(|rule| async move {
         let host = registry_proxy::behaving(rule).await;

@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// | [`RefusesOne`](Rule::RefusesOne) | any registry with rights by repository | the same as for `RefusesRepository` |
 /// | [`Busy`](Rule::Busy) | Docker Hub, GitHub, Quay: 429 with and without `Retry-After` | waits as told, says so after 2 s, at most 60 s; then as for a registry that does not answer |
 /// | [`BusyToEngines`](Rule::BusyToEngines) | the same, met by an engine that pulls or pushes | asks the engine again, says so after 2 s, at most 60 s |
+/// | [`RefusesEngines`](Rule::RefusesEngines) | Artifactory to engines with the containerd store, which ask for a tag before they push it | pushes the image itself |
 /// | [`ImmovableTags`](Rule::ImmovableTags) | Amazon ECR (400 `TAG_INVALID`), Harbor (412) | publishes by tags that never move |
 /// | [`Trickles`](Rule::Trickles) | a broken proxy, an attacker | ends what brings less than 512 bytes a second, 30 s after it began |
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,8 @@ pub enum Rule {
     },
     /// So many requests of docker engines are answered with 429.
     BusyToEngines(usize),
+    /// Manifests of docker engines are refused.
+    RefusesEngines,
     /// A tag that is there is refused when it is pushed again, even with what it names.
     ImmovableTags(Immovable),
     /// Manifests come one byte at a time with this pause.
@@ -237,6 +240,10 @@ async fn own_answer(
             let below = asked.path.len() > "/v2/".len() && asked.is_an_engines();
             let is_busy = below && count.fetch_add(1, Ordering::SeqCst) < requests;
             is_busy.then(|| refusal(429, "TOOMANYREQUESTS", "slow down"))
+        }
+        Rule::RefusesEngines => {
+            let is_pushed = asked.method == "PUT" && asked.manifest().is_some();
+            (is_pushed && asked.is_an_engines()).then(|| refusal(403, "DENIED", "rule"))
         }
         Rule::ImmovableTags(kind) => {
             let pushed = asked.tag().filter(|_| asked.method == "PUT")?;

@@ -24,8 +24,8 @@ pub struct Arguments {
     /// Containers and bundles; without any, all that run
     #[arg(add = complete::names())]
     names: Vec<String>,
-    /// Compare with this record instead of the reference
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Compare with this record, or with another instance here, instead of the reference
+    #[arg(long, value_name = "FILE|INSTANCE", value_hint = ValueHint::FilePath)]
     with: Option<PathBuf>,
 }
 
@@ -103,13 +103,18 @@ fn other(with: &With) -> String {
             format!("what it asks for with the configuration {configuration}")
         }
         With::Record {
+            instance,
             reference,
             configuration,
             taken,
         } => {
             let reference = reference.map_or_else(|| "?".to_owned(), |it| it.number.to_string());
             let taken = taken.strftime("%Y-%m-%d %H:%M UTC");
-            format!("a record of {taken}: reference {reference}, configuration {configuration}")
+            let what = instance.as_ref().map_or_else(
+                || format!("a record of {taken}"),
+                |it| format!("the instance {it}"),
+            );
+            format!("{what}: reference {reference}, configuration {configuration}")
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What an engine tells of itself.
 
+use std::collections::BTreeSet;
+
 use bollard::models::{RegistryServiceConfig, SystemInfo, SystemVersion};
 
 use super::{ApiVersion, Docker};
 use crate::engine::Fault;
+use crate::model::facets::value::{Facts, Value};
 use crate::model::insecure_registries::InsecureRegistries;
 use crate::model::visible::visible;
 
@@ -57,6 +60,42 @@ pub struct EngineInfo {
     pub swap_limit: bool,
     /// What it complains about.
     pub warnings: Vec<String>,
+}
+
+impl EngineInfo {
+    /// The facets of the engine.
+    pub fn facts(&self) -> Facts {
+        let security: BTreeSet<&str> = self.security_options.iter().map(String::as_str).collect();
+        let security = Vec::from_iter(security).join(" ");
+        let memory = self.memory / (1 << 20);
+        let texts = [
+            ("architecture", self.architecture.clone()),
+            ("kernel", self.kernel.clone()),
+            ("engine", self.version.clone()),
+            (
+                "engine-security",
+                if security.is_empty() {
+                    "none".to_owned()
+                } else {
+                    security
+                },
+            ),
+            ("cgroup", self.cgroup_version.clone()),
+            ("cgroup-driver", self.cgroup_driver.clone()),
+            ("storage", self.storage_driver.clone()),
+            ("operating-system", self.operating_system.clone()),
+            ("host-processors", self.cpus.to_string()),
+            ("host-memory", memory.to_string()),
+        ];
+        let fact = |(name, text): (&str, String)| {
+            let value = match text.as_str() {
+                "" | "0" => Value::Unknown("the engine does not tell".to_owned()),
+                _ => Value::is(text),
+            };
+            (name.to_owned(), value)
+        };
+        texts.into_iter().map(fact).collect()
+    }
 }
 
 impl Docker {

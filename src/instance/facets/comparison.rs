@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::declared::{Declared, Other};
 use super::says::Says;
-use super::{Look, engine_facts, scene};
+use super::{Look, record, scene, unlike};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Kind, PathContext as _, Result};
 use crate::home::session::{OpenPlatform, Session};
@@ -16,10 +16,10 @@ use crate::home::state::ReferenceRecord;
 use crate::instance::running::Running;
 use crate::model::facets::compare::{Row, Side, Verdict, compare};
 use crate::model::facets::facet::Source;
-use crate::model::facets::record::{self, Record, Runs};
+use crate::model::facets::record::{Container, LARGEST, Record, Reference, Runs};
 use crate::model::facets::table::FACETS;
 use crate::model::facets::value::{Facts, Value, unknown};
-use crate::model::name::ContainerName;
+use crate::model::name::{ContainerName, InstanceName};
 use crate::model::visible::visible;
 
 /// What came of a comparison.
@@ -52,8 +52,10 @@ pub enum With {
     },
     /// With a record.
     Record {
+        /// The instance of this machine that it was taken of; `None`: it is a file.
+        instance: Option<InstanceName>,
         /// The reference that ran there, where it was known.
-        reference: Option<record::Reference>,
+        reference: Option<Reference>,
         /// Which settings were used there.
         configuration: String,
         /// When it was taken.
@@ -104,18 +106,26 @@ impl Found {
 }
 
 impl Comparison {
-    /// Compares these containers of an instance, or all, with the record in a file, or with what its
-    /// reference asks for.
+    /// Compares these containers of an instance, or all, with the record in a file, with another
+    /// instance that has the name, or with what its reference asks for.
     ///
     /// # Errors
-    /// A file that is no record, or one of another platform; nothing that runs.
+    /// A file that is no record, or one of another platform; nothing that runs, here or there.
     pub async fn of(
         session: &Session,
         open: &OpenPlatform,
         names: &[String],
-        file: Option<&Path>,
+        with: Option<&Path>,
     ) -> Result<Self> {
-        let record = file.map(read).transpose()?;
+        let other = with.and_then(|it| other_instance(session, open, it));
+        let record = match (with, &other) {
+            (Some(_), Some(instance)) => Some(record(session, open, instance, names).await?),
+            (Some(file), None) => Some(read(file).map_err(|error| match file.exists() {
+                true => error,
+                false => error.hint("it is neither a file nor an instance of this platform"),
+            })?),
+            (None, _) => None,
+        };
         if let Some(other) = record.as_ref().filter(|it| it.platform != open.name) {
             let text = format!(
                 "the record is of the platform {}, not {}",
@@ -123,11 +133,14 @@ impl Comparison {
             );
             return Err(Error::usage(text));
         }
+        if let (Some(record), None) = (&record, &other) {
+            unlike::remember(session, open, record)?;
+        }
         let running = Running::look(session, open).await?;
         let (scene, instance) = scene(&running, names).await?;
-        let other = record.as_ref().map_or(Other::Reference, Other::Record);
-        let declared = Declared::of(session, open, &running, instance, other).await?;
-        let engine = compared_engine(&engine_facts(&scene.info), record.as_ref(), &declared);
+        let there = record.as_ref().map_or(Other::Reference, Other::Record);
+        let declared = Declared::of(session, open, &running, instance, there).await?;
+        let engine = compared_engine(&scene.info.facts(), record.as_ref(), &declared);
         let mut facets: Vec<Found> = engine
             .into_iter()
             .map(|row| Found::new(None, row))
@@ -136,7 +149,7 @@ impl Comparison {
             let rows = one(&running.engine, &declared, name, look, record.as_ref()).await;
             facets.extend(rows.into_iter().map(|row| Found::new(Some(name), row)));
         }
-        let runs_here = |it: &record::Container| {
+        let runs_here = |it: &Container| {
             let mut here = running.observation.observed.containers.keys();
             here.any(|name| *declared.origin(name) == it.of)
         };
@@ -155,6 +168,7 @@ impl Comparison {
                     configuration: declared.configuration.to_string(),
                 },
                 Some(it) => With::Record {
+                    instance: other,
                     reference: it.reference,
                     configuration: it.configuration.to_string(),
                     taken: it.taken,
@@ -173,11 +187,18 @@ impl Comparison {
     }
 }
 
+/// The other instance that has this name, where no file has it.
+fn other_instance(session: &Session, open: &OpenPlatform, with: &Path) -> Option<InstanceName> {
+    let name = InstanceName::new(with.to_str()?).ok()?;
+    let is_known = session.home.paths.instance(&open.name, &name).exists();
+    (is_known && !with.exists()).then_some(name)
+}
+
 /// A file that anybody may have written.
 fn read(path: &Path) -> Result<Record> {
     let file = File::open(path).at(Kind::Usage, "read", path)?;
     let mut text = Vec::new();
-    let mut limited = file.take(record::LARGEST + 1);
+    let mut limited = file.take(LARGEST + 1);
     limited
         .read_to_end(&mut text)
         .at(Kind::Usage, "read", path)?;

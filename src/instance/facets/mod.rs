@@ -4,6 +4,7 @@
 pub mod comparison;
 mod declared;
 mod says;
+pub(super) mod unlike;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,7 +26,9 @@ use crate::model::facets::record::{self, Container, Place, Record, Runs, SCHEMA}
 use crate::model::facets::table::FACETS;
 use crate::model::facets::value::{Facts, Hiding, Value, Withheld, unknown};
 use crate::model::identity;
-use crate::model::name::{ConfigurationName, ContainerName, EnvironmentName, PlatformName};
+use crate::model::name::{
+    ConfigurationName, ContainerName, EnvironmentName, InstanceName, PlatformName,
+};
 use crate::model::observed::{ContainerState, ObservedContainer};
 use crate::model::reference::{Reference, ReferenceContainer};
 
@@ -118,7 +121,7 @@ impl Scene {
                 number: it.number,
                 digest: it.digest,
             }),
-            engine: engine_facts(&self.info),
+            engine: self.info.facts(),
             containers: self.looks.iter().map(container).collect(),
             key,
         })
@@ -220,45 +223,17 @@ fn no_command(fault: &Fault) -> String {
     format!("no command can be run inside: {}", fault.message)
 }
 
-fn engine_facts(info: &EngineInfo) -> Facts {
-    let security: BTreeSet<&str> = info.security_options.iter().map(String::as_str).collect();
-    let security = Vec::from_iter(security).join(" ");
-    let memory = info.memory / (1 << 20);
-    let texts = [
-        ("architecture", info.architecture.clone()),
-        ("kernel", info.kernel.clone()),
-        ("engine", info.version.clone()),
-        (
-            "engine-security",
-            if security.is_empty() {
-                "none".to_owned()
-            } else {
-                security
-            },
-        ),
-        ("cgroup", info.cgroup_version.clone()),
-        ("cgroup-driver", info.cgroup_driver.clone()),
-        ("storage", info.storage_driver.clone()),
-        ("operating-system", info.operating_system.clone()),
-        ("host-processors", info.cpus.to_string()),
-        ("host-memory", memory.to_string()),
-    ];
-    let fact = |(name, text): (&str, String)| {
-        let value = match text.as_str() {
-            "" | "0" => Value::Unknown("the engine does not tell".to_owned()),
-            _ => Value::is(text),
-        };
-        (name.to_owned(), value)
-    };
-    texts.into_iter().map(fact).collect()
-}
-
 /// The record of an instance's containers: of these, or of all.
 ///
 /// # Errors
 /// Nothing that runs; an engine that does not answer.
-pub async fn record(session: &Session, open: &OpenPlatform, names: &[String]) -> Result<Record> {
-    let running = Running::look(session, open).await?;
+pub async fn record(
+    session: &Session,
+    open: &OpenPlatform,
+    instance: &InstanceName,
+    names: &[String],
+) -> Result<Record> {
+    let running = Running::look_at(session, open, instance).await?;
     let (scene, instance) = scene(&running, names).await?;
     scene.record(&About {
         platform: &open.name,

@@ -3,53 +3,17 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::asked::{bytes, mebibytes, processors};
 use super::facet::Source;
+use super::jvm::Counters;
 use super::table::FACETS;
 use super::value::{Facts, Value, unknown};
 
 /// For any `sh`. Each part begins with a line of its own; a part that cannot be read is left out.
-pub const SCRIPT: &str = r#"
-part() { [ -r "$2" ] && { echo "@@$1"; cat "$2" 2>/dev/null; echo; }; }
-part limits /proc/1/limits
-part status /proc/1/status
-part confinement /proc/1/attr/current
-part mounts /proc/self/mountinfo
-part resolver /etc/resolv.conf
-part memory2 /sys/fs/cgroup/memory.max
-part memory1 /sys/fs/cgroup/memory/memory.limit_in_bytes
-part swap2 /sys/fs/cgroup/memory.swap.max
-part swap1 /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes
-part cpu2 /sys/fs/cgroup/cpu.max
-part quota1 /sys/fs/cgroup/cpu/cpu.cfs_quota_us
-part period1 /sys/fs/cgroup/cpu/cpu.cfs_period_us
-part pids2 /sys/fs/cgroup/pids.max
-part pids1 /sys/fs/cgroup/pids/pids.max
-part huge-pages /sys/kernel/mm/transparent_hugepage/enabled
-for it in vm/max_map_count vm/overcommit_memory vm/swappiness net/core/somaxconn net/ipv6/conf/all/disable_ipv6 \
-  net/ipv4/ip_local_port_range net/ipv4/tcp_keepalive_time kernel/pid_max crypto/fips_enabled; do
-  part "kernel $it" "/proc/sys/$it"
-done
-java=$(command -v java 2>/dev/null); home=${JAVA_HOME:-}
-[ -z "$home" ] && [ -n "$java" ] && java=$(readlink -f "$java" 2>/dev/null) && home=${java%/bin/java}
-if [ -z "$home$java" ]; then for it in /proc/[0-9]*; do
-  read -r name 2>/dev/null <"$it/comm" && [ "$name" = java ] || continue
-  java=$(readlink "$it/exe" 2>/dev/null); home=${java%/bin/java}; java=running
-done; fi
-if [ -n "$home$java" ]; then part java "$home/release"; else echo "@@java"; echo none; fi
-echo "@@locale"; echo "${LC_ALL:-${LC_CTYPE:-${LANG:-none}}}"
-it=/etc/localtime; zone=none
-[ -e $it ] || [ -L $it ] && { zone=$(sha256sum <$it 2>/dev/null) || zone=$(readlink $it 2>/dev/null) || zone=; }
-[ -n "$zone" ] && { echo "@@time-zone"; echo "TZ ${TZ-not set}, $it ${zone%% *}"; }
-now=$(date +%s 2>/dev/null) && { echo "@@clock"; echo "$now"; }
-for it in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
-  [ -r "$it" ] && { sum=$(sha256sum <"$it" 2>/dev/null) && { echo "@@certificates system"; echo "$sum"; }; break; }
-done
-[ -n "$home" ] && for it in "$home/lib/security/cacerts" "$home/jre/lib/security/cacerts"; do
-  [ -r "$it" ] && { sum=$(sha256sum <"$it" 2>/dev/null) && { echo "@@certificates java"; echo "$sum"; }; break; }
-done
-echo "@@end"
-"#;
+pub const SCRIPT: &str = include_str!("inside.sh");
 
 /// Bytes of an answer at most; more is no answer to this script.
 pub const LARGEST: usize = 256 * 1024;
@@ -72,6 +36,7 @@ pub fn facts(printed: &str, moments: (i64, i64)) -> Facts {
         ("limits", parts.limits()),
         ("kernel-settings", parts.kernel_settings()),
         ("certificates", parts.certificates()),
+        ("jvm", parts.jvm()),
     ] {
         if !several.is_empty() {
             facts.remove(whole);
@@ -112,7 +77,7 @@ impl<'a> Parts<'a> {
         lines.find_map(|it| Some(it.strip_prefix(key)?.strip_prefix(':')?.trim().to_owned()))
     }
 
-    fn singles(&self, (before, after): (i64, i64)) -> [(&'static str, Option<String>); 15] {
+    fn singles(&self, (before, after): (i64, i64)) -> [(&'static str, Option<String>); 18] {
         let own = |name| self.text(name).map(ToOwned::to_owned);
         let memory_limit = self.text("memory2").or_else(|| self.text("memory1"));
         let first = || {
@@ -144,6 +109,9 @@ impl<'a> Parts<'a> {
             ("locale", own("locale")),
             ("time-zone", own("time-zone")),
             ("java", self.text("java").and_then(java)),
+            ("jvm", own("java").filter(|it| it == "none")),
+            ("loopback-ipv6", own("loopback-ipv6")),
+            ("absent-names", own("absent-names")),
             ("clock", clock.map(|it| offset(it).to_string())),
         ]
     }
@@ -180,6 +148,24 @@ impl<'a> Parts<'a> {
         rows.into_iter().filter_map(of).collect()
     }
 
+    /// What the JVM concluded, if this is its own word.
+    fn jvm(&self) -> Vec<(String, String)> {
+        let told = || {
+            let packed: String = self.text("counters")?.split_whitespace().collect();
+            let counters = Counters::parse(&STANDARD.decode(packed).ok()?)?;
+            counters.is_of(self.begun()?).then(|| counters.parts())
+        };
+        told().unwrap_or_default()
+    }
+
+    /// When the JVM's process began, in milliseconds since 1970. Source: proc(5), `stat`.
+    fn begun(&self) -> Option<i64> {
+        let (_, after) = self.text("process")?.rsplit_once(')')?;
+        let ticks: i64 = after.split_whitespace().nth(19)?.parse().ok()?;
+        let boot: i64 = self.text("boot")?.parse().ok()?;
+        boot.checked_mul(1000)?.checked_add(ticks.checked_mul(10)?)
+    }
+
     /// The bundles' SHA-256, as `sha256sum` prints it.
     fn certificates(&self) -> Vec<(String, String)> {
         let of = |name: &str| {
@@ -203,10 +189,15 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The kind of what is mounted at `/`. Source: proc(5), `mountinfo`.
+/// The kind of what is mounted at `/`, and whether folders of lower layers can be renamed if it tells.
+/// Source: proc(5), `mountinfo`; the kernel's overlayfs.rst.
 fn root(text: &str) -> Option<String> {
     let row = text.lines().find(|it| it.split(' ').nth(4) == Some("/"))?;
-    Some(row.split_once(" - ")?.1.split(' ').next()?.to_owned())
+    let mut words = row.split_once(" - ")?.1.split(' ');
+    let kind = words.next()?;
+    let mut options = words.nth(1).unwrap_or_default().split(',');
+    let renaming = options.find(|it| it.starts_with("redirect_dir="));
+    Some(renaming.map_or_else(|| kind.to_owned(), |it| format!("{kind} {it}")))
 }
 
 /// Without a limit version 1 says the largest number of whole pages, version 2 `max`.
@@ -256,6 +247,7 @@ fn java(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::jvm;
     use super::*;
 
     const PRINTED: &str = "\
@@ -267,7 +259,7 @@ Max open files            1048576              1048576              files
 CapEff:\t00000000a80425fb
 Cpus_allowed_list:\t0-1
 @@mounts
-100 99 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/x
+100 99 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/x,redirect_dir=on
 101 100 0:51 / /proc rw - proc proc rw
 @@memory1
 268435456
@@ -289,6 +281,10 @@ e3b0 *-
 aabb  -
 @@clock
 103
+@@loopback-ipv6
+yes
+@@absent-names
+refused
 @@end
 ";
 
@@ -300,7 +296,9 @@ aabb  -
             ("limits/nofile", "1048576 1048576"),
             ("effective-capabilities", "00000000a80425fb"),
             ("allowed-processors", "0-1"),
-            ("root-file-system", "overlay"),
+            ("root-file-system", "overlay redirect_dir=on"),
+            ("loopback-ipv6", "yes"),
+            ("absent-names", "refused"),
             ("effective-memory", "256MiB"),
             ("effective-cpus", "1.5"),
             ("resolver", "nameserver 127.0.0.11; options ndots:0"),
@@ -335,6 +333,25 @@ aabb  -
         ];
         assert_eq!(none.map(of), [Some("none".into()), Some("none".into())]);
         assert_eq!(of("@@memory2\n1048576\n"), None);
+    }
+
+    /// A JVM that began 1234.56 s after the start of its machine, and one whose number it has.
+    #[test]
+    fn a_jvms_own_word_is_read_and_an_earlier_ones_is_not() {
+        let of = |created| {
+            let counters = [
+                ("sun.rt.createVmBeginTime", Ok(created)),
+                ("sun.ci.threads", Ok(2)),
+            ];
+            let counters = STANDARD.encode(jvm::tests::file(&counters));
+            let stat = format!("7 (java )x) S 1 {} 123456 0\n", "0 ".repeat(17).trim_end());
+            let printed =
+                format!("@@process\n{stat}@@boot\n1000\n@@counters\n{counters}\n@@end\n");
+            facts(&printed, (0, 0))
+        };
+        let own = of(2_234_900);
+        assert_eq!(own["jvm/compiler-threads"], Value::is("2"));
+        assert!(matches!(of(1_900_000)["jvm"], Value::Unknown(_)));
     }
 
     #[test]

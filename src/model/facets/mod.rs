@@ -8,6 +8,7 @@ pub mod asked;
 pub mod compare;
 pub mod facet;
 pub mod inside;
+mod jvm;
 pub mod record;
 pub mod table;
 pub mod value;

@@ -329,6 +329,21 @@ pub const FACETS: &[Facet] = &[
         "connections waiting, memory maps, huge pages, IPv6, FIPS",
     ),
     inside("java", Exactly, "another JVM, other defaults"),
+    inside(
+        "jvm",
+        Each,
+        "the heap, collector and threads that the running JVM chose (openj9#14190)",
+    ),
+    inside(
+        "loopback-ipv6",
+        Exactly,
+        "whether `::1` is there: `localhost` may mean it first",
+    ),
+    inside(
+        "absent-names",
+        Exactly,
+        "what asking for a name that cannot exist gives: a name server may answer all",
+    ),
 ];
 
 impl Facet {
