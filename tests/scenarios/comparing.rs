@@ -350,13 +350,14 @@ async fn another_instance_is_compared_by_its_name() {
     let (_platform, workstation) = running(&[("billing", &*billing)]).await;
     let overrides = "containers: { billing: { memory: 96MiB } }\n";
     workstation.write("config/overrides/acme.yaml", overrides);
-    let other = ["--instance", "other"];
+    let name = format!("{}-other", workstation.instance);
+    let other = ["--instance", &name];
     let up = ["up", "billing", "--no-proxy"];
     workstation.run(&[&up[..], &other].concat()).ok();
     let with = |name| ["compare", "--with", name, "--json"];
-    let compared = workstation.run(&with("other"));
+    let compared = workstation.run(&with(&name));
     let compared = compared.code(1);
-    assert_eq!(compared.json()["with"]["instance"], "other");
+    assert_eq!(compared.json()["with"]["instance"], name);
     assert!(facets(&compared, "different").contains("memory"));
     assert!(facets(&compared, "equal").contains("image"));
     workstation

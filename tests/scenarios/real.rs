@@ -123,6 +123,13 @@ fn the_billing_page_is_served_through_productions_apache() {
 
     let front = workstation.run(&["exec", "billing", "--", "sh", "-c", "exit 3"]);
     front.code(3);
+    let facts = workstation.run(&["facts", "billing", "--json"]).ok().json();
+    let found = &facts["containers"]["billing"]["facets"];
+    for part in ["version", "heap", "collector", "compiler-threads"] {
+        let concluded = &found[format!("jvm/{part}")]["is"];
+        assert!(concluded.is_string(), "{part}: {found:#}");
+    }
+    assert_eq!(found["absent-names"]["is"], "refused", "{found:#}");
     let files = workstation
         .run(&["logs", "billing", "--source", "files"])
         .ok();

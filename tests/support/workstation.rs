@@ -172,7 +172,17 @@ impl Drop for Workstation {
             );
             return;
         }
-        let filter = format!("label=devenv.instance={}", self.instance);
+        let own = format!("label=devenv.instance={}", self.instance);
+        self.remove_labelled(&own);
+        // Other instances of its home's.
+        if let Some(owner) = self.owner() {
+            self.remove_labelled(&format!("label=devenv.owner={owner}"));
+        }
+    }
+}
+
+impl Workstation {
+    fn remove_labelled(&self, filter: &str) {
         for (list, remove) in [
             (
                 vec!["ps", "--all", "--quiet"],
@@ -183,10 +193,14 @@ impl Drop for Workstation {
                 vec!["volume", "ls", "--quiet"],
                 vec!["volume", "rm", "--force"],
             ),
+            (
+                vec!["image", "ls", "--quiet"],
+                vec!["image", "rm", "--force"],
+            ),
         ] {
             let found = Command::new("docker")
                 .args(list)
-                .args(["--filter", &filter])
+                .args(["--filter", filter])
                 .output();
             let Ok(found) = found else { continue };
             let names = String::from_utf8_lossy(&found.stdout).into_owned();
@@ -197,35 +211,18 @@ impl Drop for Workstation {
                     .output();
             }
         }
-        self.remove_local_images();
     }
-}
 
-impl Workstation {
-    /// What was built from proposals carries the owner's label.
-    fn remove_local_images(&self) {
+    /// Whose label all has that this home made.
+    fn owner(&self) -> Option<String> {
         let owner = self.home.path().join("state/owner.json");
         // A test may have put there what never ends.
         if !owner.is_file() {
-            return;
+            return None;
         }
         let owner = std::fs::read(owner).unwrap_or_default();
         let owner: serde_json::Value = serde_json::from_slice(&owner).unwrap_or_default();
-        let Some(owner) = owner["id"].as_str() else {
-            return;
-        };
-        let filter = format!("label=devenv.owner={owner}");
-        let list = ["image", "ls", "--quiet", "--filter", &filter];
-        let Ok(found) = Command::new("docker").args(list).output() else {
-            return;
-        };
-        let ids = String::from_utf8_lossy(&found.stdout).into_owned();
-        if !ids.trim().is_empty() {
-            let _ = Command::new("docker")
-                .args(["image", "rm", "--force"])
-                .args(ids.split_whitespace())
-                .output();
-        }
+        Some(owner["id"].as_str()?.to_owned())
     }
 }
 

@@ -35,7 +35,13 @@ pub async fn run(ui: &Ui, session: &Session, arguments: &Arguments) -> Result<Ex
     let record = if session.home.paths.server().exists() {
         server::facts(session, &arguments.names).await?
     } else {
-        facets::record(session, &session.open()?, &session.instance, &arguments.names).await?
+        facets::record(
+            session,
+            &session.open()?,
+            &session.instance,
+            &arguments.names,
+        )
+        .await?
     };
     let Some(path) = &arguments.output else {
         ui.json(&record);

@@ -41,14 +41,14 @@ impl Docker {
     /// Copies a folder from one container into another, owners, modes and all. There is no limit but
     /// for silence: it may be large.
     pub(super) async fn copy_folder(&self, from: &str, to: &str, path: &str) -> Result<(), Fault> {
-        // The archive's entries begin with the folder's own name.
+        // Into the folder itself: Podman puts what is written beside a volume below it.
         let path = path.trim_end_matches('/');
-        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
         let options = UploadToContainerOptions {
-            path: format!("{parent}/"),
+            path: path.to_owned(),
             ..UploadToContainerOptions::default()
         };
-        let pieces = self.read_archive(from, path);
+        let content = format!("{path}/.");
+        let pieces = self.read_archive(from, &content);
         let pieces = pieces.map_err(|fault| std::io::Error::other(fault.to_string()));
         let body = bollard::body_try_stream(pieces);
         let upload = self.client.upload_to_container(to, Some(options), body);

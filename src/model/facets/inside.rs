@@ -345,8 +345,7 @@ refused
             ];
             let counters = STANDARD.encode(jvm::tests::file(&counters));
             let stat = format!("7 (java )x) S 1 {} 123456 0\n", "0 ".repeat(17).trim_end());
-            let printed =
-                format!("@@process\n{stat}@@boot\n1000\n@@counters\n{counters}\n@@end\n");
+            let printed = format!("@@process\n{stat}@@boot\n1000\n@@counters\n{counters}\n@@end\n");
             facts(&printed, (0, 0))
         };
         let own = of(2_234_900);
