@@ -350,7 +350,7 @@ async fn another_instance_is_compared_by_its_name() {
     let (_platform, workstation) = running(&[("billing", &*billing)]).await;
     let overrides = "containers: { billing: { memory: 96MiB } }\n";
     workstation.write("config/overrides/acme.yaml", overrides);
-    let name = format!("{}-other", workstation.instance);
+    let name = format!("{}b", workstation.instance);
     let other = ["--instance", &name];
     let up = ["up", "billing", "--no-proxy"];
     workstation.run(&[&up[..], &other].concat()).ok();

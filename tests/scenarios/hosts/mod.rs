@@ -154,10 +154,20 @@ fn podman_through_its_docker_api() {
         cannot: [
             OTHER_ENGINES,
             MACHINES_OWN,
-            &[(
-                "converging::dependencies_are_started_as_soon_as_what_they_need_is_ready",
-                "there devenv checks at once: no check is slow",
-            )],
+            &[
+                (
+                    "converging::dependencies_are_started_as_soon_as_what_they_need_is_ready",
+                    "there devenv checks at once: no check is slow",
+                ),
+                (
+                    "comparing::overrides_are_declared",
+                    "Podman sets variables and limits of its own, which are told as different",
+                ),
+                (
+                    "comparing::what_is_effective_inside",
+                    "Podman asks for a limit of processes that this machine forbids",
+                ),
+            ],
         ]
         .concat(),
     }
