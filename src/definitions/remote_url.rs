@@ -34,6 +34,13 @@ impl PartialEq for RemoteUrl {
     }
 }
 
+/// Whether a name of a user is a token that stands alone, as forges make them.
+fn is_token(user: &str) -> bool {
+    let begins = ["ghp_", "gho_", "github_pat_", "glpat-", "gldt-"];
+    let is_hex = user.len() == 40 && user.chars().all(|c| c.is_ascii_hexdigit());
+    is_hex || begins.iter().any(|it| user.starts_with(it))
+}
+
 impl RemoteUrl {
     /// Takes `https://`, `http://`, `ssh://`, `git://`, `file://`, `user@host:path` and absolute
     /// paths. Fails with [`crate::error::Kind::Usage`] on all else: on `ext::` and its like, which
@@ -150,9 +157,11 @@ impl RemoteUrl {
             return Some("ssh takes no password from an address: it is left out");
         }
         let login = self.login.as_ref()?;
-        login.password.as_ref()?;
+        if login.password.is_none() && !is_token(&login.user) {
+            return None;
+        }
         Some(
-            "the address carries a password, which your shell's history may keep: devenv keeps it in \
+            "the address carries a password or token, which your shell's history may keep: devenv keeps it in \
              a file that only you can read; git's credential helper is the better place",
         )
     }

@@ -302,6 +302,9 @@ impl Definitions {
 /// How the folder of a clone that is going on begins.
 const UNFINISHED: &str = ".unfinished-clone-";
 
+/// How the folder of a platform begins that the user has not taken yet.
+pub const NEW: &str = ".new-";
+
 /// git would refuse the folder of another user, whose hooks and settings might be theirs.
 fn refuse_another_owner(path: &Path) -> Result<()> {
     if path.metadata().is_ok_and(|data| !Here::is_own(&data)) {
@@ -334,7 +337,9 @@ fn remove_remains(parent: &Path) {
         return;
     };
     for entry in entries.flatten() {
-        let ours = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let ours = [UNFINISHED, NEW].iter().any(|it| name.starts_with(it));
         let modified = entry.metadata().and_then(|data| data.modified());
         let age = modified.map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
         if ours && age.is_ok_and(|age| age > STALE) {

@@ -54,9 +54,14 @@ impl Traces {
                 known => error.hint(format!("initialised here: {}", known.join(", "))),
             });
         }
-        let (instances, volumes) = match seen(session, platform).await {
-            Ok((instances, volumes)) => (instances, Some(volumes)),
-            Err(_) => (remembered(session, platform)?, None),
+        // Containers may be on another engine than the one that is asked now.
+        let mut instances = remembered(session, platform)?;
+        let volumes = match seen(session, platform).await {
+            Ok((seen, volumes)) => {
+                instances.extend(seen);
+                Some(volumes)
+            }
+            Err(_) => None,
         };
         if instances.is_empty() {
             return Ok(Self {

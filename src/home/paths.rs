@@ -76,6 +76,11 @@ impl Paths {
         self.config.join("server.yaml")
     }
 
+    /// What a server signs its records with.
+    pub fn server_key(&self) -> PathBuf {
+        self.config.join("server.key")
+    }
+
     /// A server's journal.
     pub fn server_journal(&self) -> PathBuf {
         self.state.join("server").join("journal.json")

@@ -33,6 +33,7 @@ pub(crate) fn trust_file(keys: u8, threshold: usize) -> TrustFile {
         root_version: 1,
         threshold,
         keys: (1..=keys).map(trusted).collect(),
+        servers: BTreeMap::new(),
         minimum_sequences: BTreeMap::new(),
         revoked: Revoked::default(),
     }

@@ -19,6 +19,9 @@ pub const SCHEMA: u32 = 1;
 /// More keys than this are refused: each costs time for every signature.
 pub const MOST_KEYS: usize = 32;
 
+/// More servers than this are refused.
+pub const MOST_SERVERS: usize = 1000;
+
 /// The content of a `trust.yaml` that holds together; made by [`TrustFile::parse`], or by hand
 /// and then checked with [`TrustFile::validate`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub struct TrustFile {
     pub threshold: usize,
     /// The keys that count.
     pub keys: Vec<TrustedKey>,
+    /// Servers, whose keys sign what they tell of themselves and can never sign a release.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub servers: BTreeMap<String, PublicKey>,
     /// Ledgers below these sequences are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub minimum_sequences: BTreeMap<EnvironmentName, u64>,
@@ -135,6 +141,12 @@ impl TrustFile {
                 until.unwrap_or_default()
             ));
         }
+        for (name, key) in &self.servers {
+            let fingerprint = key.fingerprint();
+            lines.push(format!(
+                "records of the server {name} count: SHA-256 {fingerprint}"
+            ));
+        }
         for (environment, sequence) in &self.minimum_sequences {
             lines.push(format!(
                 "ledgers of {environment} count from sequence {sequence} on"
@@ -182,13 +194,7 @@ impl TrustFile {
 
     fn validate_keys(&self) -> Result<(), String> {
         for (index, key) in self.keys.iter().enumerate() {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-            if !(1..=60).contains(&key.name.len()) || !key.name.chars().all(allowed) {
-                return Err(format!(
-                    "`{}` is not a key name (letters, digits, `.`, `_`, `-` and `@`, at most 60)",
-                    visible(&key.name)
-                ));
-            }
+            check_name("key", &key.name)?;
             for other in &self.keys[..index] {
                 if other.name == key.name {
                     return Err(format!("two keys are named `{}`", key.name));
@@ -211,8 +217,46 @@ impl TrustFile {
                 ));
             }
         }
+        self.validate_servers()
+    }
+
+    fn validate_servers(&self) -> Result<(), String> {
+        if self.servers.len() > MOST_SERVERS {
+            return Err(format!("there may be {MOST_SERVERS} servers"));
+        }
+        let mut seen = BTreeMap::new();
+        for (name, key) in &self.servers {
+            check_name("server", name)?;
+            if let Some(other) = self.keys.iter().find(|it| it.key == *key) {
+                let other = &other.name;
+                return Err(format!(
+                    "the server `{name}` has the key `{other}`, which signs releases"
+                ));
+            }
+            if let Some(other) = seen.insert(key.fingerprint(), name) {
+                return Err(format!("the servers `{other}` and `{name}` have one key"));
+            }
+        }
         Ok(())
     }
+
+    /// The server that has this key, unless that is revoked.
+    pub fn server(&self, key: &Fingerprint) -> Option<(&str, &PublicKey)> {
+        let mut servers = self.servers.iter();
+        let (name, found) = servers.find(|(_, it)| it.fingerprint() == *key)?;
+        (!self.revoked.keys.contains(key)).then_some((name, found))
+    }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    if (1..=60).contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` is not a {what} name (letters, digits, `.`, `_`, `-` and `@`, at most 60)",
+        visible(name)
+    ))
 }
 
 #[cfg(test)]
@@ -264,6 +308,35 @@ mod tests {
         assert!(named.contains("two keys are named `key1`"), "{named}");
         let odd = refusal(|file| file.keys[0].name = "a\u{1b}[2J".to_owned());
         assert!(odd.contains("is not a key name") && !odd.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_servers_key_signs_no_release_and_is_one_servers() {
+        let server = |number| {
+            move |file: &mut TrustFile| {
+                file.servers.insert("web1".to_owned(), public_key(3));
+                file.servers.insert("web2".to_owned(), public_key(number));
+            }
+        };
+        let both = refusal(server(1));
+        assert!(
+            both.contains("`web2` has the key `key1`, which signs releases"),
+            "{both}"
+        );
+        assert!(refusal(server(3)).contains("`web1` and `web2` have one key"));
+        let odd = |file: &mut TrustFile| {
+            file.servers.insert("a b".to_owned(), public_key(3));
+        };
+        assert!(refusal(odd).contains("is not a server name"));
+        let mut file = trust_file(2, 1);
+        server(4)(&mut file);
+        let yaml = file.to_yaml().unwrap();
+        let mut file = TrustFile::parse("t", yaml.as_bytes()).unwrap();
+        let key = public_key(4).fingerprint();
+        assert_eq!(file.server(&key).unwrap().0, "web2");
+        file.revoked.keys.insert(key);
+        assert_eq!(file.server(&key), None);
+        assert_eq!(file.server(&public_key(1).fingerprint()), None);
     }
 
     #[test]

@@ -80,8 +80,10 @@ impl Repeats {
             ..
         } = &fault
         {
-            let pause = wait.unwrap_or(FIRST * 2_u32.saturating_pow(self.busy));
-            if self.waited + pause > patience.busy {
+            // Who asks for no pause gets a growing one: the wait has an end whatever is asked for.
+            let grown = FIRST.saturating_mul(2_u32.saturating_pow(self.busy));
+            let pause = wait.filter(|it| !it.is_zero()).unwrap_or(grown);
+            if self.waited.saturating_add(pause) > patience.busy {
                 return Err(fault);
             }
             self.busy += 1;
@@ -149,6 +151,28 @@ fn seconds(text: &str, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn busy(wait: u64) -> Fault {
+        Fault::Unreachable {
+            host: "registry.example".into(),
+            lost: Lost::Busy(Some(Duration::from_secs(wait))),
+            text: String::new(),
+        }
+    }
+
+    /// Who asks for no pause at all is not asked again for ever, and no number is too large.
+    #[tokio::test]
+    async fn patience_ends_whatever_is_asked_for() {
+        let patience = Patience {
+            busy: Duration::from_secs(1),
+            ..Patience::default()
+        };
+        let (mut repeats, told) = (Repeats::default(), Told::default());
+        assert!(repeats.pause(busy(0), &patience, &told).await.is_ok());
+        for wait in [0, u64::MAX] {
+            assert!(repeats.pause(busy(wait), &patience, &told).await.is_err());
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -15,6 +15,8 @@ use crate::model::image::Repository;
 const TAGS: usize = 100_000;
 /// The largest page, in bytes.
 const PAGE: u64 = 4 << 20;
+/// The most pages one after another with nothing on them.
+const EMPTY_PAGES: u32 = 3;
 /// The most pages.
 const PAGES: u64 = 1_000;
 
@@ -43,12 +45,21 @@ impl Registry {
         entries: impl Fn(&Bytes) -> serde_json::Result<Vec<T>>,
     ) -> Result<Vec<T>, Fault> {
         let mut all = Vec::new();
+        let mut nothing_new = 0;
         for _ in 0..PAGES {
             let (url, headers, body) = self.fetch(&call, PAGE).await?;
-            all.extend(entries(&body).map_err(|error| Fault::Answer {
+            let found = entries(&body).map_err(|error| Fault::Answer {
                 what: call.what.clone(),
                 text: error.to_string(),
-            })?);
+            })?;
+            nothing_new = if found.is_empty() { nothing_new + 1 } else { 0 };
+            if nothing_new > EMPTY_PAGES {
+                return Err(Fault::Answer {
+                    what: call.what,
+                    text: format!("more than {EMPTY_PAGES} pages with nothing on them"),
+                });
+            }
+            all.extend(found);
             if all.len() > most {
                 return Err(Fault::TooLarge {
                     what: format!("the list of {}", call.what),

@@ -64,6 +64,7 @@ pub fn make(order: &Order) -> Result<KeyPair> {
             from: None,
             until: None,
         }],
+        servers: std::collections::BTreeMap::new(),
         minimum_sequences: std::collections::BTreeMap::new(),
         revoked: Revoked::default(),
     };

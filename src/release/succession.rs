@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::digest::Digest;
 use crate::model::name::EnvironmentName;
 use crate::model::predicate::TrustPredicate;
+use crate::model::public_key::PublicKey;
 use crate::model::statement::{Part, Statement, Subject, SubjectName};
 use crate::model::trust_file::{TrustFile, TrustedKey};
 use crate::model::visible::visible;
@@ -22,6 +23,10 @@ use crate::verify::trust::keys::SigningKey;
 pub struct Change {
     /// Keys that count from now on.
     pub add: Vec<TrustedKey>,
+    /// Servers whose records count from now on.
+    pub add_servers: BTreeMap<String, PublicKey>,
+    /// Servers whose records count no longer.
+    pub remove_servers: Vec<String>,
     /// Keys whose later statements do not count; what they signed before stays good.
     pub retire: Vec<String>,
     /// Keys that count for nothing any more, however old.
@@ -56,6 +61,19 @@ impl Change {
             next.revoked.keys.insert(fingerprint);
         }
         next.keys.extend(self.add.iter().cloned());
+        for name in &self.remove_servers {
+            if next.servers.remove(name).is_none() {
+                let known: Vec<&str> = before.servers.keys().map(String::as_str).collect();
+                let error = Error::usage(format!("no server is named `{}`", visible(name)));
+                return Err(error.hint(format!("the servers are: {}", known.join(", "))));
+            }
+        }
+        for (name, key) in &self.add_servers {
+            if next.servers.insert(name.clone(), *key).is_some() {
+                let error = Error::usage(format!("the server `{name}` has a key already"));
+                return Err(error.hint(format!("`--remove-server {name}` takes that off")));
+            }
+        }
         next.revoked.digests.extend(&self.revoke_digests);
         next.threshold = self.threshold.unwrap_or(next.threshold);
         let minimum_sequences = self.minimum_sequences.clone();

@@ -11,7 +11,7 @@ use super::ground::{Ground, Reach};
 use super::machine::{Kernel, Machine as _};
 use super::open::Open;
 use super::ruleset::{self, Change};
-use super::units;
+use super::{key, units};
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::home::file;
 use crate::home::secrets;
@@ -51,6 +51,8 @@ pub struct Made {
     pub kernel: Option<String>,
     /// What should be known of this machine.
     pub remarks: Vec<String>,
+    /// The public half of the key that its records are signed with.
+    pub key: PathBuf,
 }
 
 /// Makes this machine a server. Who calls it has shown the keys, and was told to trust them.
@@ -96,6 +98,7 @@ pub async fn init(session: &Session, settings: &Settings, trust: &TrustFile) -> 
     }
     file::write(&paths.trust(&trust.platform), trust.to_yaml()?.as_bytes())?;
     let units = write_units(session)?;
+    key::own(paths)?;
     // Last: from then on it is a server.
     file::write(&path, text.as_bytes())?;
     let table = ruleset::table(&parsed.name);
@@ -108,6 +111,7 @@ pub async fn init(session: &Session, settings: &Settings, trust: &TrustFile) -> 
         missing: (missing, paths.secrets(&trust.platform)),
         kernel: kernel.map(|error| error.chain().join(": ")),
         remarks: remarks.into_iter().map(|it| it.long).collect(),
+        key: paths.server_key().with_extension("pub"),
     })
 }
 
@@ -164,6 +168,8 @@ pub async fn remove(session: &Session) -> Result<Removed> {
         paths.trust(&open.file.platform),
         paths.server_journal(),
         paths.server_seen(),
+        paths.server_key(),
+        paths.server_key().with_extension("pub"),
     ];
     for path in units.iter().chain(&files) {
         std::fs::remove_file(path).if_there(Kind::Usage, "remove", path)?;

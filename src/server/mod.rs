@@ -20,6 +20,7 @@ pub mod ground;
 mod growth;
 mod init;
 mod iptables;
+mod key;
 pub mod level;
 mod logs;
 pub mod machine;
@@ -80,6 +81,7 @@ pub use check::{check, metrics};
 pub use due::Due;
 pub use facts::facts;
 pub use init::{Made, Removed, Settings, init, remove};
+pub use key::signed;
 pub use logs::log_places;
 pub use rollback::{Back, WentBack, candidate, choose, rollback};
 

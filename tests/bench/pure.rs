@@ -126,6 +126,7 @@ fn trust(keys: &[SigningKey]) -> TrustFile {
         root_version: 1,
         threshold: keys.len(),
         keys: keys.iter().enumerate().map(trusted).collect(),
+        servers: BTreeMap::new(),
         minimum_sequences: BTreeMap::new(),
         revoked: Revoked::default(),
     }

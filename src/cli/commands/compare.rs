@@ -104,16 +104,18 @@ fn other(with: &With) -> String {
         }
         With::Record {
             instance,
+            signed_by,
             reference,
             configuration,
             taken,
         } => {
             let reference = reference.map_or_else(|| "?".to_owned(), |it| it.number.to_string());
             let taken = taken.strftime("%Y-%m-%d %H:%M UTC");
-            let what = instance.as_ref().map_or_else(
-                || format!("a record of {taken}"),
-                |it| format!("the instance {it}"),
-            );
+            let what = match (instance, signed_by) {
+                (Some(instance), _) => format!("the instance {instance}"),
+                (None, Some(server)) => format!("the server {server}'s record of {taken}"),
+                (None, None) => format!("a record of {taken} that nobody signed"),
+            };
             format!("{what}: reference {reference}, configuration {configuration}")
         }
     }

@@ -20,7 +20,7 @@ use crate::server;
 ///
 /// On a server it reads what serves, elsewhere what the instance runs. `devenv compare --with FILE`
 /// compares with what was written down. A record has no values of secrets; `devenv help facets` says
-/// what it has.
+/// what it has. A server signs its record.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Containers and bundles; without any, all that run
@@ -32,7 +32,8 @@ pub struct Arguments {
 }
 
 pub async fn run(ui: &Ui, session: &Session, arguments: &Arguments) -> Result<Exit> {
-    let record = if session.home.paths.server().exists() {
+    let is_server = session.home.paths.server().exists();
+    let record = if is_server {
         server::facts(session, &arguments.names).await?
     } else {
         facets::record(
@@ -48,8 +49,12 @@ pub async fn run(ui: &Ui, session: &Session, arguments: &Arguments) -> Result<Ex
         show(ui, &record);
         return Ok(Exit::Done);
     };
-    let mut text = serde_json::to_vec_pretty(&record)
-        .map_err(|error| Error::bug("cannot write a record").because(error))?;
+    let mut text = if is_server {
+        server::signed(session, &record)?
+    } else {
+        serde_json::to_vec_pretty(&record)
+            .map_err(|error| Error::bug("cannot write a record").because(error))?
+    };
     text.push(b'\n');
     file::write(path, &text)?;
     let names: Vec<_> = record.containers.keys().collect();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::ui::Ui;
+use crate::definitions::repository::NEW;
 use crate::definitions::{Commit, CommitId, Definitions, History, MadeFolders, RemoteUrl};
 use crate::error::{Error, Exit, Kind, PathContext, Result};
 use crate::home::file;
@@ -55,7 +56,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         .home
         .paths
         .platforms()
-        .join(format!(".new-{}", state::random_hex(6)?));
+        .join(format!("{NEW}{}", state::random_hex(6)?));
     let work = ui.work("definitions");
     let git = session.git_to(Remote::Url(url.address()))?;
     let branch = arguments.branch.as_deref();

@@ -1,22 +1,20 @@
 //! An instance compared with a record, or with what its reference asks for.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::declared::{Declared, Other};
 use super::says::Says;
-use super::{Look, record, scene, unlike};
+use super::{Look, file, record, scene, unlike};
 use crate::engine::docker::Docker;
-use crate::error::{Error, Kind, PathContext as _, Result};
+use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::ReferenceRecord;
 use crate::instance::running::Running;
 use crate::model::facets::compare::{Row, Side, Verdict, compare};
 use crate::model::facets::facet::Source;
-use crate::model::facets::record::{Container, LARGEST, Record, Reference, Runs};
+use crate::model::facets::record::{Container, Record, Reference, Runs};
 use crate::model::facets::table::FACETS;
 use crate::model::facets::value::{Facts, Value, unknown};
 use crate::model::name::{ContainerName, InstanceName};
@@ -54,6 +52,8 @@ pub enum With {
     Record {
         /// The instance of this machine that it was taken of; `None`: it is a file.
         instance: Option<InstanceName>,
+        /// The server that signed it; `None`: nobody.
+        signed_by: Option<String>,
         /// The reference that ran there, where it was known.
         reference: Option<Reference>,
         /// Which settings were used there.
@@ -118,13 +118,19 @@ impl Comparison {
         with: Option<&Path>,
     ) -> Result<Self> {
         let other = with.and_then(|it| other_instance(session, open, it));
-        let record = match (with, &other) {
-            (Some(_), Some(instance)) => Some(record(session, open, instance, names).await?),
-            (Some(file), None) => Some(read(file).map_err(|error| match file.exists() {
-                true => error,
-                false => error.hint("it is neither a file nor an instance of this platform"),
-            })?),
-            (None, _) => None,
+        let (record, signer) = match (with, &other) {
+            (Some(_), Some(instance)) => {
+                (Some(record(session, open, instance, names).await?), None)
+            }
+            (Some(path), None) => {
+                let read = file::read(path, &open.trust).map_err(|error| match path.exists() {
+                    true => error,
+                    false => error.hint("it is neither a file nor an instance of this platform"),
+                });
+                let (record, signer) = read?;
+                (Some(record), signer)
+            }
+            (None, _) => (None, None),
         };
         if let Some(other) = record.as_ref().filter(|it| it.platform != open.name) {
             let text = format!(
@@ -169,6 +175,7 @@ impl Comparison {
                 },
                 Some(it) => With::Record {
                     instance: other,
+                    signed_by: signer,
                     reference: it.reference,
                     configuration: it.configuration.to_string(),
                     taken: it.taken,
@@ -192,17 +199,6 @@ fn other_instance(session: &Session, open: &OpenPlatform, with: &Path) -> Option
     let name = InstanceName::new(with.to_str()?).ok()?;
     let is_known = session.home.paths.instance(&open.name, &name).exists();
     (is_known && !with.exists()).then_some(name)
-}
-
-/// A file that anybody may have written.
-fn read(path: &Path) -> Result<Record> {
-    let file = File::open(path).at(Kind::Usage, "read", path)?;
-    let mut text = Vec::new();
-    let mut limited = file.take(LARGEST + 1);
-    limited
-        .read_to_end(&mut text)
-        .at(Kind::Usage, "read", path)?;
-    Record::parse(&path.display().to_string(), &text)
 }
 
 fn compared_engine(here: &Facts, record: Option<&Record>, declared: &Declared) -> Vec<Row> {

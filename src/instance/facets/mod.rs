@@ -3,6 +3,7 @@
 
 pub mod comparison;
 mod declared;
+mod file;
 mod says;
 pub(super) mod unlike;
 

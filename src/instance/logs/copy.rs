@@ -33,6 +33,9 @@ const LONGEST: u64 = 64 << 30;
 /// Bytes of a file's name. Source: `NAME_MAX` of Linux and macOS.
 const LONGEST_NAME: usize = 255;
 
+/// Notes about what is left out of one volume.
+const MOST_NOTES: usize = 10;
+
 /// A block of zeros this long becomes a hole.
 const BLOCK: usize = 64 << 10;
 
@@ -103,7 +106,7 @@ impl<'a> Unpacking<'a> {
             read += entry.size();
             if read > LONGEST {
                 let text = format!("what follows {} GiB is left out", LONGEST >> 30);
-                self.copied.notes.push(text);
+                self.note(text);
                 break;
             }
             let path = below(self.target, &entry.path()?);
@@ -129,10 +132,7 @@ impl<'a> Unpacking<'a> {
         let name = path.strip_prefix(self.target).unwrap_or(path).display();
         let left_out = |why: &str| format!("{name} is left out: {why}");
         if self.copied.files >= MOST_FILES {
-            if self.copied.notes.len() < 10 {
-                let why = format!("{MOST_FILES} files were copied already");
-                self.copied.notes.push(left_out(&why));
-            }
+            self.note(left_out(&format!("{MOST_FILES} files were copied already")));
             return Ok(());
         }
         let parent = path.parent().unwrap_or(self.target);
@@ -143,10 +143,12 @@ impl<'a> Unpacking<'a> {
         let Some(bytes) = with_holes(entry, file.as_file_mut(), limit)? else {
             let why = if limit == free {
                 format!("the disk of {} is full", self.target.display())
+            } else if limit == self.left {
+                format!("more than {} MiB are copied", LARGEST_VOLUME >> 20)
             } else {
                 format!("it has more than {} MiB", limit >> 20)
             };
-            self.copied.notes.push(left_out(&why));
+            self.note(left_out(&why));
             return Ok(());
         };
         self.left -= bytes;
@@ -154,6 +156,17 @@ impl<'a> Unpacking<'a> {
         file.persist(path).map_err(|error| error.error)?;
         self.copied.files += 1;
         Ok(())
+    }
+}
+
+impl Unpacking<'_> {
+    /// What is left out is told, as far as anybody reads it.
+    fn note(&mut self, text: String) {
+        match self.copied.notes.len() {
+            MOST_NOTES => self.copied.notes.push("more is left out".to_owned()),
+            ..MOST_NOTES => self.copied.notes.push(text),
+            _ => {}
+        }
     }
 }
 

@@ -175,7 +175,7 @@ impl Verifier<'_> {
             ledger.predicate.sequence
         ))
         .hint(format!(
-            "production renews it with `devenv release renew {environment}`; `ledger_grace` in \
+            "production renews it with `devenv release renew {environment}`; `ledger_grace_days` in \
              settings.yaml says how long after its expiry a ledger is still taken"
         )))
     }

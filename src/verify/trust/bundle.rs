@@ -18,6 +18,9 @@ pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /// The DSSE payload type of in-toto statements.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
+/// The DSSE payload type of what a server tells of itself: never a statement about a release.
+pub const RECORD_TYPE: &str = "application/vnd.devenv.facets+json";
+
 /// Larger bundles are refused unread. A ledger of 10 000 promotions fits.
 pub const LARGEST: usize = 4 * 1024 * 1024;
 
@@ -36,6 +39,8 @@ pub struct Bundle {
     pub signatures: Vec<Vec<u8>>,
     /// The key that the bundle says it was signed with. Proves nothing.
     pub hint: Option<Fingerprint>,
+    /// What the payload is, which the signatures cover too.
+    payload_type: &'static str,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,8 +83,13 @@ struct Signature {
 }
 
 impl Bundle {
-    /// Reads a bundle; the error says, in harmless words, what is wrong with it.
+    /// Reads a bundle of a statement; the error says, in harmless words, what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        Self::parse_as(PAYLOAD_TYPE, bytes)
+    }
+
+    /// The same of a bundle with another payload.
+    pub fn parse_as(payload_type: &'static str, bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() > LARGEST {
             return Err(format!(
                 "it has {} bytes; there may be {LARGEST}",
@@ -99,9 +109,9 @@ impl Bundle {
             ));
         }
         let envelope = wire.dsse_envelope;
-        if envelope.payload_type != PAYLOAD_TYPE {
+        if envelope.payload_type != payload_type {
             return Err(format!(
-                "its payload is a `{}`, not a `{PAYLOAD_TYPE}`",
+                "its payload is a `{}`, not a `{payload_type}`",
                 visible(&envelope.payload_type)
             ));
         }
@@ -119,12 +129,13 @@ impl Bundle {
             payload,
             signatures: signatures.collect::<Result<_, _>>()?,
             hint: wire.verification_material.public_key.and_then(read_hint),
+            payload_type,
         })
     }
 
     /// What the signatures cover.
     pub fn signed_bytes(&self) -> Vec<u8> {
-        pre_authentication_encoding(&self.payload)
+        pre_authentication_encoding(self.payload_type, &self.payload)
     }
 }
 
@@ -147,13 +158,9 @@ fn read_hint(hint: Hint) -> Option<Fingerprint> {
 }
 
 /// DSSE's PAE: type and payload with their lengths, so that neither can pose as the other.
-fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
-    let mut bytes = format!(
-        "DSSEv1 {} {PAYLOAD_TYPE} {} ",
-        PAYLOAD_TYPE.len(),
-        payload.len()
-    )
-    .into_bytes();
+fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let (letters, bytes) = (payload_type.len(), payload.len());
+    let mut bytes = format!("DSSEv1 {letters} {payload_type} {bytes} ").into_bytes();
     bytes.extend_from_slice(payload);
     bytes
 }
@@ -161,8 +168,13 @@ fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
 /// Signs `payload` as it is and gives the bundle's bytes. To add a signature to what others
 /// signed, pass their payload unchanged.
 pub fn sign_payload(payload: &[u8], key: &SigningKey) -> Result<Vec<u8>> {
-    let signature = key.sign(&pre_authentication_encoding(payload));
-    let bytes = assemble(payload, &[signature], &key.public())?;
+    sign_as(PAYLOAD_TYPE, payload, key)
+}
+
+/// The same of a payload that is no statement.
+pub fn sign_as(payload_type: &'static str, payload: &[u8], key: &SigningKey) -> Result<Vec<u8>> {
+    let signature = key.sign(&pre_authentication_encoding(payload_type, payload));
+    let bytes = assemble(payload_type, payload, &[signature], &key.public())?;
     if bytes.len() > LARGEST {
         return Err(Error::usage(format!(
             "the signed document has {} bytes; there may be {LARGEST}",
@@ -181,7 +193,12 @@ pub fn sign_statement<P: Predicate>(statement: &Statement<P>, key: &SigningKey) 
     sign_payload(&payload, key)
 }
 
-pub(super) fn assemble(payload: &[u8], signatures: &[Vec<u8>], key: &PublicKey) -> Result<Vec<u8>> {
+pub(super) fn assemble(
+    payload_type: &str,
+    payload: &[u8],
+    signatures: &[Vec<u8>],
+    key: &PublicKey,
+) -> Result<Vec<u8>> {
     let wire = Wire {
         media_type: MEDIA_TYPE.to_owned(),
         verification_material: Material {
@@ -191,7 +208,7 @@ pub(super) fn assemble(payload: &[u8], signatures: &[Vec<u8>], key: &PublicKey) 
         },
         dsse_envelope: Envelope {
             payload: BASE64.encode(payload),
-            payload_type: PAYLOAD_TYPE.to_owned(),
+            payload_type: payload_type.to_owned(),
             signatures: signatures
                 .iter()
                 .map(|signature| Signature {
@@ -227,7 +244,7 @@ mod tests {
     #[test]
     fn the_encoding_of_the_dsse_specification() {
         assert_eq!(
-            pre_authentication_encoding(b"hello"),
+            pre_authentication_encoding(PAYLOAD_TYPE, b"hello"),
             b"DSSEv1 28 application/vnd.in-toto+json 5 hello"
         );
     }

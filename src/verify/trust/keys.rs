@@ -111,6 +111,13 @@ impl SigningKey {
         pem::encode_string(ENCRYPTED, LineEnding::LF, &json).map_err(|error| bug(&error))
     }
 
+    /// The key as PKCS#8, not encrypted: for a machine that nobody types a passphrase at.
+    pub fn to_pem(&self) -> Result<Secret> {
+        let pem = self.secret.to_pkcs8_pem(LineEnding::LF);
+        let pem = pem.map_err(|error| Error::bug(format!("cannot write a key: {error}")))?;
+        Ok(Secret::new(pem.as_str()))
+    }
+
     /// The public half.
     pub fn public(&self) -> PublicKey {
         self.public

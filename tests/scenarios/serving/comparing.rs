@@ -32,6 +32,23 @@ async fn a_workstation_is_compared_with_its_server() {
         };
         ["equal", "declared", "different"].map(of)
     };
+    let refused = ["compare", "--with", &record];
+    world.server.run(&["facts", "--output", &record]).ok();
+    workstation
+        .run(&refused)
+        .code(5)
+        .says("no server of the pinned trust file has the key");
+    let key = world.server.home.path().join("config/server.pub");
+    let key = std::fs::read_to_string(key).unwrap();
+    let pinned = workstation.home.path().join("config/trust/acme.yaml");
+    let mut trust = std::fs::read_to_string(&pinned).unwrap();
+    trust.push_str("servers:\n  web1: |\n");
+    key.lines()
+        .for_each(|line| trust.push_str(&format!("    {line}\n")));
+    std::fs::write(&pinned, trust).unwrap();
+    let believed = workstation.run(&refused).ok().stdout;
+    let whose = "compared with the server web1's record of";
+    assert!(believed.contains(whose), "{believed}");
     let [equal, declared, different] = compared(0);
     assert_eq!(different, BTreeSet::new());
     for facet in ["billing image", "billing memory", "null kernel"] {

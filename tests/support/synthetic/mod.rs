@@ -102,6 +102,7 @@ impl Synthetic {
                 from: None,
                 until: None,
             }],
+            servers: BTreeMap::new(),
             minimum_sequences: BTreeMap::new(),
             revoked: devenv::model::trust_file::Revoked::default(),
         };

@@ -29,6 +29,13 @@ pub struct Arguments {
     /// Trust this public key too; its name is that of the file (repeatable)
     #[arg(long, value_name = "NAME.pub")]
     add: Vec<PathBuf>,
+    /// Believe what the server with this public key tells of itself; its name is that of the file
+    /// (repeatable)
+    #[arg(long, value_name = "NAME.pub")]
+    add_server: Vec<PathBuf>,
+    /// Believe this server no longer (repeatable)
+    #[arg(long, value_name = "NAME")]
+    remove_server: Vec<String>,
     /// Do not accept new signatures of this key (repeatable)
     #[arg(long, value_name = "NAME")]
     retire: Vec<String>,
@@ -76,6 +83,12 @@ fn key(path: &PathBuf) -> Result<TrustedKey> {
 pub(super) async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exit> {
     let change = Change {
         add: arguments.add.iter().map(key).collect::<Result<_>>()?,
+        add_servers: arguments
+            .add_server
+            .iter()
+            .map(|path| key(path).map(|it| (it.name, it.key)))
+            .collect::<Result<_>>()?,
+        remove_servers: arguments.remove_server,
         retire: arguments.retire,
         revoke: arguments.revoke,
         revoke_digests: arguments.revoke_digest,

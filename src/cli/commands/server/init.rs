@@ -80,6 +80,10 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         "requests are lost in no change if the proxy's configuration has the line of `devenv help server`; \
          `devenv server check` says whether it has",
     );
+    ui.note(&format!(
+        "its records are signed: `devenv release trust --add-server NAME.pub`, with a copy of {}, has them believed",
+        made.key.display()
+    ));
     let (missing, file) = &made.missing;
     if !missing.is_empty() {
         let names: Vec<&str> = missing.iter().map(VariableName::as_str).collect();
@@ -95,6 +99,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     ui.json(&serde_json::json!({
         "file": made.file, "units": made.units, "reference": made.reference,
         "missing_secrets": missing, "problem": made.kernel, "remarks": made.remarks,
+        "key": made.key,
     }));
     Ok(Exit::Done)
 }

@@ -122,6 +122,7 @@ fn a_tampered_payload() {
     evil.subject.digest = image("evil");
     let from = crate::verify::trust::bundle::Bundle::parse(&bundle).unwrap();
     let evil = crate::verify::trust::bundle::assemble(
+        crate::verify::trust::bundle::PAYLOAD_TYPE,
         &evil.to_payload().unwrap(),
         &from.signatures,
         &key(1).public(),
@@ -226,8 +227,13 @@ fn one_envelope_with_several_signatures() {
     let envelope = |numbers: &[u8]| {
         let signatures: Vec<_> = numbers.iter().map(|&number| signature(number)).collect();
         vec![
-            crate::verify::trust::bundle::assemble(&payload, &signatures, &key(1).public())
-                .unwrap(),
+            crate::verify::trust::bundle::assemble(
+                crate::verify::trust::bundle::PAYLOAD_TYPE,
+                &payload,
+                &signatures,
+                &key(1).public(),
+            )
+            .unwrap(),
         ]
     };
     let trust = trust_file(3, 2);
