@@ -283,6 +283,15 @@ impl Paths {
         self.state.join("bisections").join(platform.as_str())
     }
 
+    /// The instances that a replay made beside this one.
+    pub fn replay(&self, platform: &PlatformName, instance: &InstanceName) -> PathBuf {
+        self.replays(platform).join(format!("{instance}.json"))
+    }
+
+    fn replays(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("replays").join(platform.as_str())
+    }
+
     /// What workstations run by default, as it was when the platform was first used here.
     pub fn workstation(&self, platform: &PlatformName) -> PathBuf {
         self.state.join("defaults").join(format!("{platform}.json"))
@@ -303,13 +312,14 @@ impl Paths {
     }
 
     /// Everything that is about one platform alone, and what it is, in the order in which it goes.
-    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 11] {
+    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 12] {
         let clone = self.data.join("platforms").join(platform.as_str());
         [
             ("definitions and work trees of proposals", clone),
             ("what is kept of proposals", self.proposals(platform)),
             ("what instances remember", self.instances(platform)),
             ("searches of `bisect`", self.bisections(platform)),
+            ("instances of `replay`", self.replays(platform)),
             ("forwarders", self.forwarders(platform)),
             ("releases in progress", self.releases(platform)),
             ("the highest ledgers seen", self.ledgers(platform)),
