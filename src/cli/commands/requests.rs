@@ -31,7 +31,7 @@ pub struct Arguments {
     #[arg(value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
     /// Which kind of file it is, where its beginning does not tell
-    #[arg(long, value_enum, requires = "file")]
+    #[arg(long, value_enum, value_name = "KIND", requires = "file")]
     from: Option<FileKind>,
     /// Of a HAR file take the requests to this host too, not only those to the first one
     #[arg(long, value_name = "HOST", requires = "file")]

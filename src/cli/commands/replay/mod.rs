@@ -31,7 +31,7 @@ use crate::model::visible::visible;
 /// The exit code is 1 if anything differs beyond the noise.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Requests, as `devenv requests` keeps them, or what it reads: an access log, a forensic log, a HAR file
+    /// Requests, as `devenv requests` keeps them, or what it reads: a log, a HAR file
     #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
     /// The references, the older one first
