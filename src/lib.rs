@@ -15,7 +15,9 @@
 //! - [`verify`]: `trust` (bytes in, verdict out; pure), `evidence`, `choose` (one reference), `examine`.
 //! - [`release`]: production's side; what may be released (`check`, `norms`), images as folders
 //!   (`layout`). [`proposals`]: a developer's changes, and the forges.
-//! - [`instance`]: one running copy, and in what it differs (`facets`). [`server`]: an environment's reference on a server. [`doctor`]: checks and clean-up. [`cli`]: one file a command.
+//! - [`instance`]: one running copy, in what it differs (`facets`), who answers a URL (`answered`), and what two
+//!   references answer differently (`replay`). [`server`]: an environment's reference on a server.
+//!   [`doctor`]: checks and clean-up. [`cli`]: one file a command.
 //!
 //! # `devenv up billing`
 //!

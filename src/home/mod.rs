@@ -24,7 +24,7 @@ use paths::Paths;
 use settings::Settings;
 
 /// Where devenv keeps what it keeps, what the user set, and the clock.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Home {
     /// The process's environment, read once.
     pub environment: Environment,

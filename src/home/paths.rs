@@ -293,6 +293,15 @@ impl Paths {
         self.state.join("compared").join(format!("{platform}.json"))
     }
 
+    /// The instances that a replay made beside this one.
+    pub fn replay(&self, platform: &PlatformName, instance: &InstanceName) -> PathBuf {
+        self.replays(platform).join(format!("{instance}.json"))
+    }
+
+    fn replays(&self, platform: &PlatformName) -> PathBuf {
+        self.state.join("replays").join(platform.as_str())
+    }
+
     /// What workstations run by default, as it was when the platform was first used here.
     pub fn workstation(&self, platform: &PlatformName) -> PathBuf {
         self.state.join("defaults").join(format!("{platform}.json"))
@@ -313,7 +322,7 @@ impl Paths {
     }
 
     /// Everything that is about one platform alone, and what it is, in the order in which it goes.
-    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 12] {
+    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 13] {
         let clone = self.data.join("platforms").join(platform.as_str());
         [
             ("definitions and work trees of proposals", clone),
@@ -321,6 +330,7 @@ impl Paths {
             ("what instances remember", self.instances(platform)),
             ("searches of `bisect`", self.bisections(platform)),
             ("the engine of the last record", self.compared(platform)),
+            ("instances of `replay`", self.replays(platform)),
             ("forwarders", self.forwarders(platform)),
             ("releases in progress", self.releases(platform)),
             ("the highest ledgers seen", self.ledgers(platform)),

@@ -128,6 +128,34 @@ pub fn missing(
     Ok(wanted.iter().filter(|it| !has_value(it)).cloned().collect())
 }
 
+/// What is known of a platform's secrets without asking anybody.
+#[derive(Debug)]
+pub struct Known {
+    /// Values that are written down, of all configurations.
+    pub values: Vec<Secret>,
+    /// Names of those that a command gives.
+    pub of_commands: Vec<String>,
+}
+
+/// The values of the user's own file. Nobody is asked, and no command is run.
+///
+/// # Errors
+/// A file that cannot be read, or that others may read.
+pub fn known(session: &Session, platform: &PlatformName) -> Result<Known> {
+    let paths = &session.home.paths;
+    let file = read(paths, &paths.secrets(platform))?;
+    let commands = session.home.settings.secrets.get(platform);
+    let names: BTreeSet<String> = commands
+        .into_iter()
+        .flat_map(BTreeMap::values)
+        .flat_map(|it| it.keys().map(ToString::to_string))
+        .collect();
+    Ok(Known {
+        values: file.into_values().flat_map(BTreeMap::into_values).collect(),
+        of_commands: names.into_iter().collect(),
+    })
+}
+
 fn absent(missing: &[&VariableName], configuration: &ConfigurationName, path: &Path) -> Error {
     let names: Vec<_> = missing.iter().map(|name| name.as_str()).collect();
     let lines = names.join(

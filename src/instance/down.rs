@@ -52,10 +52,22 @@ impl Instance<'_> {
     /// # Errors
     /// A refused question, or an engine that does not let something go.
     pub async fn down(&self, volumes: bool) -> Result<Removed> {
+        self.end(volumes, true).await
+    }
+
+    /// Ends an instance that a command made for itself, with its volumes. Nobody is asked.
+    ///
+    /// # Errors
+    /// An engine that does not let something go.
+    pub async fn discard(&self) -> Result<Removed> {
+        self.end(true, false).await
+    }
+
+    async fn end(&self, volumes: bool, asks: bool) -> Result<Removed> {
         let _lock = self.lock().await?;
         let (removed, observation) = self.removal(volumes).await?;
         let observed = &observation.observed;
-        if volumes && !observed.volumes.is_empty() {
+        if volumes && asks && !observed.volumes.is_empty() {
             let volumes: Vec<&str> = observed.volumes.iter().map(String::as_str).collect();
             self.ask(&volumes)?;
         }

@@ -3,6 +3,7 @@
 //! An [`Instance`] is one copy on one engine. [`Instance::up`] tells the whole story from names to a
 //! page; [`Instance::down`] ends it; [`Instance::change`] pauses, resumes and restarts.
 
+pub mod answered;
 pub mod bisect;
 mod change;
 pub mod defaults;
@@ -19,6 +20,8 @@ pub mod logs;
 mod meanwhile;
 mod mirror;
 pub mod pin;
+pub mod replay;
+pub mod requests;
 pub mod running;
 pub mod status;
 mod told;

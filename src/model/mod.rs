@@ -33,6 +33,8 @@ pub mod public_key;
 pub mod quantity;
 pub mod reference;
 pub mod released;
+pub mod replay;
+pub mod requests;
 pub mod risk;
 pub mod route;
 pub mod run_specification;

@@ -25,7 +25,7 @@ pub(super) fn description(
     name: &ContainerName,
     files: &[FileChange],
     effect: &Effect,
-    tried: Option<Tried<'_>>,
+    (tried, evidence): (Option<Tried<'_>>, Option<&str>),
 ) -> String {
     let mut text = String::new();
     if !typed.description.trim().is_empty() {
@@ -53,6 +53,9 @@ pub(super) fn description(
     });
     list(&mut text, paths, "none");
     let _ = write!(text, "\n### Tried on a workstation\n\n{}\n", words(tried));
+    if let Some(evidence) = evidence {
+        let _ = write!(text, "\n### Replayed\n\n{}\n", code(evidence));
+    }
     text
 }
 
@@ -146,17 +149,29 @@ mod tests {
             commit: None,
         };
         let tried = |whole| Some(Tried { ran: &ran, whole });
-        let text = description(&typed("Because.\n"), &name, &files, &effect, tried(true));
+        let text = description(
+            &typed("Because.\n"),
+            &name,
+            &files,
+            &effect,
+            (tried(true), Some("40 requests")),
+        );
         let expected = "Because.\n\n---\n\n\
             ### How `billing` runs\n\n- `` health: /old → /n`ew ``\n\n\
             ### Look twice\n\n- health: twice\n\n\
             ### Files\n\n- `containers/billing/container.yaml` (changed)\n\n\
             ### Tried on a workstation\n\nYes: `local-abc` among the containers of reference 42 \
-            (production), healthy after 12.3 s, on 1970-01-01.\n";
+            (production), healthy after 12.3 s, on 1970-01-01.\n\n### Replayed\n\n`40 requests`\n";
         assert_eq!(text, expected);
-        let earlier = description(&typed(""), &name, &[], &Effect::default(), tried(false));
+        let earlier = description(
+            &typed(""),
+            &name,
+            &[],
+            &Effect::default(),
+            (tried(false), None),
+        );
         assert!(earlier.contains("Not as it is now"), "{earlier}");
-        let never = description(&typed(""), &name, &[], &Effect::default(), None);
+        let never = description(&typed(""), &name, &[], &Effect::default(), (None, None));
         assert!(
             never.starts_with("### How `billing` runs\n\nas before"),
             "{never}"

@@ -24,6 +24,8 @@ use crate::proposals::forge::{Draft, Forge, Request, State};
 pub struct Asked {
     /// The words.
     pub typed: Typed,
+    /// The result of a replay, in short.
+    pub evidence: Option<String>,
     /// The file that an editor wrote them to; not needed once they are kept.
     pub file: Option<std::path::PathBuf>,
     /// The kind of forge, where the definitions do not say.
@@ -250,7 +252,7 @@ fn draft(
             &proposal.container,
             &fresh.files,
             &fresh.effect,
-            tried,
+            (tried, asked.evidence.as_deref()),
         ),
         source: match &proposal.sent {
             Some(sent) => sent.branch.clone(),

@@ -9,6 +9,9 @@ use devenv::model::name::ContainerName;
 use devenv::model::platform::Platform;
 use devenv::model::predicate::{BuildPredicate, ReferencePredicate};
 use devenv::model::reference::Reference;
+use devenv::model::requests::har;
+use devenv::model::requests::scrub::Scrub;
+use devenv::model::requests::source::Source as Kind;
 use devenv::model::statement::Statement;
 use devenv::model::trust_file::TrustFile;
 use devenv::registry::Content;
@@ -73,6 +76,24 @@ pub(crate) fn definition(bytes: &[u8]) {
 pub(crate) fn layer(bytes: &[u8]) {
     if let Ok(text) = devenv::verify::evidence::layer::reference(bytes) {
         let _ = Reference::parse("reference", &text);
+    }
+}
+
+/// Requests from any source: what is kept of them reads the same.
+pub(crate) fn requests(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let Ok(reading) = Kind::of(&text).read("requests", &text, &[]) else {
+        return;
+    };
+    let mut scrub = Scrub::default();
+    for request in reading.requests {
+        let kept = scrub.request(request);
+        let line = har::line(&kept).to_string();
+        let again = Kind::Lines
+            .read("kept", &line, &[])
+            .expect("it was written");
+        assert_eq!(again.requests[0].target, kept.target);
+        assert_eq!(again.requests[0].headers, kept.headers);
     }
 }
 

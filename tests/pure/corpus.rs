@@ -35,4 +35,5 @@ fn no_input_of_the_corpus_breaks_a_parser() {
     walk("trust_file", targets::trust_file);
     walk("definition", targets::definition);
     walk("layer", targets::layer);
+    walk("requests", targets::requests);
 }

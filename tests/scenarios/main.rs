@@ -26,6 +26,8 @@ mod desk;
 mod doctoring;
 #[cfg(unix)]
 mod ending;
+#[cfg(target_os = "linux")]
+mod explaining;
 mod faults;
 mod forwarding;
 mod hostile_forges;
@@ -51,6 +53,8 @@ mod real;
 mod red_team;
 mod registries;
 mod releasing;
+#[cfg(target_os = "linux")]
+mod replaying;
 mod replicas;
 mod requesting;
 mod running;

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod down;
 pub mod edit;
 pub mod exec;
+pub mod explain;
 pub mod facts;
 pub mod forget;
 pub mod forward;
@@ -27,6 +28,8 @@ pub mod proposals;
 pub mod propose;
 pub mod pull;
 pub mod release;
+pub mod replay;
+pub mod requests;
 pub mod restart;
 pub mod resume;
 pub mod sbom;
@@ -141,6 +144,9 @@ enum Command {
     Compare(compare::Arguments),
     Facts(facts::Arguments),
     Bisect(bisect::Arguments),
+    Explain(explain::Arguments),
+    Requests(requests::Arguments),
+    Replay(replay::Arguments),
     Edit(edit::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
@@ -195,6 +201,8 @@ impl Cli {
             | Command::Sbom(_)
             | Command::Compare(_)
             | Command::Facts(_)
+            | Command::Explain(_)
+            | Command::Requests(_)
             | Command::Diff(_)
             | Command::Proposals(_)
             | Command::Doctor(_)
@@ -243,6 +251,9 @@ impl Cli {
             Command::Sbom(arguments) => sbom::run(ui, session, arguments).await,
             Command::Compare(arguments) => compare::run(ui, session, &arguments).await,
             Command::Facts(arguments) => facts::run(ui, session, &arguments).await,
+            Command::Explain(arguments) => explain::run(ui, session, arguments).await,
+            Command::Requests(arguments) => requests::run(ui, session, arguments).await,
+            Command::Replay(arguments) => replay::run(ui, session, arguments).await,
             Command::Bisect(arguments) => bisect::run(ui, session, arguments).await,
             Command::Config(arguments) => config::run(ui, session, &arguments),
             Command::Completions(arguments) => completions::run(ui, &arguments),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::cli::complete;
 use crate::cli::ui::Ui;
@@ -10,6 +10,7 @@ use crate::definitions::Changed;
 use crate::error::{Error, Exit, Result};
 use crate::home::reporter::Reporter as _;
 use crate::home::session::{OpenPlatform, Session};
+use crate::instance::replay::evidence as evidence_of;
 use crate::model::forge::ForgeKind;
 use crate::model::name::ContainerName;
 use crate::proposals::{Asked, Outcome, Proposal, Typed, Word, propose};
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// Reason for the change; a description of what changes is added
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+    /// Result of a replay (`devenv replay --json`); in short it is added to the description
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    evidence: Option<PathBuf>,
     /// Mark the request as a draft
     #[arg(long)]
     draft: bool,
@@ -51,7 +55,10 @@ pub async fn run(ui: &Ui, session: &Session, arguments: &Arguments) -> Result<Ex
     let name = &arguments.name;
     let proposal = Proposal::of(session, &open, name)?;
     let (typed, file) = typed(ui, session, &open, arguments, &proposal)?;
+    let evidence = arguments.evidence.as_deref();
+    let evidence = evidence.map(|it| evidence_of(it, &open)).transpose()?;
     let asked = Asked {
+        evidence: evidence.map(|it| it.to_string()),
         typed,
         file,
         forge: arguments.forge,

@@ -41,6 +41,7 @@ pub const TOPICS: &[Topic] = topics![
     "policy",
     "server",
     "facets",
+    "requests",
     "json",
     "exit-codes"
 ];

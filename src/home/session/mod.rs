@@ -89,6 +89,19 @@ impl Session {
         }
     }
 
+    /// The same for another copy of the platform, over the same connections.
+    #[must_use]
+    pub fn beside(&self, instance: InstanceName) -> Self {
+        Self {
+            home: self.home.clone(),
+            instance,
+            offline: self.offline,
+            reporter: Arc::clone(&self.reporter),
+            engine: self.engine.clone(),
+            docker_config: self.docker_config.clone(),
+        }
+    }
+
     /// What was fetched before.
     pub fn cache(&self) -> Cache {
         Cache::new(&self.home.paths)

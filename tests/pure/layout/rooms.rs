@@ -130,6 +130,7 @@ fn each_foreign_crate_has_its_place() {
         ("indicatif", "cli/ui/"),
         ("minijinja", "release/build/"),
         ("rustix", "system/"),
+        ("scraper", "model/replay/"),
     ] {
         let begins = format!("{name}::");
         let uses = |path: &&String| {

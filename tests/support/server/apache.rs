@@ -8,9 +8,11 @@ use super::super::real_engine::tar;
 use super::super::second_engine::installed;
 
 /// Modules of Debian's Apache that the proxy of the tests loads.
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 14] = [
     "mpm_event",
     "authz_core",
+    "cache",
+    "cache_disk",
     "headers",
     "proxy",
     "proxy_http",

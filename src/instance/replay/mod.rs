@@ -1,0 +1,212 @@
+//! Requests replayed against two references: three instances of their own side by side, the older reference
+//! twice, so that what differs by itself is known.
+
+mod evidence;
+mod kept;
+mod send;
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::evidence::evidence;
+use self::kept::Kept;
+use self::send::{Sent, send};
+use self::stage::Stage;
+use crate::error::{Error, Result};
+use crate::home::session::{OpenPlatform, Session};
+use crate::home::state::{InstanceRecord, ReferenceRecord};
+use crate::model::name::{ConfigurationName, ContainerName, InstanceName};
+use crate::model::quantity::Span;
+use crate::model::reference::Reference;
+use crate::model::replay::lines;
+use crate::model::replay::outcome::{Outcome, Side};
+use crate::model::replay::places::ALWAYS;
+use crate::model::requests::recorded::Recorded;
+use crate::model::requests::scrub::Scrub;
+use crate::verify::choose::{Choice, Preparation};
+
+/// Why requests are left out that may change data.
+pub const UNSAFE: &str = "methods other than GET and HEAD, which may change data";
+
+/// What is to be replayed.
+#[derive(Debug)]
+pub struct Wish {
+    /// In their order.
+    pub requests: Vec<Recorded>,
+    /// The older reference.
+    pub old: u64,
+    /// The newer one.
+    pub new: u64,
+    /// How often the whole is sent.
+    pub repeat: u32,
+    /// How long one container may take to become ready.
+    pub timeout: Span,
+    /// Whether the instances stay afterwards.
+    pub keep: bool,
+}
+
+/// A reference that takes part.
+struct Part {
+    runs: ReferenceRecord,
+    reference: Reference,
+}
+
+/// Brings three instances up, sends each request to all of them, and compares. The instances go again, with
+/// their volumes: they are this command's own.
+///
+/// # Errors
+/// A reference that is not there or does not become ready; nothing to send; another replay at work.
+pub async fn replay(
+    session: &Session,
+    open: &OpenPlatform,
+    wish: Wish,
+    scrub: &Scrub,
+) -> Result<Outcome> {
+    let _lock = Kept::lock(session, open)?;
+    if let Some(left) = Kept::load(session, open)? {
+        session
+            .reporter
+            .note("removing what an earlier replay left");
+        stage::discard(session, open, &left).await?;
+    }
+    let parts = [
+        part(session, open, wish.old).await?,
+        part(session, open, wish.new).await?,
+    ];
+    let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
+    let (requests, others): (Vec<Recorded>, Vec<Recorded>) = wish
+        .requests
+        .into_iter()
+        .partition(|it| ["GET", "HEAD"].contains(&it.method.as_str()));
+    if !others.is_empty() {
+        skipped.insert(UNSAFE.to_owned(), others.len());
+    }
+    let containers = behind(&parts, &requests)?;
+    let kept = Kept::begin(session, open)?;
+    let staged = async {
+        let names = kept.instances.iter();
+        let numbers = [&parts[0], &parts[0], &parts[1]];
+        let configuration = configuration(session, open)?;
+        let mut stages = Vec::new();
+        for (name, part) in names.zip(numbers) {
+            let number = part.runs.number;
+            session
+                .reporter
+                .note(&format!("instance {name}: reference {number}"));
+            let here = session.beside(name.clone());
+            let there = containers
+                .iter()
+                .filter(|it| part.reference.containers.contains_key(*it));
+            let asked = there.map(ToString::to_string).collect();
+            stages
+                .push(Stage::up(here, open, part.runs, asked, &configuration, wish.timeout).await?);
+        }
+        send(session, open, stages, &requests, wish.repeat).await
+    };
+    let sent = Box::pin(staged).await;
+    if wish.keep && sent.is_ok() {
+        let names: Vec<&str> = kept.instances.iter().map(InstanceName::as_str).collect();
+        session.reporter.note(&format!(
+            "kept until the next replay: the instances {}",
+            names.join(", ")
+        ));
+    } else if let Err(error) = stage::discard(session, open, &kept).await {
+        session.reporter.warn(&format!(
+            "what was replayed against is still there: {error}; the next `devenv replay` removes it"
+        ));
+    }
+    Ok(outcome(
+        open, &parts, containers, &requests, skipped, &sent?, scrub,
+    ))
+}
+
+async fn part(session: &Session, open: &OpenPlatform, number: u64) -> Result<Part> {
+    let registry = session.registry();
+    let preparation = Preparation::new(session, open, registry.as_ref());
+    let verified = preparation.choose(&Choice::Number(number)).await?.verified;
+    Ok(Part {
+        runs: ReferenceRecord {
+            number,
+            digest: verified.proxy.image.digest,
+        },
+        reference: verified.reference,
+    })
+}
+
+/// The containers that the requests reach in either reference.
+fn behind(parts: &[Part; 2], requests: &[Recorded]) -> Result<BTreeSet<ContainerName>> {
+    if requests.is_empty() {
+        return Err(Error::usage(
+            "there is no request to replay: only GET and HEAD are sent",
+        ));
+    }
+    let routes = requests.iter().flat_map(|request| {
+        let route = |part: &Part| Some(request.target.route(&part.reference)?.0.clone());
+        parts.iter().filter_map(route).collect::<Vec<_>>()
+    });
+    let found: BTreeSet<ContainerName> = routes.collect();
+    let [old, new] = parts.each_ref().map(|it| it.runs.number);
+    if found.is_empty() {
+        let text = format!("no request takes a route of reference {old} or {new}");
+        return Err(Error::usage(text).hint("`devenv requests FILE` shows what was asked"));
+    }
+    Ok(found)
+}
+
+/// The settings that the instance uses, else those of new ones.
+fn configuration(session: &Session, open: &OpenPlatform) -> Result<ConfigurationName> {
+    let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
+    let of_new = || open.workstation.configuration.clone();
+    Ok(record.map_or_else(of_new, |it| it.configuration))
+}
+
+fn outcome(
+    open: &OpenPlatform,
+    parts: &[Part; 2],
+    containers: BTreeSet<ContainerName>,
+    requests: &[Recorded],
+    skipped: BTreeMap<String, usize>,
+    sent: &Sent,
+    scrub: &Scrub,
+) -> Outcome {
+    let sessions: BTreeSet<&str> = requests.iter().map(|it| it.session.as_str()).collect();
+    let side = |it: &Part| Side {
+        reference: it.runs.number,
+        digest: it.runs.digest,
+    };
+    let shown = |text: String| cut(&scrub.text(&text));
+    let mut differences = sent.tally.differences();
+    for it in &mut differences {
+        it.old = it.old.take().map(shown);
+        it.new = it.new.take().map(shown);
+    }
+    let [old, again, new] = &sent.lines;
+    let mut logs = lines::changes(old, again, new);
+    for it in &mut logs {
+        it.line = scrub.text(&it.line);
+    }
+    Outcome {
+        platform: open.name.to_string(),
+        old: side(&parts[0]),
+        new: side(&parts[1]),
+        containers: containers.into_iter().collect(),
+        requests: sent.requests,
+        sessions: sessions.len(),
+        skipped,
+        differences,
+        times: sent.tally.times(),
+        logs,
+        mask: sent.tally.mask(),
+        never_compared: ALWAYS.to_vec(),
+    }
+}
+
+/// Characters of a value that are kept.
+const WIDEST: usize = 300;
+
+fn cut(text: &str) -> String {
+    match text.chars().count() {
+        ..=WIDEST => text.to_owned(),
+        _ => text.chars().take(WIDEST - 1).chain(['…']).collect(),
+    }
+}
