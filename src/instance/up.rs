@@ -8,7 +8,7 @@ use super::meanwhile::Meanwhile;
 use super::pin::{Pin, VersionPin};
 use super::tried::note;
 use super::walk::Walk;
-use super::{Instance, defaults, gather, mirror};
+use super::{Instance, defaults, gather, mirror, written};
 use crate::converge::apply::{self, Failure};
 use crate::converge::desired::{Placement, Secrets};
 use crate::converge::goal::{Goal, Planned};
@@ -59,11 +59,16 @@ impl Instance<'_> {
     /// # Errors
     /// Whatever stands in the way, by its kind; what was begun is completed by the same command.
     pub async fn up(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
-        let session = self.session;
         let _lock = match manner.until {
             Until::Planned => None,
             Until::Started | Until::Ready => Some(self.lock().await?),
         };
+        self.up_under_lock(intent, manner).await
+    }
+
+    /// The same for a command that holds the instance's lock.
+    pub(super) async fn up_under_lock(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
+        let session = self.session;
         let record = self.record()?;
         let registry = session.registry();
         let preparation = Preparation::new(session, self.open, registry.as_ref());
@@ -234,6 +239,8 @@ impl Up<'_> {
         let Instance { session, open, .. } = *self.instance;
         let instance = self.instance;
         let secrets = self.ask(&record).await?;
+        let next = written::next(&self.images, self.overlay.reference.number);
+        written::ask(instance, &observation, &next, intent, self.manner)?;
         let forwarding = Forwarding::new(session, open, &self.host, &instance.choice);
         let goal = Goal {
             reference: &self.overlay.reference,
@@ -268,6 +275,7 @@ impl Up<'_> {
         if self.before.as_ref() != Some(&record) {
             instance.save(&record)?;
         }
+        written::note(instance, &planned.desired, &next, written::When::Before)?;
         mirror::make_folders(&record, goal.reference, &self.selection.order)?;
         let (first, begun) = (planned.ports.clone(), session.home.now());
         let done = self
@@ -275,6 +283,7 @@ impl Up<'_> {
             .await?;
         let took = session.home.now().duration_since(begun);
         note(session, open, &record, &self.overlay, &done, took)?;
+        written::note(instance, &done.0.desired, &next, written::When::Done)?;
         if done.0.ports != first {
             gather::say_what_moved(session, &done.0, intent.ports());
         }

@@ -59,6 +59,7 @@ mod sending;
 #[cfg(target_os = "linux")]
 mod serving;
 mod signers;
+mod snapshots;
 mod transcripts;
 mod transports;
 mod unfinished;

@@ -33,6 +33,7 @@ pub mod sbom;
 pub mod server;
 pub mod shell;
 mod size;
+pub mod snapshot;
 pub mod status;
 pub mod sync;
 pub mod trust;
@@ -141,6 +142,7 @@ enum Command {
     Compare(compare::Arguments),
     Facts(facts::Arguments),
     Bisect(bisect::Arguments),
+    Snapshot(snapshot::Arguments),
     Edit(edit::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
@@ -244,6 +246,7 @@ impl Cli {
             Command::Compare(arguments) => compare::run(ui, session, &arguments).await,
             Command::Facts(arguments) => facts::run(ui, session, &arguments).await,
             Command::Bisect(arguments) => bisect::run(ui, session, arguments).await,
+            Command::Snapshot(arguments) => snapshot::run(ui, session, arguments).await,
             Command::Config(arguments) => config::run(ui, session, &arguments),
             Command::Completions(arguments) => completions::run(ui, &arguments),
             Command::Help(arguments) => help::run(ui, Self::command(), &arguments),

@@ -5,7 +5,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use super::{Docker, refusal};
@@ -44,14 +44,27 @@ impl Docker {
         // The archive's entries begin with the folder's own name.
         let path = path.trim_end_matches('/');
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-        let options = UploadToContainerOptions {
-            path: format!("{parent}/"),
-            ..UploadToContainerOptions::default()
-        };
         let pieces = self.read_archive(from, path);
         let pieces = pieces.map_err(|fault| std::io::Error::other(fault.to_string()));
+        self.write_archive(to, &format!("{parent}/"), pieces).await
+    }
+
+    /// Unpacks a tar stream into a folder of a container, owners, modes and all. There is no limit but
+    /// for silence: it may be large. Done when the engine has unpacked the last of it.
+    pub async fn write_archive(
+        &self,
+        container: &str,
+        folder: &str,
+        pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let options = UploadToContainerOptions {
+            path: folder.to_owned(),
+            ..UploadToContainerOptions::default()
+        };
         let body = bollard::body_try_stream(pieces);
-        let upload = self.client.upload_to_container(to, Some(options), body);
+        let upload = self
+            .client
+            .upload_to_container(container, Some(options), body);
         upload.await.map_err(refusal::fault)
     }
 

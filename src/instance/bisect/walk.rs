@@ -177,6 +177,7 @@ fn intent(
             .candidate(trial.reference)
             .versions(&search.environment),
         unpromoted: true,
+        over_newer_data: true,
         sources,
         ..Addition::default()
     })))

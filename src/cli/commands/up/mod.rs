@@ -139,6 +139,7 @@ impl Arguments {
                 (None, None, None) => Versions::Remembered,
             },
             unpromoted: self.unpromoted,
+            over_newer_data: false,
             configuration: self.configuration,
             ports: self.port.into_iter().collect(),
             sources: BTreeMap::new(),
