@@ -136,6 +136,11 @@ impl Snapshots {
         Ok(size + self.chunks().sweep(&needed)?)
     }
 
+    /// Removes chunks that no snapshot needs.
+    pub fn sweep(&self) -> Result<u64> {
+        self.chunks().sweep(&self.needed_without(None)?)
+    }
+
     /// The chunks of all snapshots but this one.
     fn needed_without(&self, gone: Option<&SnapshotName>) -> Result<BTreeSet<Digest>> {
         let mut needed = BTreeSet::new();

@@ -41,6 +41,7 @@ pub const TOPICS: &[Topic] = topics![
     "policy",
     "server",
     "facets",
+    "data",
     "json",
     "exit-codes"
 ];

@@ -4,13 +4,16 @@
 //! swap volumes, and what is unpacked over data is neither the old nor the new. Until the containers are
 //! healthy with it, what was there before is what counts.
 
+mod parcel;
 mod restore;
 mod save;
 mod transfer;
 mod unfinished;
 pub(super) mod volumes;
 
+pub use parcel::{Imported, export, import};
 pub use restore::Restored;
+pub(super) use restore::refuse_another_major;
 pub use save::Saved;
 
 use crate::error::Result;
@@ -69,6 +72,14 @@ pub fn all(session: &Session, open: &OpenPlatform) -> Result<Vec<Listed>> {
             own,
         })
         .collect())
+}
+
+/// The snapshot of this name.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn load(session: &Session, open: &OpenPlatform, name: &SnapshotName) -> Result<Snapshot> {
+    store(session, open).load(name)
 }
 
 /// Whether there is a snapshot of this name, though it may not be readable.

@@ -82,6 +82,33 @@ impl Instance<'_> {
         }
     }
 
+    /// Brings the instance to what is intended, on the data of a snapshot; nothing is asked. Where that
+    /// does not get ready, the data is what it was before.
+    ///
+    /// # Errors
+    /// No such snapshot; as [`Self::up`].
+    pub async fn up_on(
+        &self,
+        name: &SnapshotName,
+        intent: &Intent,
+        manner: Manner,
+    ) -> Result<Brought> {
+        let _lock = self.lock().await?;
+        let snapshot = store(self.session, self.open).load(name)?;
+        let running = Running::look(self.session, self.open).await?;
+        self.fill(&running, &snapshot).await?;
+        match Box::pin(self.up_under_lock(intent, manner)).await {
+            Ok(brought) => {
+                self.settle().await?;
+                Ok(brought)
+            }
+            Err(error) => {
+                self.undo_restore().await?;
+                Err(error)
+            }
+        }
+    }
+
     /// What is replaced is shown and asked about.
     fn agree(
         &self,
@@ -226,7 +253,7 @@ impl Instance<'_> {
 }
 
 /// A database does not read what another major version of it wrote; applications are none.
-fn refuse_another_major(
+pub(in crate::instance) fn refuse_another_major(
     snapshot: &Snapshot,
     next: &BTreeMap<ContainerName, Writer>,
     entries: &Entries,

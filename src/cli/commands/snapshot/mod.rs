@@ -1,5 +1,7 @@
 //! `devenv snapshot`
 
+pub mod export;
+pub mod import;
 pub mod list;
 pub mod remove;
 pub mod restore;
@@ -11,7 +13,7 @@ use crate::cli::ui::Ui;
 use crate::error::{Exit, Result};
 use crate::home::session::Session;
 
-/// Save, restore and list the data of an instance
+/// Save, restore, list, export and import the data of an instance
 ///
 /// A snapshot is what is in the volumes of an instance, log files left out, with the reference and the
 /// versions that wrote it. It stays on this machine, compressed; what two snapshots have in common is
@@ -28,6 +30,8 @@ enum Command {
     List(list::Arguments),
     Restore(restore::Arguments),
     Remove(remove::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
 }
 
 pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exit> {
@@ -36,5 +40,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         Command::List(arguments) => list::run(ui, session, &arguments),
         Command::Restore(arguments) => restore::run(ui, session, arguments).await,
         Command::Remove(arguments) => remove::run(ui, session, arguments).await,
+        Command::Export(arguments) => export::run(ui, session, arguments).await,
+        Command::Import(arguments) => import::run(ui, session, arguments).await,
     }
 }
