@@ -42,6 +42,8 @@ pub struct Addition {
     pub unpromoted: bool,
     /// Whether older code may start on data that newer code wrote.
     pub over_newer_data: bool,
+    /// Containers whose data goes first.
+    pub fresh: Vec<ContainerName>,
     /// Which settings the images use, where that is to change.
     pub configuration: Option<ConfigurationName>,
     /// Host ports, by the port that the definition publishes.

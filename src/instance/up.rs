@@ -63,7 +63,12 @@ impl Instance<'_> {
             Until::Planned => None,
             Until::Started | Until::Ready => Some(self.lock().await?),
         };
-        self.up_under_lock(intent, manner).await
+        match intent {
+            Intent::Add(it) if !it.fresh.is_empty() => {
+                Box::pin(self.up_afresh(&it.fresh, intent, manner)).await
+            }
+            _ => self.up_under_lock(intent, manner).await,
+        }
     }
 
     /// The same for a command that holds the instance's lock.

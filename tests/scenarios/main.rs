@@ -22,6 +22,7 @@ mod comparing;
 mod completing;
 mod converging;
 mod current_engine;
+mod data_snapshots;
 mod desk;
 mod doctoring;
 #[cfg(unix)]
@@ -59,7 +60,6 @@ mod sending;
 #[cfg(target_os = "linux")]
 mod serving;
 mod signers;
-mod snapshots;
 mod transcripts;
 mod transports;
 mod unfinished;

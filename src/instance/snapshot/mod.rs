@@ -4,6 +4,7 @@
 //! swap volumes, and what is unpacked over data is neither the old nor the new. Until the containers are
 //! healthy with it, what was there before is what counts.
 
+mod afresh;
 mod parcel;
 mod restore;
 mod save;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::save::{entries, writers};
+use super::volumes::users;
 use super::{store, transfer, volumes};
 use crate::converge::plan::lifecycle::{self, Entries};
 use crate::engine::Engine as _;
@@ -18,7 +19,7 @@ use crate::instance::running::Running;
 use crate::instance::{Brought, Instance};
 use crate::model::container::Kind;
 use crate::model::name::{ContainerName, SnapshotName};
-use crate::model::snapshot::{Snapshot, Writer};
+use crate::model::snapshot::{SavedVolume, Snapshot, Writer};
 use crate::verify::choose::Versions;
 
 /// What was restored.
@@ -55,7 +56,8 @@ impl Instance<'_> {
             over_newer_data: true,
             ..Addition::default()
         }));
-        self.fill(&running, &snapshot).await?;
+        self.fill(&running, &snapshot.volumes, &snapshot.writers)
+            .await?;
         if !asks {
             self.settle().await?;
             self.session
@@ -64,16 +66,14 @@ impl Instance<'_> {
             let brought = None;
             return Ok(Restored { snapshot, brought });
         }
-        match Box::pin(self.up_under_lock(&intent, manner)).await {
-            Ok(brought) => {
-                self.settle().await?;
-                let brought = Some(brought);
-                Ok(Restored { snapshot, brought })
-            }
+        match self.try_out(&intent, manner).await {
+            Ok(brought) => Ok(Restored {
+                snapshot,
+                brought: Some(brought),
+            }),
             Err(error) => {
                 let text = format!("{name} was not restored: the data is what it was before");
                 let error = error.within(text);
-                self.undo_restore().await?;
                 Err(match Box::pin(self.up_under_lock(&intent, manner)).await {
                     Ok(_) => error.hint("what ran before runs again"),
                     Err(_) => error.hint("`devenv up` starts what ran before"),
@@ -96,7 +96,13 @@ impl Instance<'_> {
         let _lock = self.lock().await?;
         let snapshot = store(self.session, self.open).load(name)?;
         let running = Running::look(self.session, self.open).await?;
-        self.fill(&running, &snapshot).await?;
+        self.fill(&running, &snapshot.volumes, &snapshot.writers)
+            .await?;
+        self.try_out(intent, manner).await
+    }
+
+    /// Brings the instance up on new volumes, which count once that is ready; else the old ones do.
+    pub(super) async fn try_out(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
         match Box::pin(self.up_under_lock(intent, manner)).await {
             Ok(brought) => {
                 self.settle().await?;
@@ -161,10 +167,15 @@ impl Instance<'_> {
     }
 
     /// Fills new volumes, stops what uses the old ones, and lets the new ones take their places.
-    async fn fill(&self, running: &Running, snapshot: &Snapshot) -> Result<()> {
+    pub(super) async fn fill(
+        &self,
+        running: &Running,
+        volumes: &[SavedVolume],
+        writers: &BTreeMap<ContainerName, Writer>,
+    ) -> Result<()> {
         let before = self.data()?;
         let mut places = BTreeMap::new();
-        for saved in &snapshot.volumes {
+        for saved in volumes {
             let own = self.identity.volume(&saved.container, &saved.volume);
             let new = format!("{own}.{}", random_hex(4)?);
             places.insert(own, new);
@@ -176,8 +187,8 @@ impl Instance<'_> {
         };
         self.change_data(|data| data.unfinished = Some(unfinished))?;
         let filled = async {
-            self.write(snapshot, &places).await?;
-            self.stop_before(running, snapshot, &before).await
+            self.write(volumes, &places).await?;
+            self.stop_before(running, volumes, &before).await
         };
         if let Err(error) = filled.await {
             self.undo_restore().await?;
@@ -185,19 +196,30 @@ impl Instance<'_> {
         }
         self.change_data(|data| {
             data.volumes.extend(places);
-            data.written.extend(snapshot.writers.clone());
+            for it in volumes {
+                data.written.remove(&it.container);
+            }
+            data.written.extend(writers.clone());
         })
     }
 
-    async fn write(&self, snapshot: &Snapshot, places: &BTreeMap<String, String>) -> Result<()> {
+    async fn write(
+        &self,
+        volumes: &[SavedVolume],
+        places: &BTreeMap<String, String>,
+    ) -> Result<()> {
         let chunks: Chunks = store(self.session, self.open).chunks();
         let work = self.session.reporter.work("restore");
-        let (done, total) = (Arc::new(AtomicU64::new(0)), snapshot.size());
-        for saved in &snapshot.volumes {
+        let total: u64 = volumes.iter().map(SavedVolume::size).sum();
+        let done = Arc::new(AtomicU64::new(0));
+        for saved in volumes {
             let new = &places[&self.identity.volume(&saved.container, &saved.volume)];
             self.engine
                 .create_volume(new, &self.identity.labels())
                 .await?;
+            if saved.chunks.is_empty() {
+                continue;
+            }
             let (done, work) = (Arc::clone(&done), Arc::clone(&work));
             let told = move |bytes| {
                 let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -206,7 +228,9 @@ impl Instance<'_> {
             let what = (new.as_str(), saved);
             transfer::write(&self.engine, &self.identity, what, &chunks, told).await?;
         }
-        work.finish(&format!("{} MB written", total / 1_000_000));
+        if total > 0 {
+            work.finish(&format!("{} MB written", total / 1_000_000));
+        }
         Ok(())
     }
 
@@ -215,16 +239,16 @@ impl Instance<'_> {
     async fn stop_before(
         &self,
         running: &Running,
-        snapshot: &Snapshot,
+        volumes: &[SavedVolume],
         before: &DataRecord,
     ) -> Result<()> {
-        let own = snapshot.volumes.iter();
-        let own: Vec<String> = own
+        let own: Vec<String> = volumes
+            .iter()
             .map(|it| self.identity.volume(&it.container, &it.volume))
             .collect();
         let observed = &running.observation.observed;
         let objects = own.iter().map(|it| before.in_use(it));
-        let users = volumes::users(&self.identity, observed, objects);
+        let users = users(&self.identity, observed, objects);
         let entries = entries(running);
         let all: BTreeSet<ContainerName> = lifecycle::with_dependents(users, &entries);
         self.halt(running, &all).await?;

@@ -1,10 +1,15 @@
 //! `snapshot`: the data of an instance, saved and restored as one thing.
 
+mod files;
+mod kills;
+mod measured;
+mod versions;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::service;
-use crate::support::synthetic::Synthetic;
+use crate::support::synthetic::{Synthetic, noise};
 use crate::support::workstation::{Workstation, docker};
 
 /// A database that is healthy as long as it has its file, and somebody who needs it.
@@ -32,6 +37,10 @@ fn running(platform: &Synthetic) -> Workstation {
     workstation
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing tells when it has started"
+)]
 fn write(workstation: &Workstation, path: &str, text: &str) {
     let object = workstation.object("db");
     // It may not be started yet.
@@ -48,6 +57,14 @@ fn write(workstation: &Workstation, path: &str, text: &str) {
     panic!("{path} cannot be written");
 }
 
+/// Fills the volume with so many bytes that nothing packs well.
+fn fill(workstation: &Workstation, bytes: usize) {
+    let file = workstation.home.path().join("bulk");
+    std::fs::write(&file, noise(bytes)).unwrap();
+    let to = format!("{}:/srv/db/bulk", workstation.object("db"));
+    docker(&["cp", file.to_str().unwrap(), &to]);
+}
+
 fn row(workstation: &Workstation) -> String {
     let show = ["exec", "db", "-T", "--", "/probe", "show", "/srv/db/row"];
     workstation.run(&show).ok().stdout
@@ -57,7 +74,7 @@ fn row(workstation: &Workstation) -> String {
 fn volumes(workstation: &Workstation) -> BTreeSet<String> {
     let filter = format!("label=devenv.instance={}", workstation.instance);
     let names = docker(&["volume", "ls", "--quiet", "--filter", &filter]);
-    let names = names.lines().filter(|it| !it.ends_with(".logs"));
+    let names = names.lines().filter(|it| !it.contains(".logs"));
     names.map(ToOwned::to_owned).collect()
 }
 
@@ -199,4 +216,41 @@ async fn what_is_not_healthy_is_not_restored() {
     );
     assert_eq!(workstation.containers(), ["billing running", "db running"]);
     workstation.run(&["up"]).ok().says("nothing to do");
+}
+
+/// A container begins again with empty volumes after a question; what does not get ready on them has its
+/// data again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_begins_again() {
+    let platform = platform().await;
+    let workstation = running(&platform);
+    let fresh = ["up", "--fresh", "db", "--timeout", "5s"];
+    let refused = workstation.run(&fresh).code(2);
+    refused
+        .says("all data in these will be removed: data of db")
+        .says("begin again with empty volumes?");
+    let before = volumes(&workstation);
+    let agreed = [&fresh[..], &["--yes"]].concat();
+    // It is healthy with its file only.
+    workstation
+        .run(&agreed)
+        .code(7)
+        .says("the data is what it was before");
+    workstation.run(&["up"]).ok();
+    assert_eq!(
+        (row(&workstation).as_str(), volumes(&workstation)),
+        ("one", before)
+    );
+
+    let plain = service("volumes: { data: /srv/db }\n");
+    let platform = Synthetic::released(&[("db", &plain)]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    workstation.run(&["up", "db", "--no-proxy"]).ok();
+    write(&workstation, "/srv/db/row", "one");
+    let before = volumes(&workstation);
+    workstation.run(&agreed).ok();
+    let check = ["exec", "db", "-T", "--", "/probe", "check", "/srv/db/row"];
+    workstation.run(&check).code(1);
+    let now = volumes(&workstation);
+    assert_eq!((now.len(), now.intersection(&before).count()), (1, 0));
 }
