@@ -2,7 +2,6 @@
 
 mod files;
 mod kills;
-mod measured;
 mod versions;
 
 use std::collections::BTreeSet;
