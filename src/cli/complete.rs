@@ -18,10 +18,13 @@ use crate::home::file;
 use crate::home::paths::Paths;
 use crate::home::settings::variables::COMPLETE;
 use crate::home::settings::{Flags, Settings};
+use crate::home::snapshots::Snapshots;
 use crate::instance::pin::REFERENCE;
 use crate::model::catalogue::WORKSTATION;
 use crate::model::container::Kind;
-use crate::model::name::{ContainerName, EnvironmentName, InstanceName, PlatformName};
+use crate::model::name::{
+    ContainerName, EnvironmentName, InstanceName, PlatformName, SnapshotName,
+};
 use crate::model::platform::Platform;
 use crate::verify::trust::policy::LedgerSeen;
 
@@ -117,6 +120,23 @@ pub fn platforms() -> ArgValueCompleter {
                 .iter()
                 .map(|name| named(name, None)),
         )
+    })
+}
+
+/// Completes names of snapshots, with the references that they are from.
+pub fn snapshots() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| {
+        let snapshots = || {
+            let place = Place::find()?;
+            let all = Snapshots::of(&place.paths, &place.platform()?);
+            let from = |name: &SnapshotName| {
+                let number = all.load(name).ok()?.reference;
+                Some(format!("of reference {number}"))
+            };
+            let names = all.names().ok()?.into_iter();
+            Some(names.map(|it| named(&it, from(&it))).collect::<Vec<_>>())
+        };
+        matching(typed, snapshots().unwrap_or_default())
     })
 }
 

@@ -93,6 +93,17 @@ pub fn write(path: &Path, content: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The same, and on the disk before it has its name: what is there later is whole, even where the machine
+/// lost its power meanwhile.
+pub fn write_durably(path: &Path, content: &[u8]) -> Result<()> {
+    let file = temporary(path, content)?;
+    file.as_file().sync_data().at(Kind::Usage, "write", path)?;
+    file.persist(path)
+        .map_err(|error| error.error)
+        .at(Kind::Usage, "write", path)?;
+    Ok(())
+}
+
 fn temporary(path: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile> {
     let folder = create_parent(path)?;
     let mut file =

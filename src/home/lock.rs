@@ -35,7 +35,11 @@ impl Lock {
         instance: &InstanceName,
         waiting: impl FnOnce(),
     ) -> Result<Self> {
-        let path = paths.lock(platform, instance);
+        Self::wait(paths.lock(platform, instance), waiting).await
+    }
+
+    /// Takes a lock that others may hold for long; `waiting` is called once if another command holds it.
+    pub async fn wait(path: PathBuf, waiting: impl FnOnce()) -> Result<Self> {
         if let Some(lock) = Self::take_now(&path)? {
             return Ok(lock);
         }

@@ -2,6 +2,8 @@
 //! A [`session::Session`] is one command's home with the connections that it opens.
 
 pub mod cache;
+pub mod chunks;
+pub mod data;
 pub mod environment;
 pub mod file;
 pub mod hosts;
@@ -13,6 +15,7 @@ pub mod reporter;
 pub mod secrets;
 pub mod session;
 pub mod settings;
+pub mod snapshots;
 pub mod state;
 
 use std::path::Path;

@@ -279,6 +279,16 @@ impl Paths {
         self.instances(&identity.platform).join(name)
     }
 
+    /// What is remembered of the data of an instance.
+    pub fn instance_data(&self, platform: &PlatformName, instance: &InstanceName) -> PathBuf {
+        self.instances(platform).join(format!("{instance}.data"))
+    }
+
+    /// Snapshots of a platform's data: manifests, and the chunks that they share.
+    pub fn snapshots(&self, platform: &PlatformName) -> PathBuf {
+        self.data.join("snapshots").join(platform.as_str())
+    }
+
     /// The search for a change that goes on in an instance.
     pub fn bisection(&self, platform: &PlatformName, instance: &InstanceName) -> PathBuf {
         self.bisections(platform).join(format!("{instance}.json"))
@@ -322,10 +332,11 @@ impl Paths {
     }
 
     /// Everything that is about one platform alone, and what it is, in the order in which it goes.
-    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 13] {
+    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 14] {
         let clone = self.data.join("platforms").join(platform.as_str());
         [
             ("definitions and work trees of proposals", clone),
+            ("snapshots of data", self.snapshots(platform)),
             ("what is kept of proposals", self.proposals(platform)),
             ("what instances remember", self.instances(platform)),
             ("searches of `bisect`", self.bisections(platform)),

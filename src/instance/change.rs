@@ -51,6 +51,16 @@ impl Instance<'_> {
         wait: Option<Duration>,
     ) -> Result<Changed> {
         let _lock = self.lock().await?;
+        self.change_under_lock(names, change, wait).await
+    }
+
+    /// The same for a command that holds the instance's lock.
+    pub(super) async fn change_under_lock(
+        &self,
+        names: &[String],
+        change: Change,
+        wait: Option<Duration>,
+    ) -> Result<Changed> {
         let running = Running::look(self.session, self.open).await?;
         let named = names;
         let mut names = running.present(&running.names(named)?)?;

@@ -9,6 +9,7 @@ use crate::converge::desired::{self, Dependencies, Desired};
 use crate::converge::observe::Observation;
 use crate::converge::plan::{Plan, removal};
 use crate::error::{Error, Result};
+use crate::home::data::DataRecord;
 use crate::home::state::InstanceRecord;
 use crate::instance::running::cached_reference;
 use crate::model::name::ContainerName;
@@ -128,6 +129,9 @@ impl Instance<'_> {
 
     /// With the volumes goes all that is remembered.
     fn forget(&self, record: Option<InstanceRecord>, everything: bool) -> Result<()> {
+        if everything {
+            self.change_data(|data| *data = DataRecord::default())?;
+        }
         let Some(mut record) = record else {
             return Ok(());
         };

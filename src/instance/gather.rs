@@ -11,6 +11,7 @@ use crate::converge::plan::{Plan, Step};
 use crate::converge::select::Selection;
 use crate::engine::RegistryLogin;
 use crate::error::{Error, Kind, Result};
+use crate::home::data::DataRecord;
 use crate::home::file;
 use crate::home::secrets::{self, Missing};
 use crate::home::session::{OpenPlatform, Session};
@@ -204,6 +205,8 @@ pub(super) fn overrides(
     overrides.share(&source, &host.profile, &home)?;
     let mirror = record.logs_to.as_ref();
     overrides.logs_to = mirror.and_then(|it| it.engine.clone());
+    let data = DataRecord::load(&session.home.paths, &open.name, &session.instance)?;
+    overrides.volumes = data.volumes;
     Ok(overrides)
 }
 

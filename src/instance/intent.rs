@@ -40,6 +40,10 @@ pub struct Addition {
     pub versions: Versions,
     /// Whether a reference that was never promoted anywhere may run.
     pub unpromoted: bool,
+    /// Whether older code may start on data that newer code wrote.
+    pub over_newer_data: bool,
+    /// Containers whose data goes first.
+    pub fresh: Vec<ContainerName>,
     /// Which settings the images use, where that is to change.
     pub configuration: Option<ConfigurationName>,
     /// Host ports, by the port that the definition publishes.
@@ -132,6 +136,11 @@ impl Intent {
     /// Whether a reference that was never promoted anywhere may run.
     pub(super) fn takes_unpromoted(&self) -> bool {
         matches!(self, Self::Add(addition) if addition.unpromoted)
+    }
+
+    /// Whether older code may start on data that newer code wrote.
+    pub(super) fn takes_newer_data(&self) -> bool {
+        matches!(self, Self::Add(addition) if addition.over_newer_data)
     }
 
     /// The settings that are named.

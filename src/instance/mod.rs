@@ -20,15 +20,18 @@ pub mod logs;
 mod meanwhile;
 mod mirror;
 pub mod pin;
+mod reader;
 pub mod replay;
 pub mod requests;
 pub mod running;
+pub mod snapshot;
 pub mod status;
 mod told;
 mod tried;
 mod unfinished;
 mod up;
 mod walk;
+mod written;
 
 pub use change::Changed;
 pub use down::Removed;
@@ -42,6 +45,7 @@ pub use up::Brought;
 use crate::engine::Choice;
 use crate::engine::docker::Docker;
 use crate::error::Result;
+use crate::home::data::DataRecord;
 use crate::home::lock::Lock;
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::{InstanceRecord, Owner};
@@ -106,10 +110,34 @@ impl<'a> Instance<'a> {
         )
     }
 
+    fn data(&self) -> Result<DataRecord> {
+        DataRecord::load(
+            &self.session.home.paths,
+            &self.open.name,
+            &self.session.instance,
+        )
+    }
+
+    /// Changes what is remembered of its data.
+    fn change_data(&self, change: impl FnOnce(&mut DataRecord)) -> Result<()> {
+        let before = self.data()?;
+        let mut next = before.clone();
+        change(&mut next);
+        if next == before {
+            return Ok(());
+        }
+        next.save(
+            &self.session.home.paths,
+            &self.open.name,
+            &self.session.instance,
+        )
+    }
+
     /// Commands on one instance take turns; what a killed one began is finished first.
     async fn lock(&self) -> Result<Lock> {
         let lock = self.session.lock(&self.open.name).await?;
         self.finish_what_was_begun().await?;
+        self.finish_with_data().await?;
         Ok(lock)
     }
 }

@@ -9,7 +9,7 @@ use super::pin::{Pin, VersionPin};
 use super::told;
 use super::tried::note;
 use super::walk::Walk;
-use super::{Instance, defaults, gather, mirror};
+use super::{Instance, defaults, gather, mirror, written};
 use crate::converge::apply::{self, Failure};
 use crate::converge::desired::{Placement, Secrets};
 use crate::converge::goal::{Goal, Planned};
@@ -60,11 +60,21 @@ impl Instance<'_> {
     /// # Errors
     /// Whatever stands in the way, by its kind; what was begun is completed by the same command.
     pub async fn up(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
-        let session = self.session;
         let _lock = match manner.until {
             Until::Planned => None,
             Until::Started | Until::Ready => Some(self.lock().await?),
         };
+        match intent {
+            Intent::Add(it) if !it.fresh.is_empty() => {
+                Box::pin(self.up_afresh(&it.fresh, intent, manner)).await
+            }
+            _ => self.up_under_lock(intent, manner).await,
+        }
+    }
+
+    /// The same for a command that holds the instance's lock.
+    pub(super) async fn up_under_lock(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
+        let session = self.session;
         let record = self.record()?;
         let registry = session.registry();
         let preparation = Preparation::new(session, self.open, registry.as_ref());
@@ -235,6 +245,8 @@ impl Up<'_> {
         let Instance { session, open, .. } = *self.instance;
         let instance = self.instance;
         let secrets = self.ask(&record).await?;
+        let next = written::next(&self.images, self.overlay.reference.number);
+        written::ask(instance, &observation, &next, intent, self.manner)?;
         let forwarding = Forwarding::new(session, open, &self.host, &instance.choice);
         let goal = Goal {
             reference: &self.overlay.reference,
@@ -269,6 +281,7 @@ impl Up<'_> {
         if self.before.as_ref() != Some(&record) {
             instance.save(&record)?;
         }
+        written::note(instance, &planned.desired, &next, written::When::Before)?;
         mirror::make_folders(&record, goal.reference, &self.selection.order)?;
         let (first, begun) = (planned.ports.clone(), session.home.now());
         let done = self
@@ -276,6 +289,7 @@ impl Up<'_> {
             .await?;
         let took = session.home.now().duration_since(begun);
         note(session, open, &record, &self.overlay, &done, took)?;
+        written::note(instance, &done.0.desired, &next, written::When::Done)?;
         if done.0.ports != first {
             told::what_moved(session, &done.0, intent.ports());
         }

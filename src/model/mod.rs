@@ -2,6 +2,7 @@
 
 pub mod bisection;
 pub mod catalogue;
+pub mod chunking;
 pub mod circle;
 pub mod commit;
 pub mod container;
@@ -42,6 +43,7 @@ pub mod sbom;
 pub mod secret;
 pub mod secret_use;
 pub mod server;
+pub mod snapshot;
 mod spread;
 pub mod statement;
 pub mod subject;

@@ -144,6 +144,19 @@ name!(
     }
 );
 name!(
+    /// A snapshot of data; also a file's name, in file systems that tell no cases apart.
+    SnapshotName,
+    "a snapshot name",
+    "lower-case letters, digits, `.`, `_` and `-`, from a letter or digit, at most 60",
+    |text| {
+        (1..=60).contains(&text.len())
+            && !text.starts_with(['.', '_', '-'])
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
+    }
+);
+name!(
     /// An environment variable or a secret.
     VariableName,
     "a variable name",
@@ -212,6 +225,14 @@ mod tests {
     fn an_error_never_carries_control_characters() {
         let error = Version::new("1\u{1b}]0;x").unwrap_err();
         assert!(!error.contains('\u{1b}'), "{error}");
+    }
+
+    #[test]
+    fn snapshot_names_are_file_names() {
+        assert!(SnapshotName::new("before-15.3").is_ok());
+        for bad in ["", ".", "..", "-a", "a/b", "A", "a b"] {
+            assert!(SnapshotName::new(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

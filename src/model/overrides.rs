@@ -37,6 +37,10 @@ pub struct Overrides {
     /// container; `None`: they are in volumes. Not of the file: `up --logs-to` says it.
     #[serde(skip)]
     pub logs_to: Option<String>,
+    /// Volumes that take the places of others, by the names that these would have. Not of the file:
+    /// `snapshot restore` says it.
+    #[serde(skip)]
+    pub volumes: BTreeMap<String, String>,
 }
 
 /// What is different for one container. What is not said stays as the reference has it.

@@ -73,6 +73,13 @@ async fn containers_bundles_environments_and_references_are_offered() {
     );
     assert_eq!(offer(&["devenv", "history", ""]), ["recette", "production"]);
     assert_eq!(offer(&["devenv", "list", "--platform", ""]), ["acme"]);
+    workstation.write("data/snapshots/acme/manifests/base.json", "{}");
+    workstation.write("data/snapshots/acme/manifests/other.json", "{}");
+    assert_eq!(offer(&["devenv", "snapshot", "restore", "b"]), ["base"]);
+    assert_eq!(
+        offer(&["devenv", "bisect", "--snapshot", ""]),
+        ["base", "other"]
+    );
     assert_eq!(
         offer(&["devenv", "--platform", "other", "up", ""]),
         Vec::<String>::new()

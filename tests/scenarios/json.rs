@@ -165,8 +165,9 @@ fn every_command_prints_its_documented_shape() {
             .ok();
     }
 
-    // A server's commands: `serving::json`; those of a search: `bisecting`; of requests: `replaying`.
-    let begins = ["server ", "bisect", "replay", "requests"];
+    // A server's commands: `serving::json`; those of a search: `bisecting`; of requests: `replaying`;
+    // of data: `data_snapshots`.
+    let begins = ["server ", "bisect", "replay", "requests", "snapshot "];
     let elsewhere = |it: &str| begins.iter().any(|begin| it.starts_with(begin));
     let names = DOCUMENTED.outputs.keys().map(String::as_str);
     let documented: BTreeSet<&str> = names.filter(|it| !elsewhere(it)).collect();

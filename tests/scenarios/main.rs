@@ -22,6 +22,7 @@ mod comparing;
 mod completing;
 mod converging;
 mod current_engine;
+mod data_snapshots;
 mod desk;
 mod doctoring;
 #[cfg(unix)]

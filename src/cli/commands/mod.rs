@@ -36,6 +36,7 @@ pub mod sbom;
 pub mod server;
 pub mod shell;
 mod size;
+pub mod snapshot;
 pub mod status;
 pub mod sync;
 pub mod trust;
@@ -147,6 +148,7 @@ enum Command {
     Explain(explain::Arguments),
     Requests(requests::Arguments),
     Replay(replay::Arguments),
+    Snapshot(snapshot::Arguments),
     Edit(edit::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
@@ -255,6 +257,7 @@ impl Cli {
             Command::Requests(arguments) => requests::run(ui, session, arguments).await,
             Command::Replay(arguments) => replay::run(ui, session, arguments).await,
             Command::Bisect(arguments) => bisect::run(ui, session, arguments).await,
+            Command::Snapshot(arguments) => snapshot::run(ui, session, arguments).await,
             Command::Config(arguments) => config::run(ui, session, &arguments),
             Command::Completions(arguments) => completions::run(ui, &arguments),
             Command::Help(arguments) => help::run(ui, Self::command(), &arguments),

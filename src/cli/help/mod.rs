@@ -42,6 +42,7 @@ pub const TOPICS: &[Topic] = topics![
     "server",
     "facets",
     "requests",
+    "data",
     "json",
     "exit-codes"
 ];

@@ -276,11 +276,11 @@ fn mount(
             let source = format!("{}/{name}", folder.trim_end_matches('/'));
             MountBody::new(BIND, source, target)
         }
-        _ => MountBody::new(
-            VOLUME,
-            inputs.placement.volume(inputs.identity, name, volume),
-            target,
-        ),
+        _ => {
+            let own = inputs.placement.volume(inputs.identity, name, volume);
+            let other = inputs.overrides.volumes.get(&own).cloned();
+            MountBody::new(VOLUME, other.unwrap_or(own), target)
+        }
     }
 }
 

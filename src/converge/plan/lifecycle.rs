@@ -1,6 +1,6 @@
 //! Freezing, thawing and restarting containers that are there. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::removal::is_alive;
 use super::{Cause, Observed, Plan, Step};
@@ -59,6 +59,46 @@ pub fn plan(
     plan
 }
 
+/// The steps that stop containers of these names, those that need others before them.
+pub fn halt(
+    names: &BTreeSet<ContainerName>,
+    entries: &Entries,
+    identity: &Identity,
+    observed: &Observed,
+) -> Plan {
+    let current = |name: &ContainerName| observed.current(name, &identity.object(name));
+    let there = names.iter().filter_map(|it| Some((it, current(it)?)));
+    let containers = there.collect();
+    let mut plan = Plan::default();
+    stops(
+        &ordered(&containers, entries),
+        &containers,
+        entries,
+        &mut plan,
+    );
+    plan
+}
+
+/// These containers, those that need them, and so on.
+pub fn with_dependents(
+    names: impl IntoIterator<Item = ContainerName>,
+    entries: &Entries,
+) -> BTreeSet<ContainerName> {
+    let mut all: BTreeSet<ContainerName> = names.into_iter().collect();
+    loop {
+        let needs = |name: &ContainerName| {
+            let mut needs = entries[name].needs.iter();
+            needs.any(|it| all.contains(&it.container))
+        };
+        let more = entries.keys().filter(|it| !all.contains(*it) && needs(it));
+        let more: Vec<ContainerName> = more.cloned().collect();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
+}
+
 /// One-shots among these that have completed: only by its own name is one run again.
 pub fn completed(
     names: &[ContainerName],
@@ -76,31 +116,9 @@ pub fn completed(
 
 /// Those that need others stop before them, and start after them.
 fn restart(containers: &BTreeMap<&ContainerName, &ObservedContainer>, entries: &Entries) -> Plan {
-    let mut order = Vec::new();
-    for name in containers.keys() {
-        place(name, containers, entries, &mut order);
-    }
+    let order = ordered(containers, entries);
     let mut plan = Plan::default();
-    let mut stops: BTreeMap<&ContainerName, usize> = BTreeMap::new();
-    for name in order.iter().rev().copied() {
-        let container = containers[name];
-        // A frozen process does not hear that it is to stop.
-        let thaw = (container.state == ContainerState::Paused)
-            .then(|| plan.push(Step::Unpause(name.clone()), Cause::Paused, []));
-        if !is_alive(container.state) {
-            continue;
-        }
-        let dependents = stops.iter().filter(|(other, _)| {
-            let entry = entries.get(**other);
-            entry.is_some_and(|it| it.needs.iter().any(|need| need.container == *name))
-        });
-        let after: Vec<usize> = dependents.map(|(_, stop)| *stop).chain(thaw).collect();
-        let step = Step::Stop {
-            container: name.clone(),
-            id: container.id.clone(),
-        };
-        stops.insert(name, plan.push(step, Cause::Asked, after));
-    }
+    let stops = stops(&order, containers, entries, &mut plan);
     let mut started: BTreeMap<&ContainerName, usize> = BTreeMap::new();
     let mut waits: BTreeMap<(&ContainerName, Until), usize> = BTreeMap::new();
     for name in order {
@@ -125,6 +143,47 @@ fn restart(containers: &BTreeMap<&ContainerName, &ObservedContainer>, entries: &
         started.insert(name, start);
     }
     plan
+}
+
+/// Stops those that are alive, each after those that need it; gives the steps.
+fn stops<'a>(
+    order: &[&'a ContainerName],
+    containers: &BTreeMap<&ContainerName, &ObservedContainer>,
+    entries: &Entries,
+    plan: &mut Plan,
+) -> BTreeMap<&'a ContainerName, usize> {
+    let mut stops: BTreeMap<&ContainerName, usize> = BTreeMap::new();
+    for name in order.iter().rev().copied() {
+        let container = containers[name];
+        // A frozen process does not hear that it is to stop.
+        let thaw = (container.state == ContainerState::Paused)
+            .then(|| plan.push(Step::Unpause(name.clone()), Cause::Paused, []));
+        if !is_alive(container.state) {
+            continue;
+        }
+        let dependents = stops.iter().filter(|(other, _)| {
+            let entry = entries.get(**other);
+            entry.is_some_and(|it| it.needs.iter().any(|need| need.container == *name))
+        });
+        let after: Vec<usize> = dependents.map(|(_, stop)| *stop).chain(thaw).collect();
+        let step = Step::Stop {
+            container: name.clone(),
+            id: container.id.clone(),
+        };
+        stops.insert(name, plan.push(step, Cause::Asked, after));
+    }
+    stops
+}
+
+fn ordered<'a>(
+    containers: &BTreeMap<&'a ContainerName, &ObservedContainer>,
+    entries: &'a Entries,
+) -> Vec<&'a ContainerName> {
+    let mut order = Vec::new();
+    for name in containers.keys() {
+        place(name, containers, entries, &mut order);
+    }
+    order
 }
 
 /// Each after what it needs.
@@ -259,6 +318,12 @@ mod tests {
             "stop billing; stop db after 0; start db after 1; wait for db healthy after 2; \
              start migration after 3; wait for migration completed after 4; \
              start billing after 0 after 3 after 5"
+        );
+        let all = with_dependents([ContainerName::new("db").unwrap()], &ledger());
+        assert!(all.iter().eq(&names), "{all:?}");
+        assert_eq!(
+            text(&halt(&all, &ledger(), &identity(), &observed)),
+            "stop billing; stop db after 0"
         );
         let done = completed(&names, &ledger(), &identity(), &observed);
         names.retain(|it| !done.contains(it));

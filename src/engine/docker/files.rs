@@ -5,7 +5,7 @@ use bollard::query_parameters::{
 };
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use super::{Docker, refusal};
@@ -43,15 +43,28 @@ impl Docker {
     pub(super) async fn copy_folder(&self, from: &str, to: &str, path: &str) -> Result<(), Fault> {
         // Into the folder itself: Podman puts what is written beside a volume below it.
         let path = path.trim_end_matches('/');
-        let options = UploadToContainerOptions {
-            path: path.to_owned(),
-            ..UploadToContainerOptions::default()
-        };
         let content = format!("{path}/.");
         let pieces = self.read_archive(from, &content);
         let pieces = pieces.map_err(|fault| std::io::Error::other(fault.to_string()));
+        self.write_archive(to, path, pieces).await
+    }
+
+    /// Unpacks a tar stream into a folder of a container, owners, modes and all. There is no limit but
+    /// for silence: it may be large. Done when the engine has unpacked the last of it.
+    pub async fn write_archive(
+        &self,
+        container: &str,
+        folder: &str,
+        pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let options = UploadToContainerOptions {
+            path: folder.to_owned(),
+            ..UploadToContainerOptions::default()
+        };
         let body = bollard::body_try_stream(pieces);
-        let upload = self.client.upload_to_container(to, Some(options), body);
+        let upload = self
+            .client
+            .upload_to_container(container, Some(options), body);
         upload.await.map_err(refusal::fault)
     }
 

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::InstanceRecord;
 use crate::model::ledger::LedgerEntry;
-use crate::model::name::{ContainerName, EnvironmentName};
+use crate::model::name::{ContainerName, EnvironmentName, SnapshotName};
 use crate::model::quantity::Span;
 use crate::verify::choose::Preparation;
 
@@ -29,6 +29,8 @@ pub struct Wish {
     pub timeout: Span,
     /// Whether a reference that does not become ready is bad.
     pub unready_is_bad: bool,
+    /// The data that each step begins with.
+    pub snapshot: Option<SnapshotName>,
 }
 
 impl Wish {
@@ -43,6 +45,7 @@ impl Wish {
             && environment.is_none_or(|it| *it == search.environment)
             && (&self.command, self.repeat) == (&search.command, search.repeat)
             && (self.timeout, self.unready_is_bad) == (search.timeout, search.unready_is_bad)
+            && self.snapshot == search.snapshot
     }
 }
 
@@ -87,6 +90,7 @@ pub async fn begin(session: &Session, open: &OpenPlatform, wish: &Wish) -> Resul
         repeat: wish.repeat,
         timeout: wish.timeout,
         unready_is_bad: wish.unready_is_bad,
+        snapshot: wish.snapshot.clone(),
         before,
         changes: None,
         tried: Vec::new(),
@@ -200,6 +204,7 @@ mod tests {
             repeat: 1,
             timeout: Span::seconds(9),
             unready_is_bad: true,
+            snapshot: None,
         };
         let search = Search {
             begun: jiff::Timestamp::UNIX_EPOCH,
@@ -210,6 +215,7 @@ mod tests {
             repeat: 1,
             timeout: Span::seconds(9),
             unready_is_bad: true,
+            snapshot: None,
             before: None,
             changes: None,
             tried: Vec::new(),
@@ -217,6 +223,9 @@ mod tests {
         assert!(wish.is_of(&search));
         let mut other = search.clone();
         other.unready_is_bad = false;
+        assert!(!wish.is_of(&other));
+        let mut other = search.clone();
+        other.snapshot = Some("before".parse().unwrap());
         assert!(!wish.is_of(&other));
         let mut other = search;
         other.timeout = Span::seconds(10);

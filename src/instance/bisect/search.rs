@@ -11,7 +11,7 @@ use super::trial::{Change, Trial, Tried};
 use crate::error::{Error, Result};
 use crate::home::state::InstanceRecord;
 use crate::model::bisection::{self, Along, Among, Verdict};
-use crate::model::name::EnvironmentName;
+use crate::model::name::{EnvironmentName, SnapshotName};
 use crate::model::quantity::Span;
 
 /// A search on one instance, with all that was tried.
@@ -34,6 +34,9 @@ pub struct Search {
     pub timeout: Span,
     /// Whether a reference that does not become ready is bad; else it is skipped.
     pub unready_is_bad: bool,
+    /// The data that each step begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotName>,
     /// What the instance was before.
     pub before: Option<InstanceRecord>,
     /// What the guilty reference changed, once that is known.
@@ -251,6 +254,7 @@ mod tests {
             repeat: 1,
             timeout: Span::seconds(180),
             unready_is_bad: false,
+            snapshot: None,
             before: None,
             changes: Some(changes.iter().map(|it| change(it)).collect()),
             tried: Vec::new(),

@@ -10,10 +10,11 @@ use crate::error::{Error, Kind, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::{InstanceRecord, ReferenceRecord, VersionRecord};
 use crate::instance::intent::{self, Addition, Intent, RunFrom, Until};
-use crate::instance::{Brought, Instance};
+use crate::instance::{Brought, Instance, snapshot};
 use crate::model::bisection::Verdict;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
+use crate::model::snapshot::{Snapshot, Writer};
 use crate::verify::choose::{Preparation, Versions};
 
 /// What a judge says of a candidate that runs.
@@ -75,7 +76,11 @@ async fn attempt(
         until: Until::Ready,
         limit: search.timeout.duration(),
     };
-    let brought = Box::pin(Instance::new(session, open)?.up(&intent, until)).await;
+    let instance = Instance::new(session, open)?;
+    let brought = match &search.snapshot {
+        Some(name) => Box::pin(instance.up_on(name, &intent, until)).await,
+        None => Box::pin(instance.up(&intent, until)).await,
+    };
     let (verdict, codes, why) = match brought {
         Ok(brought) => {
             let answer = judge(&trial).await?;
@@ -148,11 +153,33 @@ async fn unfit(
     let record = InstanceRecord::load(&session.home.paths, &open.name, &session.instance)?;
     let request = request(&search.names, record.as_ref());
     let candidate = search.candidate(trial.reference);
+    let saved = search.snapshot.as_ref();
+    let saved = saved.map(|it| snapshot::load(session, open, it));
+    let saved = saved.transpose()?;
     match candidate.with(&preparation, &request).await {
-        Ok(_) => Ok(None),
+        Ok(verified) => Ok(saved.and_then(|it| unread(&it, trial, &verified.reference))),
         Err(error) if is_its_own(&error) => Ok(Some(error.chain().join(": "))),
         Err(error) => Err(error.within(format!("cannot try {trial}"))),
     }
+}
+
+/// Why a candidate cannot read the data that each step begins with.
+fn unread(saved: &Snapshot, trial: &Trial, reference: &Reference) -> Option<String> {
+    let writer = |name: &ContainerName| {
+        let entry = reference.containers.get(name)?;
+        let own = trial.versions.get(name);
+        let own = own.map(|it| (it.version.clone(), it.digest));
+        let (version, digest) = own.or_else(|| Some((entry.version.clone()?, entry.digest?)))?;
+        let writer = Writer {
+            version: version.to_string(),
+            digest,
+            reference: reference.number,
+        };
+        Some((name.clone(), writer))
+    };
+    let next = saved.writers.keys().filter_map(writer).collect();
+    let refused = snapshot::refuse_another_major(saved, &next, &reference.containers);
+    refused.err().map(|error| error.to_string())
 }
 
 /// The instance with exactly this reference and these versions.
@@ -177,6 +204,7 @@ fn intent(
             .candidate(trial.reference)
             .versions(&search.environment),
         unpromoted: true,
+        over_newer_data: true,
         sources,
         ..Addition::default()
     })))

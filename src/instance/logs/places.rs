@@ -1,7 +1,7 @@
 //! Where the logs of a container are: on its objects, and in a volume that outlives them. Pure.
 
 use crate::converge::plan::Observed;
-use crate::model::identity::{self, Identity};
+use crate::model::identity::Identity;
 use crate::model::name::{ContainerName, VolumeName};
 use crate::model::observed::ObservedContainer;
 
@@ -106,11 +106,4 @@ pub fn left(identity: &Identity, observed: &Observed) -> Vec<ContainerName> {
         .filter_map(name)
         .filter(gone)
         .collect()
-}
-
-/// The labels of a container that only reads a volume.
-pub(super) fn reader_labels(identity: &Identity) -> crate::engine::Labels {
-    let mut labels = identity.labels();
-    labels.insert(identity::READER.to_owned(), "logs".to_owned());
-    labels
 }

@@ -8,15 +8,14 @@ use jiff::Timestamp;
 use super::file::Lines;
 use super::line::printed;
 use super::merge::{Ascending, Merge};
-use super::places::{self, Place, Volume};
+use super::places::{Place, Volume};
 use super::reached::Offsets;
 use super::snapshot::{self, Snapshot, Spooled, Wanted};
 use super::{Line, Query, Source};
 use crate::engine::docker::{Docker, LogOptions};
-use crate::engine::{Engine, Fault, FaultKind};
+use crate::engine::{Fault, FaultKind};
 use crate::error::{Error, Result};
-use crate::model::create_body::{CreateBody, MountBody, VOLUME};
-use crate::model::identity::Identity;
+use crate::instance::reader::Reader;
 use crate::model::name::ContainerName;
 
 /// One log: its lines with the times by which they are merged, which ascend.
@@ -127,68 +126,21 @@ pub(super) struct Opened {
     pub(super) reader: Option<Reader>,
 }
 
-/// A container that never runs, made to read a volume through it.
-pub(super) struct Reader(String);
-
-impl Reader {
-    pub(super) async fn remove(self, engine: &Docker) -> Result<(), Fault> {
-        engine.remove(&self.0).await
-    }
-}
-
 /// The log volume of a place, if it has one.
 pub(super) async fn open(engine: &Docker, place: &Place) -> Result<Option<Opened>, Fault> {
     let (reader, id, path) = match &place.volume {
         None => return Ok(None),
         Some(Volume::Mounted { id, path }) => (None, id.clone(), path.as_str()),
         Some(Volume::Detached { name, identity }) => {
-            let id = reader(engine, name, identity).await?;
-            (Some(Reader(id.clone())), id, READER_PATH)
+            let reader = Reader::of(engine, identity, name, READER_PATH, "logs").await?;
+            let id = reader.id().to_owned();
+            (Some(reader), id, READER_PATH)
         }
     };
     Ok(Some(Opened {
         archive: engine.read_archive(&id, path),
         reader,
     }))
-}
-
-/// Engines read volumes only through a container: one that never runs and goes at once.
-async fn reader(engine: &Docker, volume: &str, identity: &Identity) -> Result<String, Fault> {
-    let image = some_image(engine, identity).await?;
-    let mut body = CreateBody {
-        cmd: Some(vec!["never-run".to_owned()]),
-        image,
-        labels: (places::reader_labels(identity).into_iter())
-            .map(|(name, value)| (name.into(), value))
-            .collect(),
-        ..CreateBody::default()
-    };
-    "none".clone_into(&mut body.host_config.network_mode);
-    body.host_config.mounts = vec![MountBody::new(
-        VOLUME,
-        volume.to_owned(),
-        READER_PATH.to_owned(),
-    )];
-    let object = format!("{}.read-{}", identity.network(), unique());
-    engine.create(&object, &body, &[]).await
-}
-
-/// Any image serves, as nothing of it is run; the platform's own come first.
-pub(super) async fn some_image(engine: &Docker, identity: &Identity) -> Result<String, Fault> {
-    let own = format!("localhost/devenv/{}/", identity.platform);
-    let images = engine.images().await?;
-    let first = images
-        .iter()
-        .find(|image| image.tags.iter().any(|tag| tag.starts_with(&own)))
-        .or_else(|| images.first());
-    first.map(|image| image.id.to_string()).ok_or_else(|| {
-        let text = "the engine has no image: a volume can be read only through a container";
-        Fault::new(FaultKind::NotFound, text)
-    })
-}
-
-fn unique() -> String {
-    crate::home::state::random_hex(4).unwrap_or_default()
 }
 
 /// The lines of a spooled file.

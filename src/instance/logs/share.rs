@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::places;
-use super::read::some_image;
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, Fault, FaultKind};
 use crate::error::{Kind, PathContext, Result};
+use crate::instance::reader::{labels, some_image};
 use crate::model::create_body::{BIND, CreateBody, MountBody};
 use crate::model::identity::Identity;
 
@@ -64,7 +63,8 @@ async fn read(
     let mut body = CreateBody {
         cmd: Some(vec!["never-run".to_owned()]),
         image: some_image(engine, identity).await?,
-        labels: (places::reader_labels(identity).into_iter())
+        labels: labels(identity, "logs")
+            .into_iter()
             .map(|(name, value)| (name.into(), value))
             .collect(),
         ..CreateBody::default()

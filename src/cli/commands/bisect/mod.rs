@@ -11,7 +11,8 @@ use crate::error::{Error, Exit, Result};
 use crate::home::reporter::Reporter as _;
 use crate::home::session::{OpenPlatform, Session};
 use crate::instance::bisect::{self, Found, Guilty, Next, Promoted, Search, Trial, Tried, Wish};
-use crate::model::name::EnvironmentName;
+use crate::instance::snapshot;
+use crate::model::name::{EnvironmentName, SnapshotName};
 use crate::model::quantity::Span;
 
 /// Find the change that made something bad: over references, then within the guilty one
@@ -22,7 +23,8 @@ use crate::model::quantity::Span;
 /// between them, by halves; then the changes of the first bad one, container by container, among the
 /// versions of the reference before it: mixes that never ran in production.
 ///
-/// Data is not restored between steps: each candidate finds the volumes as the one before left them.
+/// Data is not restored between steps: each candidate finds the volumes as the one before left them, but
+/// with `--snapshot` that snapshot's data.
 ///
 /// COMMAND gets `DEVENV_PLATFORM` and `DEVENV_INSTANCE` (and `DEVENV_HOST` with `--host`), so that devenv in it means the same instance.
 /// Each verdict is kept: after Ctrl-C, `devenv bisect` goes on. `devenv bisect reset` brings the instance
@@ -67,6 +69,9 @@ struct Start {
     /// Longest time for one container to become ready (90s, 5m)
     #[arg(long, value_name = "TIME", requires = "good", default_value = "3m")]
     timeout: Span,
+    /// Begin each step with the data of this snapshot (asks first: the data of now is gone then)
+    #[arg(long, value_name = "NAME", requires = "good", add = complete::snapshots())]
+    snapshot: Option<SnapshotName>,
     /// What judges a candidate: a program of this machine and its arguments
     #[arg(last = true, requires = "good")]
     command: Vec<String>,
@@ -96,7 +101,9 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
                 repeat: start.repeat,
                 timeout: start.timeout,
                 unready_is_bad: start.unready_is_bad,
+                snapshot: start.snapshot,
             };
+            agree(ui, session, open, &wish)?;
             bisect::begin(session, open, &wish).await?
         }
         None => known(session, open)?,
@@ -118,6 +125,22 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
         [] => Exit::Done,
         _ => Exit::Difference,
     })
+}
+
+/// A search that goes on was agreed to already.
+fn agree(ui: &Ui, session: &Session, open: &OpenPlatform, wish: &Wish) -> Result<()> {
+    let Some(name) = &wish.snapshot else {
+        return Ok(());
+    };
+    snapshot::load(session, open, name)?;
+    let instance = &session.instance;
+    let question =
+        format!("replace the data of the instance {instance} by that of {name}, in each step?");
+    if Search::load(session, open)?.is_some() || ui.confirm(&question, "--yes")? {
+        return Ok(());
+    }
+    Err(Error::usage("nothing was searched")
+        .hint("`devenv --instance NAME bisect …` searches beside it"))
 }
 
 fn known(session: &Session, open: &OpenPlatform) -> Result<Search> {
@@ -214,7 +237,7 @@ fn log(ui: &Ui, session: &Session, open: &OpenPlatform) -> Result<Exit> {
     ui.json(&json!({
         "environment": search.environment, "references": references, "names": search.names,
         "command": search.command, "repeat": search.repeat, "timeout": search.timeout,
-        "unready_is_bad": search.unready_is_bad, "tried": tried, "next": next,
+        "unready_is_bad": search.unready_is_bad, "snapshot": search.snapshot, "tried": tried, "next": next,
     }));
     Ok(Exit::Done)
 }

@@ -57,6 +57,10 @@ pub struct Arguments {
     /// Use this configuration of the images (`recette`, `production`, …)
     #[arg(long, short, value_name = "NAME", add = complete::configurations())]
     configuration: Option<ConfigurationName>,
+    /// Begin again with empty volumes of this container, filled as at its first start (repeatable; asks
+    /// first: its data is gone then)
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["dry_run", "watch", "no_wait"], add = complete::container_names())]
+    fresh: Vec<ContainerName>,
     /// Publish a port under another number on this machine (repeatable)
     #[arg(long, value_name = "PORT=HOSTPORT", value_parser = port)]
     port: Vec<(u16, u16)>,
@@ -127,8 +131,10 @@ impl Arguments {
         let environment = self.environment;
         let copied = self.replicas.iter().filter(|(_, count)| *count > 1);
         let copied = copied.map(|(name, _)| name.to_string());
+        let fresh: Vec<String> = self.fresh.iter().map(ToString::to_string).collect();
         Addition {
-            names: self.names.into_iter().chain(copied).collect(),
+            names: self.names.into_iter().chain(copied).chain(fresh).collect(),
+            fresh: self.fresh,
             all: self.all,
             without: self.without,
             proxy: (self.proxy || self.no_proxy).then_some(self.proxy),
@@ -139,6 +145,7 @@ impl Arguments {
                 (None, None, None) => Versions::Remembered,
             },
             unpromoted: self.unpromoted,
+            over_newer_data: false,
             configuration: self.configuration,
             ports: self.port.into_iter().collect(),
             sources: BTreeMap::new(),

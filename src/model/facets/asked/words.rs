@@ -28,7 +28,11 @@ pub fn mount_text(kind: &str, source: &str, own: &str, read_only: bool) -> Strin
         (VOLUME, "") => "volume without a name".to_owned(),
         (VOLUME, _) if by_engine => "volume without a name".to_owned(),
         (VOLUME, name) => match name.strip_prefix(own) {
-            Some(volume) => format!("volume {volume}"),
+            // A restored one has one more part.
+            Some(volume) => {
+                let name = volume.split_once('.').map_or(volume, |(name, _)| name);
+                format!("volume {name}")
+            }
             None => format!("foreign volume {name}"),
         },
         (kind, source) => format!("{kind} {source}"),

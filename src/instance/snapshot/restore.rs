@@ -1,0 +1,310 @@
+//! Restoring a snapshot: into new volumes while everything runs, which then take the places of the old
+//! ones at one moment. Done when the containers are healthy with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::save::{entries, writers};
+use super::volumes::users;
+use super::{store, transfer, volumes};
+use crate::converge::plan::lifecycle::{self, Entries};
+use crate::engine::Engine as _;
+use crate::error::{Error, Result};
+use crate::home::chunks::Chunks;
+use crate::home::data::{DataRecord, Unfinished};
+use crate::home::state::random_hex;
+use crate::instance::intent::{Addition, Intent, Manner};
+use crate::instance::running::Running;
+use crate::instance::{Brought, Instance};
+use crate::model::container::Kind;
+use crate::model::name::{ContainerName, SnapshotName};
+use crate::model::snapshot::{SavedVolume, Snapshot, Writer};
+use crate::verify::choose::Versions;
+
+/// What was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// What runs with it; `None`: nothing runs in the instance.
+    pub brought: Option<Brought>,
+}
+
+impl Instance<'_> {
+    /// Restores a snapshot once the user agreed, and brings up what the instance runs. Where that does
+    /// not get ready, the data is what it was before.
+    ///
+    /// # Errors
+    /// No such snapshot; data of another major version; a refused question; containers that are not
+    /// healthy with it.
+    pub async fn restore_snapshot(&self, name: &SnapshotName, manner: Manner) -> Result<Restored> {
+        let _lock = self.lock().await?;
+        let snapshot = store(self.session, self.open).load(name)?;
+        let running = Running::look(self.session, self.open).await?;
+        let Some(record) = &running.record else {
+            let text = format!("the instance {} never ran anything", self.session.instance);
+            return Err(Error::usage(text)
+                .hint("`devenv up NAME` starts what the data is for, then restore it"));
+        };
+        let next = writers(&running, record, snapshot.writers.keys());
+        refuse_another_major(&snapshot, &next, &entries(&running))?;
+        self.agree(&running, &snapshot, &next)?;
+        let asks = record.asks_for_something();
+        let intent = Intent::Add(Box::new(Addition {
+            versions: Versions::Same,
+            over_newer_data: true,
+            ..Addition::default()
+        }));
+        self.fill(&running, &snapshot.volumes, &snapshot.writers)
+            .await?;
+        if !asks {
+            self.settle().await?;
+            self.session
+                .reporter
+                .note("nothing runs in the instance: whether the data is good shows at the next `devenv up`");
+            let brought = None;
+            return Ok(Restored { snapshot, brought });
+        }
+        match self.try_out(&intent, manner).await {
+            Ok(brought) => Ok(Restored {
+                snapshot,
+                brought: Some(brought),
+            }),
+            Err(error) => {
+                let text = format!("{name} was not restored: the data is what it was before");
+                let error = error.within(text);
+                Err(match Box::pin(self.up_under_lock(&intent, manner)).await {
+                    Ok(_) => error.hint("what ran before runs again"),
+                    Err(_) => error.hint("`devenv up` starts what ran before"),
+                })
+            }
+        }
+    }
+
+    /// Brings the instance to what is intended, on the data of a snapshot; nothing is asked. Where that
+    /// does not get ready, the data is what it was before.
+    ///
+    /// # Errors
+    /// No such snapshot; as [`Self::up`].
+    pub async fn up_on(
+        &self,
+        name: &SnapshotName,
+        intent: &Intent,
+        manner: Manner,
+    ) -> Result<Brought> {
+        let _lock = self.lock().await?;
+        let snapshot = store(self.session, self.open).load(name)?;
+        let running = Running::look(self.session, self.open).await?;
+        self.fill(&running, &snapshot.volumes, &snapshot.writers)
+            .await?;
+        self.try_out(intent, manner).await
+    }
+
+    /// Brings the instance up on new volumes, which count once that is ready; else the old ones do.
+    pub(super) async fn try_out(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
+        match Box::pin(self.up_under_lock(intent, manner)).await {
+            Ok(brought) => {
+                self.settle().await?;
+                Ok(brought)
+            }
+            Err(error) => {
+                self.undo_restore().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// What is replaced is shown and asked about.
+    fn agree(
+        &self,
+        running: &Running,
+        snapshot: &Snapshot,
+        next: &BTreeMap<ContainerName, Writer>,
+    ) -> Result<()> {
+        let reporter = &self.session.reporter;
+        for (name, wrote) in &snapshot.writers {
+            if let Some(next) = next.get(name).filter(|it| wrote.is_newer_than(it)) {
+                reporter.warn(&format!(
+                    "data was last written by {}; {} is older",
+                    wrote.of(name),
+                    next.of(name)
+                ));
+            }
+        }
+        let there = &running.observation.observed.volumes;
+        let found = volumes::of_instance(&self.identity, &self.data()?, there);
+        let is_saved = |it: &volumes::DataVolume| {
+            let mut saved = snapshot.volumes.iter();
+            saved.any(|saved| (&saved.container, &saved.volume) == (&it.container, &it.volume))
+        };
+        let (replaced, kept): (Vec<_>, Vec<_>) = found.into_iter().partition(is_saved);
+        let names = |all: &[volumes::DataVolume]| {
+            let all: Vec<String> = all
+                .iter()
+                .map(|it| format!("{} of {}", it.volume, it.container))
+                .collect();
+            all.join(", ")
+        };
+        if !kept.is_empty() {
+            let text = format!("not in the snapshot, and left as it is: {}", names(&kept));
+            reporter.warn(&text);
+        }
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        let name = &snapshot.name;
+        reporter.note(&format!(
+            "all data in these will be replaced: {}",
+            names(&replaced)
+        ));
+        if reporter.confirm(&format!("restore {name}?"), "--yes")? {
+            return Ok(());
+        }
+        Err(Error::usage("nothing was restored").hint(format!(
+            "`devenv snapshot save NAME` keeps what is there before `devenv snapshot restore {name}`"
+        )))
+    }
+
+    /// Fills new volumes, stops what uses the old ones, and lets the new ones take their places.
+    pub(super) async fn fill(
+        &self,
+        running: &Running,
+        volumes: &[SavedVolume],
+        writers: &BTreeMap<ContainerName, Writer>,
+    ) -> Result<()> {
+        let before = self.data()?;
+        let mut places = BTreeMap::new();
+        for saved in volumes {
+            let own = self.identity.volume(&saved.container, &saved.volume);
+            let new = format!("{own}.{}", random_hex(4)?);
+            places.insert(own, new);
+        }
+        let unfinished = Unfinished::Restoring {
+            before: before.volumes.clone(),
+            written: before.written.clone(),
+            new: places.values().cloned().collect(),
+        };
+        self.change_data(|data| data.unfinished = Some(unfinished))?;
+        let filled = async {
+            self.write(volumes, &places).await?;
+            self.stop_before(running, volumes, &before).await
+        };
+        if let Err(error) = filled.await {
+            self.undo_restore().await?;
+            return Err(error);
+        }
+        self.change_data(|data| {
+            data.volumes.extend(places);
+            for it in volumes {
+                data.written.remove(&it.container);
+            }
+            data.written.extend(writers.clone());
+        })
+    }
+
+    async fn write(
+        &self,
+        volumes: &[SavedVolume],
+        places: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let chunks: Chunks = store(self.session, self.open).chunks();
+        let work = self.session.reporter.work("restore");
+        let total: u64 = volumes.iter().map(SavedVolume::size).sum();
+        let done = Arc::new(AtomicU64::new(0));
+        for saved in volumes {
+            let new = &places[&self.identity.volume(&saved.container, &saved.volume)];
+            self.engine
+                .create_volume(new, &self.identity.labels())
+                .await?;
+            if saved.chunks.is_empty() {
+                continue;
+            }
+            let (done, work) = (Arc::clone(&done), Arc::clone(&work));
+            let told = move |bytes| {
+                let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                work.bytes(done, total);
+            };
+            let what = (new.as_str(), saved);
+            transfer::write(&self.engine, &self.identity, what, &chunks, told).await?;
+        }
+        if total > 0 {
+            work.finish(&format!("{} MB written", total / 1_000_000));
+        }
+        Ok(())
+    }
+
+    /// Stops what uses the old volumes and what needs that: it has seen data that is gone then. One-shots
+    /// among them run again: they bring the data to what the others expect.
+    async fn stop_before(
+        &self,
+        running: &Running,
+        volumes: &[SavedVolume],
+        before: &DataRecord,
+    ) -> Result<()> {
+        let own: Vec<String> = volumes
+            .iter()
+            .map(|it| self.identity.volume(&it.container, &it.volume))
+            .collect();
+        let observed = &running.observation.observed;
+        let objects = own.iter().map(|it| before.in_use(it));
+        let users = users(&self.identity, observed, objects);
+        let entries = entries(running);
+        let all: BTreeSet<ContainerName> = lifecycle::with_dependents(users, &entries);
+        self.halt(running, &all).await?;
+        let all: Vec<ContainerName> = all.into_iter().collect();
+        for name in lifecycle::completed(&all, &entries, &self.identity, observed) {
+            if let Some(container) = running.current(&name) {
+                self.engine.remove(&container.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on the new volumes are what counts; the old ones go.
+    async fn settle(&self) -> Result<()> {
+        let data = self.data()?;
+        let Some(Unfinished::Restoring { before, new, .. }) = data.unfinished else {
+            return Ok(());
+        };
+        let places = data.volumes.iter().filter(|(_, it)| new.contains(it));
+        let old = places.map(|(own, _)| before.get(own).unwrap_or(own).clone());
+        let old: Vec<String> = old.collect();
+        let unfinished = Unfinished::Restored { old: old.clone() };
+        self.change_data(|data| data.unfinished = Some(unfinished))?;
+        self.drop_old(old).await
+    }
+}
+
+/// A database does not read what another major version of it wrote; applications are none.
+pub(in crate::instance) fn refuse_another_major(
+    snapshot: &Snapshot,
+    next: &BTreeMap<ContainerName, Writer>,
+    entries: &Entries,
+) -> Result<()> {
+    let is_service = |name: &ContainerName| {
+        let entry = entries.get(name);
+        entry.is_none_or(|it| it.run.kind == Kind::Service)
+    };
+    let writers = snapshot.writers.iter().filter(|(name, _)| is_service(name));
+    let other = writers.into_iter().find_map(|(name, wrote)| {
+        let next = next.get(name).filter(|it| wrote.is_of_another_major(it))?;
+        Some((name, wrote, next))
+    });
+    let Some((name, wrote, next)) = other else {
+        return Ok(());
+    };
+    let (snapshot, version, reference) = (&snapshot.name, &wrote.version, wrote.reference);
+    let text = format!(
+        "{snapshot} holds data of {}, and {} runs here: another major version does not read it",
+        wrote.of(name),
+        next.of(name)
+    );
+    Err(Error::usage(text)
+        .hint(format!(
+            "`devenv up {name}:{version}` runs that version, then restore"
+        ))
+        .hint(format!(
+            "`devenv up --reference {reference}` runs all versions that the data is from"
+        )))
+}

@@ -1,0 +1,53 @@
+//! Commands on data that are killed.
+
+use super::*;
+
+/// A kill at any moment of a restore leaves the volume as it was; the next `up` runs on it, and nothing
+/// of the restore is left. A kill of a save leaves no snapshot.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_any_moment_leaves_the_data_as_it_was() {
+    let platform = platform().await;
+    let workstation = running(&platform);
+    fill(&workstation, 30_000_000);
+    #[expect(clippy::disallowed_methods, reason = "the moment of the kill")]
+    let interrupted = |arguments: &[&str], after: u64| {
+        let mut command = workstation.command();
+        command.args(arguments).stdout(std::process::Stdio::null());
+        let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(after));
+        let ended = child.try_wait().unwrap().is_some();
+        let _ = child.kill();
+        child.wait().unwrap();
+        ended
+    };
+    let mut saved = false;
+    for (number, after) in [150, 500, 1000, 2000].into_iter().enumerate() {
+        let name = format!("killed{number}");
+        saved |= interrupted(&["snapshot", "save", &name], after);
+        let list = workstation.run(&["snapshot", "list", "--json"]).ok().json();
+        for it in list.as_array().unwrap() {
+            assert!(it["size"].as_u64().unwrap() > 30_000_000, "half: {it}");
+        }
+    }
+    workstation.run(&["snapshot", "save", "whole"]).ok();
+    assert_eq!(workstation.containers(), ["billing running", "db running"]);
+    write(&workstation, "/srv/db/row", "two");
+    let mut kills = 0;
+    for after in [100, 300, 500, 800, 1200, 1700, 2300, 3000, 4000, 6000] {
+        let before = volumes(&workstation);
+        let whole = interrupted(&["snapshot", "restore", "whole", "--yes"], after);
+        workstation.run(&["up", "billing", "db"]).ok();
+        assert_eq!(workstation.containers(), ["billing running", "db running"]);
+        let now = volumes(&workstation);
+        assert_eq!(now.len(), 1, "after {after} ms: {now:?}");
+        if whole || now != before {
+            // It had come to its end, whether it could still say so or not.
+            assert_eq!(row(&workstation), "one", "after {after} ms");
+            write(&workstation, "/srv/db/row", "two");
+        } else {
+            assert_eq!(row(&workstation), "two", "after {after} ms");
+            kills += 1;
+        }
+    }
+    assert!(kills >= 3, "{kills} kills came before the end ({saved})");
+}
