@@ -192,6 +192,7 @@ async fn serve(
     copied.ok().map(drop)
 }
 
+#[expect(clippy::too_many_lines, reason = "one table")]
 async fn own_answer(
     rule: Rule,
     asked: &Asked,

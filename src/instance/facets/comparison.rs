@@ -117,49 +117,29 @@ impl Comparison {
         names: &[String],
         with: Option<&Path>,
     ) -> Result<Self> {
-        let other = with.and_then(|it| other_instance(session, open, it));
-        let (record, signer) = match (with, &other) {
-            (Some(_), Some(instance)) => {
-                (Some(record(session, open, instance, names).await?), None)
-            }
-            (Some(path), None) => {
-                let read = file::read(path, &open.trust).map_err(|error| match path.exists() {
-                    true => error,
-                    false => error.hint("it is neither a file nor an instance of this platform"),
-                });
-                let (record, signer) = read?;
-                (Some(record), signer)
-            }
-            (None, _) => (None, None),
+        let theirs = match with {
+            Some(with) => Some(Theirs::of(session, open, names, with).await?),
+            None => None,
         };
-        if let Some(other) = record.as_ref().filter(|it| it.platform != open.name) {
-            let text = format!(
-                "the record is of the platform {}, not {}",
-                other.platform, open.name
-            );
-            return Err(Error::usage(text));
-        }
-        if let (Some(record), None) = (&record, &other) {
-            unlike::remember(session, open, record)?;
-        }
+        let record = theirs.as_ref().map(|it| &it.record);
         let running = Running::look(session, open).await?;
         let (scene, instance) = scene(&running, names).await?;
-        let there = record.as_ref().map_or(Other::Reference, Other::Record);
+        let there = record.map_or(Other::Reference, Other::Record);
         let declared = Declared::of(session, open, &running, instance, there).await?;
-        let engine = compared_engine(&scene.info.facts(), record.as_ref(), &declared);
+        let engine = compared_engine(&scene.info.facts(), record, &declared);
         let mut facets: Vec<Found> = engine
             .into_iter()
             .map(|row| Found::new(None, row))
             .collect();
         for (name, look) in &scene.looks {
-            let rows = one(&running.engine, &declared, name, look, record.as_ref()).await;
+            let rows = one(&running.engine, &declared, name, look, record).await;
             facets.extend(rows.into_iter().map(|row| Found::new(Some(name), row)));
         }
         let runs_here = |it: &Container| {
             let mut here = running.observation.observed.containers.keys();
             here.any(|name| *declared.origin(name) == it.of)
         };
-        let others = record.iter().flat_map(|it| &it.containers);
+        let others = record.into_iter().flat_map(|it| &it.containers);
         Ok(Self {
             platform: open.name.to_string(),
             instance: running.identity.instance.to_string(),
@@ -168,18 +148,12 @@ impl Comparison {
                 .filter(|(_, it)| !runs_here(it))
                 .map(|(name, _)| name.clone())
                 .collect(),
-            with: match &record {
+            with: match &theirs {
                 None => With::Reference {
                     number: instance.reference.number,
                     configuration: declared.configuration.to_string(),
                 },
-                Some(it) => With::Record {
-                    instance: other,
-                    signed_by: signer,
-                    reference: it.reference,
-                    configuration: it.configuration.to_string(),
-                    taken: it.taken,
-                },
+                Some(it) => it.told(),
             },
             facets,
         })
@@ -191,6 +165,57 @@ impl Comparison {
             .iter()
             .filter(|it| it.verdict == verdict)
             .count()
+    }
+}
+
+/// The record that an instance is compared with.
+struct Theirs {
+    record: Record,
+    instance: Option<InstanceName>,
+    signed_by: Option<String>,
+}
+
+impl Theirs {
+    async fn of(
+        session: &Session,
+        open: &OpenPlatform,
+        names: &[String],
+        with: &Path,
+    ) -> Result<Self> {
+        if let Some(instance) = other_instance(session, open, with) {
+            return Ok(Self {
+                record: record(session, open, &instance, names).await?,
+                instance: Some(instance),
+                signed_by: None,
+            });
+        }
+        let (record, signed_by) = file::read(with, &open.trust).map_err(|error| {
+            if with.exists() {
+                return error;
+            }
+            error.hint("it is neither a file nor an instance of this platform")
+        })?;
+        if record.platform != open.name {
+            let (theirs, ours) = (&record.platform, &open.name);
+            let text = format!("the record is of the platform {theirs}, not {ours}");
+            return Err(Error::usage(text));
+        }
+        unlike::remember(session, open, &record)?;
+        Ok(Self {
+            record,
+            instance: None,
+            signed_by,
+        })
+    }
+
+    fn told(&self) -> With {
+        With::Record {
+            instance: self.instance.clone(),
+            signed_by: self.signed_by.clone(),
+            reference: self.record.reference,
+            configuration: self.record.configuration.to_string(),
+            taken: self.record.taken,
+        }
     }
 }
 

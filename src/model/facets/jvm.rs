@@ -1,7 +1,7 @@
-//! What a running JVM concluded from its surroundings: the performance data that HotSpot keeps in
+//! What a running JVM concluded from its surroundings: the performance data that a JVM keeps in
 //! `/tmp/hsperfdata_<user>/<pid>`. Nothing is asked of the JVM, and none is started.
 //!
-//! Source: `perfMemory.hpp` and `perfData.hpp` of OpenJDK, version 2.0 of the format.
+//! Source: `perfMemory.hpp` and `perfData.hpp` of `OpenJDK`, version 2.0 of the format.
 
 use std::collections::BTreeMap;
 
@@ -140,7 +140,7 @@ fn text(bytes: &[u8]) -> String {
 pub(super) mod tests {
     use super::*;
 
-    /// A file as HotSpot writes it.
+    /// A file as a JVM writes it.
     pub(in super::super) fn file(counters: &[(&str, Result<i64, &str>)]) -> Vec<u8> {
         let mut file = 0xcafe_c0c0_u32.to_be_bytes().to_vec();
         file.extend([1, 2, 0, 1]);

@@ -72,7 +72,9 @@ mod tests {
         let name = || ContainerName::new("billing").unwrap();
         let of = |all: &[&str]| {
             let mut lines = Lines::default();
-            all.iter().for_each(|it| lines.add(&name(), it));
+            for it in all {
+                lines.add(&name(), it);
+            }
             lines
         };
         let old = of(&["2026-03-01T12:00:01 INFO served 7", "WARN gone", "noise a"]);

@@ -66,16 +66,13 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         &trust,
     )
     .await?;
-    ui.note(&format!("wrote {}", made.file.display()));
-    for unit in &made.units {
-        ui.note(&format!("wrote {}", unit.display()));
+    for path in std::iter::once(&made.file).chain(&made.units) {
+        ui.note(&format!("wrote {}", path.display()));
     }
     if let Some(why) = &made.kernel {
         ui.warn(&format!("this machine cannot be a server yet: {why}"));
     }
-    for remark in &made.remarks {
-        ui.note(remark);
-    }
+    made.remarks.iter().for_each(|remark| ui.note(remark));
     ui.note(
         "requests are lost in no change if the proxy's configuration has the line of `devenv help server`; \
          `devenv server check` says whether it has",
