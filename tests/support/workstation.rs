@@ -173,16 +173,16 @@ impl Drop for Workstation {
             return;
         }
         let own = format!("label=devenv.instance={}", self.instance);
-        self.remove_labelled(&own);
+        Self::remove_labelled(&own);
         // Other instances of its home's.
         if let Some(owner) = self.owner() {
-            self.remove_labelled(&format!("label=devenv.owner={owner}"));
+            Self::remove_labelled(&format!("label=devenv.owner={owner}"));
         }
     }
 }
 
 impl Workstation {
-    fn remove_labelled(&self, filter: &str) {
+    fn remove_labelled(filter: &str) {
         for (list, remove) in [
             (
                 vec!["ps", "--all", "--quiet"],
