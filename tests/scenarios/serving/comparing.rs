@@ -43,8 +43,9 @@ async fn a_workstation_is_compared_with_its_server() {
     let pinned = workstation.home.path().join("config/trust/acme.yaml");
     let mut trust = std::fs::read_to_string(&pinned).unwrap();
     trust.push_str("servers:\n  web1: |\n");
-    key.lines()
-        .for_each(|line| trust.push_str(&format!("    {line}\n")));
+    for line in key.lines() {
+        trust.extend(["    ", line, "\n"]);
+    }
     std::fs::write(&pinned, trust).unwrap();
     let believed = workstation.run(&refused).ok().stdout;
     let whose = "compared with the server web1's record of";

@@ -101,9 +101,12 @@ impl Scrub {
                 found = found.replace(needle, GONE);
             }
         }
-        // However it is escaped.
-        let decoded = percent_decode_str(&found).decode_utf8_lossy();
-        if self.plain.iter().any(|it| decoded.contains(it.expose())) {
+        // However it is escaped, and as forms write blanks.
+        let is_in = |text: &str| {
+            let decoded = percent_decode_str(text).decode_utf8_lossy();
+            self.plain.iter().any(|it| decoded.contains(it.expose()))
+        };
+        if is_in(&found) || is_in(&found.replace('+', " ")) {
             return GONE.to_owned();
         }
         found

@@ -36,8 +36,8 @@ fn a_known_value_is_found_however_it_is_written() {
     let mut written = vec![
         SECRET.to_owned(),
         utf8_percent_encode(SECRET, NON_ALPHANUMERIC).to_string(),
-        "hunter2%2f%c3%a9+%26%3d%22x".to_owned(),
-        "hunter2/%C3%A9%20&%3D\"x".to_owned(),
+        "hunter2%2f%c3%a9+%2b%26%3d%22x".to_owned(),
+        "hunter2/%C3%A9%20+&%3D\"x".to_owned(),
         "%68unter2/é +&=\"x".to_owned(),
         "hunter2/é +&=\\\"x".to_owned(),
     ];
