@@ -1,8 +1,11 @@
 //! What somebody removes by hand, and what a rollback goes back to.
 
+use devenv::engine::{Fault, FaultKind};
+use devenv::server::state::{Failed, Stage};
 use devenv::server::{Applied, Manner};
 
 use super::room::Room;
+use crate::support::fake_engine::Operation;
 
 /// 7 and then 8 served; 7 serves again by hand.
 async fn rolled_back() -> Room {
@@ -101,4 +104,61 @@ async fn a_rollback_goes_only_to_what_is_whole() {
     room.assert_settled();
     let error = room.back().await.unwrap_err();
     assert_eq!(error.to_string(), "no generation is kept here");
+}
+
+/// What is left of a change that was killed while old connections end is what a rollback goes back to.
+#[tokio::test]
+async fn a_rollback_wakes_what_still_drains() {
+    let mut room = Room::new();
+    room.apply().await.unwrap();
+    for version in ["1.5", "1.6"] {
+        room.release("billing", version);
+        room.apply().await.unwrap();
+    }
+    room.file.kept = 5;
+    room.release("billing", "1.7");
+    // Frozen, not drained.
+    let fault = Fault::new(FaultKind::Failed, "no");
+    room.engine.fail_on(Operation::Pause, "3-", 1, fault);
+    room.apply().await.unwrap_err();
+    room.engine.heal();
+    assert_eq!(room.state().generations[&3].stage, Stage::Draining);
+    room.back().await.unwrap();
+    assert_eq!(room.state().serving, Some(3));
+    room.apply().await.unwrap();
+    room.assert_settled();
+    let drained = room.engine.tamper(|state| {
+        let front = "devenv-acme-server_3-front";
+        let mut all = state.containers.iter();
+        let found = all.find(|it| it.object == front).unwrap();
+        found.unpacked.get("/run/drain").copied()
+    });
+    assert_eq!(drained, Some(false));
+}
+
+/// A reference that production took back is no failure any longer.
+#[tokio::test]
+async fn what_production_takes_back_has_not_failed() {
+    let mut room = Room::new();
+    room.apply().await.unwrap();
+    let seven = room.target().record;
+    room.world.reference.number = 8;
+    let now = jiff::Timestamp::now();
+    let mut state = room.state();
+    state.failed = Some(Failed {
+        reference: room.target().record,
+        why: "no".to_owned(),
+        code: 7,
+        tries: 1,
+        again: None,
+        at: now,
+    });
+    devenv::home::file::save(&room.journal(), &state).unwrap();
+    let waits = room.apply().await.unwrap();
+    assert!(matches!(waits, Applied::Waits { .. }), "{waits:?}");
+    assert!(room.state().failed.is_some());
+    room.ledger = Some(seven);
+    let done = room.apply().await.unwrap();
+    assert!(matches!(done, Applied::Nothing { .. }), "{done:?}");
+    assert!(room.state().failed.is_none());
 }

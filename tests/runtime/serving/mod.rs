@@ -4,6 +4,7 @@
 mod drift;
 mod kills;
 mod machine;
+mod removed;
 mod room;
 
 use devenv::engine::{Fault, FaultKind};
@@ -137,6 +138,60 @@ async fn data_is_never_used_by_two() {
     room.engine.forget_calls();
     room.apply().await.unwrap();
     room.assert_stops_before_it_starts("2-ledger-db", "3-ledger-db");
+}
+
+/// A database that is dropped and comes back has one volume all the time.
+#[tokio::test]
+async fn a_database_that_comes_back_is_alone() {
+    let mut room = Room::new();
+    room.apply().await.unwrap();
+    let with = room.world.reference.clone();
+    room.drop_container("ledger-db");
+    room.apply().await.unwrap();
+    room.assert_settled();
+    assert!(
+        room.containers().contains(&"1-ledger-db exited".to_owned()),
+        "{:?}",
+        room.containers()
+    );
+    let number = room.world.reference.number;
+    room.world.reference = with;
+    room.world.reference.number = number;
+    room.release("ledger-db", "16");
+    room.apply().await.unwrap();
+    room.assert_settled();
+    let lines = room.containers();
+    assert!(
+        lines.contains(&"3-ledger-db running".to_owned()),
+        "{lines:?}"
+    );
+    room.back_to(1).await.unwrap();
+    room.assert_data_is_alone();
+    let lines = room.containers();
+    assert!(
+        lines.contains(&"1-ledger-db running".to_owned()),
+        "{lines:?}"
+    );
+}
+
+/// Where two kept generations share a database, one that is not gone back to leaves it stopped.
+#[tokio::test]
+async fn a_rollback_that_fails_leaves_one_database() {
+    let mut room = Room::new();
+    room.apply().await.unwrap();
+    room.release("billing", "1.5");
+    room.apply().await.unwrap();
+    room.release("ledger-db", "16");
+    room.apply().await.unwrap();
+    *room.machine.broken.lock().unwrap() = true;
+    room.back_to(1).await.unwrap_err();
+    *room.machine.broken.lock().unwrap() = false;
+    room.assert_settled();
+    let lines = room.containers();
+    assert!(
+        lines.contains(&"3-ledger-db running".to_owned()),
+        "{lines:?}"
+    );
 }
 
 /// What is paused is stopped where its memory is needed, before a new generation is refused; and where

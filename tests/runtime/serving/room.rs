@@ -67,7 +67,7 @@ pub struct Room {
     pub ledger: Option<ReferenceRecord>,
 }
 
-const FILE: &str = "schema: 1\nplatform: acme\nregistry: localhost:5000/acme\nenvironment: production\n\
+pub const FILE: &str = "schema: 1\nplatform: acme\nregistry: localhost:5000/acme\nenvironment: production\n\
                     keep: 1h\nready: 10s\nallow_stop: [ledger-db]\n";
 
 impl Room {
@@ -149,12 +149,38 @@ impl Room {
         }
     }
 
+    /// A new reference without this container.
+    pub fn drop_container(&mut self, container: &str) {
+        let name = container.parse().unwrap();
+        let reference = &mut self.world.reference;
+        reference.number += 1;
+        reference.containers.remove(&name);
+        for entry in reference.containers.values_mut() {
+            entry.needs.retain(|it| it.container != name);
+            entry.uses.retain(|it| *it != name);
+        }
+    }
+
     /// `server rollback`: to the reference that served before.
     pub async fn back(&self) -> Result<()> {
+        self.back_or_to(None).await
+    }
+
+    /// `server rollback --to`, by the generation that has it.
+    pub async fn back_to(&self, generation: u64) -> Result<()> {
+        let reference = self.state().generations[&generation].reference.number;
+        self.back_or_to(Some(reference)).await
+    }
+
+    async fn back_or_to(&self, to: Option<u64>) -> Result<()> {
         let now = Timestamp::now;
         let server = self.server(&now);
         let mut state = self.state();
-        let (number, _) = choose(&state, &server.damage(&state).await?, None)?;
+        let begun = |it: &Stage| matches!(it, Stage::Starting | Stage::Waking | Stage::Switching);
+        if state.generations.values().any(|it| begun(&it.stage)) {
+            server.settle(&mut state).await?;
+        }
+        let (number, _) = choose(&state, &server.damage(&state).await?, to)?;
         let back = Back::default();
         server.go_back(&mut state, number, &back, "me").await?;
         server.end_changes(&mut state).await
@@ -327,8 +353,31 @@ impl Room {
         let networks = self.engine.tamper(|state| state.networks.len());
         assert_eq!(networks, state.networks.len());
         assert!(state.networks.keys().all(|it| state.needs_network(*it)));
+        assert!(
+            state.generations.values().all(|it| it.stopped.is_empty()),
+            "{state:?}"
+        );
+        self.assert_restarts(&state);
         self.assert_data_is_alone();
         self.assert_serves(&[]);
+    }
+
+    /// The engine starts again what serves, and nothing else.
+    fn assert_restarts(&self, state: &State) {
+        let Some((_, serving)) = state.current() else {
+            return;
+        };
+        let wanted: BTreeSet<String> = serving
+            .containers
+            .iter()
+            .filter(|(_, place)| !place.once && !place.filled)
+            .map(|(name, place)| format!("devenv-acme-server_{}-{name}", place.origin))
+            .collect();
+        let restarts: BTreeSet<String> = self.engine.tamper(|state| {
+            let all = state.containers.iter().filter(|it| it.restarts);
+            all.map(|it| it.object.clone()).collect()
+        });
+        assert_eq!(restarts, wanted);
     }
 }
 
