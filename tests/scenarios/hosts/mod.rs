@@ -102,6 +102,10 @@ const NEARBY: &[(&str, &str)] = &[
         "registries::",
         "registries of other kinds are at this machine's loopback address",
     ),
+    (
+        "transcripts::a_day_is_told",
+        "`status` tells of the forwarder there",
+    ),
 ];
 
 fn all() -> bool {
