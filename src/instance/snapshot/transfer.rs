@@ -16,6 +16,9 @@ use crate::model::identity::Identity;
 use crate::model::name::VolumeName;
 use crate::model::snapshot::{Chunk, SavedVolume};
 
+/// What the label of a container says that data is read or written through.
+pub(super) const DATA: &str = "data";
+
 /// Where a volume is mounted by its own name: no image has such a folder.
 const FOLDER: &str = "/devenv-data";
 
@@ -40,7 +43,7 @@ pub(super) async fn read(
     told: impl Fn(u64),
 ) -> Result<Taken> {
     let path = format!("{FOLDER}/{volume}");
-    let reader = Reader::of(engine, identity, object, &path, "data").await?;
+    let reader = Reader::of(engine, identity, object, &path, DATA).await?;
     let read = keep(engine, &reader, &path, chunks, told).await;
     let removed = reader.remove(engine).await;
     let taken = read.map_err(|error| error.within(format!("cannot save the volume {object}")))?;
@@ -126,7 +129,7 @@ pub(super) async fn write(
     told: impl Fn(u64) + Send + Sync + 'static,
 ) -> Result<()> {
     let path = format!("{FOLDER}/{}", saved.volume);
-    let reader = Reader::of(engine, identity, object, &path, "data").await?;
+    let reader = Reader::of(engine, identity, object, &path, DATA).await?;
     let broken: Arc<Mutex<Option<Error>>> = Arc::default();
     let (chunks, failed) = (chunks.clone(), Arc::clone(&broken));
     let pieces = stream::iter(saved.chunks.clone())

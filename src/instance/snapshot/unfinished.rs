@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::transfer::DATA;
 use crate::engine::{Engine as _, FaultKind};
 use crate::error::Result;
 use crate::home::data::Unfinished;
 use crate::instance::Instance;
-use crate::model::identity::INSTANCE;
+use crate::model::identity::{INSTANCE, READER};
 
 impl Instance<'_> {
     /// Leaves the data as it was before a restore that did not come to its end, and removes what nobody
@@ -16,8 +17,9 @@ impl Instance<'_> {
     /// An engine that does not answer; it is tried again then.
     pub(in crate::instance) async fn finish_with_data(&self) -> Result<()> {
         match self.data()?.unfinished {
+            None => Ok(()),
             // What was stopped is started by `up`, or by the next save.
-            None | Some(Unfinished::Saving { .. }) => Ok(()),
+            Some(Unfinished::Saving { .. }) => self.remove_readers().await,
             Some(Unfinished::Restoring { .. }) => {
                 self.session.reporter.note(
                     "a restore was interrupted: the data is what it was before it; `devenv up` starts what it had stopped",
@@ -26,6 +28,18 @@ impl Instance<'_> {
             }
             Some(Unfinished::Restored { old }) => self.drop_old(old).await,
         }
+    }
+
+    /// Removes what a save that was killed read volumes through.
+    async fn remove_readers(&self) -> Result<()> {
+        let label = format!("{READER}={DATA}");
+        for container in self.engine.containers_with(&label).await? {
+            let labels = &container.labels;
+            if self.identity.covers(labels) && self.identity.owns(labels) {
+                self.engine.remove(&container.id).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The volumes before the restore are in use again; what was made for it goes.
