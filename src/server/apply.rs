@@ -29,8 +29,7 @@ const TRIES: u32 = 3;
 /// Whatever stands in the way, by its kind; what serves goes on untouched.
 #[expect(clippy::too_many_lines, reason = "the whole story, in its order")]
 pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
-    let open = Open::new(session)?;
-    let _lock = open.lock().await?;
+    let (open, _lock) = Open::locked(session).await?;
     let now = Timestamp::now;
     let mut state = open.state()?;
     let mut server = open.server(&now, None);
@@ -60,7 +59,7 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
             why: mended.join("; "),
             milliseconds: milliseconds(begun),
         };
-        events::append(&log, &event)?;
+        events::record(server.reporter, &log, &event);
     }
     let look = look(&server, &mut state, looked)?;
     let entry = Follow::entry(&look)?;
@@ -115,7 +114,7 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
     match done {
         Ok(Applied::Waits { why }) => Ok(Applied::Waits { why }),
         Ok(applied) => {
-            events::append(&log, &event)?;
+            events::record(server.reporter, &log, &event);
             if mends.is_none() {
                 state.held = None;
                 server.save(&state)?;
@@ -130,7 +129,8 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
             server.save(&state)?;
             if is_new {
                 let what = What::Failed;
-                events::append(&log, &Event { what, why, ..event })?;
+                let event = Event { what, why, ..event };
+                events::record(server.reporter, &log, &event);
             }
             Err(error)
         }

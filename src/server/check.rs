@@ -17,7 +17,7 @@ use super::open::Open;
 use super::route::RouteRecord;
 use super::ruleset;
 use super::state::{Generation, State};
-use super::verdict::{Facts, Seen};
+use super::verdict::{Facts, Seen, excused};
 use crate::engine::{Docker, Engine as _, FaultKind};
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::home::file;
@@ -25,7 +25,7 @@ use crate::home::lock;
 use crate::home::session::Session;
 use crate::model::name::ContainerName;
 use crate::model::observed::{ContainerDetails, ContainerState, Health, ObservedContainer};
-use crate::model::server::{Drift, ServerFile};
+use crate::model::server::{Drift, Patience, ServerFile};
 use crate::network::probe;
 use crate::system::{Here, System as _};
 
@@ -34,8 +34,15 @@ pub async fn check(session: &Session) -> Result<(Level, String)> {
     let open = Open::new(session)?;
     let facts = facts(session, &open).await?;
     let path = session.home.paths.server_seen();
-    let mut before = remembered(&path);
-    let (levels, level) = told(before.levels, facts.level(), open.file.check);
+    let level = patient(&path, &facts, open.file.check);
+    Ok((level, facts.lines(level)))
+}
+
+/// How bad it is, by what the looks before saw as well. Where this one cannot be remembered, as on a disk
+/// that is full, it counts alone.
+fn patient(path: &Path, facts: &Facts, patience: Patience) -> Level {
+    let mut before = remembered(path);
+    let (levels, level) = told(before.levels, facts.level(), patience);
     before.levels = levels;
     before.logs = facts.logs.map(|(bytes, _)| match before.logs {
         Some(then) if then.is_young(Timestamp::now()) => then,
@@ -44,8 +51,10 @@ pub async fn check(session: &Session) -> Result<(Level, String)> {
             bytes,
         },
     });
-    file::save(&path, &before)?;
-    Ok((level, facts.lines(level)))
+    match file::save(path, &before) {
+        Ok(()) => level,
+        Err(_) => facts.level(),
+    }
 }
 
 /// Writes the facts as a file for Prometheus' textfile collector, which never sees half of one.
@@ -105,6 +114,9 @@ async fn facts(session: &Session, open: &Open<'_>) -> Result<Facts> {
     let changing = lock::is_held(&session.home.paths.server_lock())?;
     let mut facts = told_by_the_journal(&state, &open.file, now());
     facts.changing = changing;
+    if changing {
+        facts.excused = excused(&state);
+    }
     let everybody = match open.engine.containers().await {
         Ok(all) => all,
         // A server whose engine is down serves nothing: that is the cause, not that it cannot be known.
@@ -137,7 +149,7 @@ async fn facts(session: &Session, open: &Open<'_>) -> Result<Facts> {
     if !changing {
         facts.ports = astray.map(|it| it.host).collect();
     }
-    facts.routes = routes(&server, serving).await;
+    facts.routes = routes(&server, serving, &facts.excused).await;
     facts.certificates = certificates(serving, now()).await;
     let remarks = Ground::look().await?.remarks();
     facts
@@ -237,12 +249,18 @@ async fn containers(
 }
 
 /// The routes that do not answer, in words.
-async fn routes(server: &Server<'_, Docker, Kernel>, serving: &Generation) -> Vec<String> {
+async fn routes(
+    server: &Server<'_, Docker, Kernel>,
+    serving: &Generation,
+    excused: &BTreeSet<String>,
+) -> Vec<String> {
     let mut ports = serving.ports.iter();
     let Some(proxy) = ports.find(|it| it.of == serving.proxy) else {
         return Vec::new();
     };
-    let asking = serving.routes.iter().map(async |route| {
+    let asked = serving.routes.iter();
+    let asked = asked.filter(|route| !excused.contains(route.of.as_str()));
+    let asking = asked.map(async |route| {
         let asked = server.machine.ask(proxy.address, proxy.container, route);
         route.wrong(asked.await.as_ref())
     });
@@ -257,5 +275,23 @@ fn wrong(details: &ContainerDetails) -> Option<String> {
         (ContainerState::Running, _) => None,
         (ContainerState::Exited(Some(code)), _) => Some(format!("has exited with {code}")),
         (state, _) => Some(format!("is {}", state.as_str())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_remembered_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let patience = Patience { bad: 2, of: 3 };
+        let facts = Facts::default();
+        assert_eq!(facts.level(), Level::Critical, "nothing serves");
+        let path = folder.path().join("seen.json");
+        assert_eq!(patient(&path, &facts, patience), Level::Ok);
+        assert_eq!(patient(&path, &facts, patience), Level::Critical);
+        let never = path.join("seen.json");
+        assert_eq!(patient(&never, &facts, patience), Level::Critical);
     }
 }

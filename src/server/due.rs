@@ -33,8 +33,42 @@ pub enum Due {
 
 impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// What is to be done. A rollback that holds stands in the ledger's place; where the ledger's
-    /// reference serves and counts again, the hold is over. `is_whole`: nothing that should serve is gone.
+    /// reference serves and counts again, the hold is over; so is a failure of what is not wanted any
+    /// longer. `is_whole`: nothing that should serve is gone.
     pub async fn due(
+        &self,
+        state: &mut State,
+        ledger: ReferenceRecord,
+        inputs: &str,
+        manner: &Manner,
+        is_whole: bool,
+    ) -> Result<Due> {
+        let due = self.wanted_now(state, ledger, inputs, manner, is_whole);
+        let due = due.await?;
+        let wanted = match &due {
+            Due::Nothing => None,
+            Due::Waits { .. } => Some(ledger),
+            Due::Bring(wanted) => Some(*wanted),
+            Due::Mend { reference, .. } => Some(*reference),
+        };
+        let serving = state.current().map(|(_, it)| it.reference);
+        let counts = |failed: ReferenceRecord| match &due {
+            // What serves may be waiting to be made again.
+            Due::Waits { .. } => Some(failed) == wanted || Some(failed) == serving,
+            _ => Some(failed) == wanted,
+        };
+        let is_over = state
+            .failed
+            .as_ref()
+            .is_some_and(|it| !counts(it.reference));
+        if is_over && !manner.dry_run {
+            state.failed = None;
+            self.save(state)?;
+        }
+        Ok(due)
+    }
+
+    async fn wanted_now(
         &self,
         state: &mut State,
         ledger: ReferenceRecord,

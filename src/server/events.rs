@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Kind, PathContext, Result};
 use crate::home::file;
+use crate::home::reporter::Reporter;
 
 /// A larger file becomes the old one, which goes then.
 const LARGEST: u64 = 4 << 20;
@@ -55,8 +56,16 @@ pub(super) fn milliseconds(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Appends an event. The server goes on where that cannot be done; who looks is told.
+pub fn record(reporter: &dyn Reporter, path: &Path, event: &Event) {
+    if let Err(error) = append(path, event) {
+        let why = error.chain().join(": ");
+        reporter.warn(&format!("what was done is not in the log of events: {why}"));
+    }
+}
+
 /// Appends an event; a file that grew large is kept as `.old` once.
-pub fn append(path: &Path, event: &Event) -> Result<()> {
+fn append(path: &Path, event: &Event) -> Result<()> {
     file::create_parent(path)?;
     if std::fs::metadata(path).is_ok_and(|it| it.len() > LARGEST) {
         let old = path.with_extension("jsonl.old");

@@ -1,7 +1,7 @@
 //! `server init` and `server remove`: what makes a machine a server, and undoes that.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use super::ground::{Ground, Reach};
 use super::machine::{Kernel, Machine as _};
 use super::open::Open;
 use super::ruleset::{self, Change};
-use super::{key, units};
+use super::{key, program, units};
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::home::file;
 use crate::home::secrets;
@@ -118,12 +118,22 @@ pub async fn init(session: &Session, settings: &Settings, trust: &TrustFile) -> 
 fn write_units(session: &Session) -> Result<Vec<PathBuf>> {
     let program = std::env::current_exe()
         .map_err(|error| Error::usage("cannot find this program").because(error))?;
-    let home = session.home.environment.devenv_home.as_deref();
-    let home = home.map(|home| std::path::absolute(home).at(Kind::Usage, "find", home));
-    let home = home.transpose()?;
+    let given = units::VARIABLES.into_iter().filter_map(|name| {
+        let value = session.home.environment.get(name)?;
+        Some((name, PathBuf::from(value)))
+    });
+    let given = given.map(|(name, it)| {
+        let found = std::path::absolute(&it).at(Kind::Usage, "find", &it)?;
+        Ok((name, found))
+    });
+    let given = given.collect::<Result<Vec<_>>>()?;
+    let given: Vec<_> = given
+        .iter()
+        .map(|(name, it)| (*name, it.as_path()))
+        .collect();
     let folder = session.home.paths.units();
     let mut written = Vec::new();
-    for (name, text) in units::texts(&program, home.as_deref()) {
+    for (name, text) in units::texts(&program, &given) {
         let path = folder.join(name);
         file::write(&path, text.as_bytes())?;
         Here::set_mode(&path, 0o644).at(Kind::Usage, "change", &path)?;
@@ -139,13 +149,15 @@ pub struct Removed {
     pub containers: usize,
     /// Volumes that stay.
     pub volumes: Vec<String>,
+    /// Units that systemd may still know by links of its own: they are to be disabled by hand.
+    pub enabled: Vec<String>,
 }
 
 /// Ends the server: its containers and networks, the kernel's table, units and files. Volumes,
 /// secrets and the log of events stay.
 pub async fn remove(session: &Session) -> Result<Removed> {
-    let open = Open::new(session)?;
-    let _lock = open.lock().await?;
+    let (open, _lock) = Open::locked(session).await?;
+    let enabled = disable_units(session).await;
     let now = Timestamp::now;
     let server = open.server(&now, None);
     let mut state = open.state()?;
@@ -177,7 +189,30 @@ pub async fn remove(session: &Session) -> Result<Removed> {
     Ok(Removed {
         containers,
         volumes,
+        enabled,
     })
+}
+
+/// Has systemd forget the units, so that nothing runs them any more; gives those that it may still know.
+async fn disable_units(session: &Session) -> Vec<String> {
+    let folder = session.home.paths.units();
+    let running = Path::new("/run/systemd/system").is_dir();
+    if units::are_known(&folder, running) {
+        let words = [&["disable", "--now"][..], &units::NAMES[..]].concat();
+        let why = match program::run("systemctl", &words, None).await {
+            Ok(Some(Ok(_))) => return Vec::new(),
+            Ok(Some(Err(said))) => said,
+            Ok(None) => "there is no systemctl".to_owned(),
+            Err(error) => error.chain().join(": "),
+        };
+        session.reporter.warn(&format!(
+            "systemd does not disable the units: {}",
+            why.trim()
+        ));
+    }
+    let units = units::NAMES.into_iter();
+    let there = units.filter(|name| folder.join(name).exists());
+    there.map(str::to_owned).collect()
 }
 
 impl Follow<'_> {

@@ -47,16 +47,8 @@ pub struct Open<'a> {
 impl<'a> Open<'a> {
     /// Reads what `server init` wrote.
     pub fn new(session: &'a Session) -> Result<Self> {
+        let file = file(session)?;
         let paths = &session.home.paths;
-        let path = paths.server();
-        let text = read_trusted(Kind::Usage, paths, &path)?.ok_or_else(|| {
-            let error = Error::usage(format!(
-                "this machine is no server: there is no {}",
-                path.display()
-            ));
-            error.hint("`devenv server init` makes it one")
-        })?;
-        let file = ServerFile::parse(&path.display().to_string(), &text)?;
         Ok(Self {
             trust: session.home.trust(&file.platform)?,
             owner: Owner::load(paths)?,
@@ -75,13 +67,21 @@ impl<'a> Open<'a> {
         Ok(file::load_else(&self.journal, hint)?.unwrap_or_default())
     }
 
-    /// Commands that change the server take turns.
-    pub async fn lock(&self) -> Result<Lock> {
-        let path = self.session.home.paths.server_lock();
+    /// Commands that change the server take turns. What `server init` wrote is read once it is this
+    /// one's: the one before may have been `server remove`.
+    pub async fn locked(session: &'a Session) -> Result<(Self, Lock)> {
+        // A machine that is no server gets no lock.
+        file(session)?;
+        let lock = Self::lock(session).await?;
+        Ok((Self::new(session)?, lock))
+    }
+
+    async fn lock(session: &Session) -> Result<Lock> {
+        let path = session.home.paths.server_lock();
         if let Some(lock) = Lock::take_now(&path)? {
             return Ok(lock);
         }
-        self.session
+        session
             .reporter
             .note("waiting for another devenv command on this server");
         let waited = tokio::task::spawn_blocking(move || Lock::brief(&path)).await;
@@ -129,6 +129,20 @@ impl<'a> Open<'a> {
             zone: TimeZone::system(),
         }
     }
+}
+
+/// What this machine is to be.
+fn file(session: &Session) -> Result<ServerFile> {
+    let paths = &session.home.paths;
+    let path = paths.server();
+    let text = read_trusted(Kind::Usage, paths, &path)?.ok_or_else(|| {
+        let error = Error::usage(format!(
+            "this machine is no server: there is no {}",
+            path.display()
+        ));
+        error.hint("`devenv server init` makes it one")
+    })?;
+    ServerFile::parse(&path.display().to_string(), &text)
 }
 
 impl SecretValues for Open<'_> {

@@ -34,6 +34,8 @@ pub struct Before<'a> {
     pub serving: Option<&'a Generation>,
     /// Those of its containers that are still there, as they were made.
     pub alive: &'a BTreeSet<ContainerName>,
+    /// Containers that run, whichever generation made them, frozen ones among them.
+    pub up: &'a BTreeSet<ContainerName>,
     /// The entry point, which each generation has of its own.
     pub proxy: &'a ContainerName,
     /// Specifications of one-shots that were completed.
@@ -77,8 +79,7 @@ pub fn plan(wanted: &[Wanted], before: &Before<'_>) -> GenerationPlan {
         let old = known(&it.name);
         if changed.contains(&it.name) {
             plan.fresh.push(it.name.clone());
-            let runs = before.alive.contains(&it.name) && old.is_some();
-            if runs && it.place.single {
+            if it.place.single && before.up.contains(&it.name) {
                 plan.stops.insert(it.name.clone());
             }
         } else if is_done(it) {
@@ -145,6 +146,11 @@ mod tests {
     }
 
     fn planned(old: &[&str], new: &[&str], gone: &[&str]) -> String {
+        planned_beside(old, new, gone, &[])
+    }
+
+    /// `others` run as well, of another generation.
+    fn planned_beside(old: &[&str], new: &[&str], gone: &[&str], others: &[&str]) -> String {
         let containers: BTreeMap<_, _> = wanted(old)
             .into_iter()
             .map(|it| (it.name, it.place))
@@ -170,13 +176,16 @@ mod tests {
             .map(|(name, it)| (name.clone(), BTreeSet::from([it.spec.clone()])))
             .collect();
         let alive = containers.keys();
-        let alive = alive
+        let alive: BTreeSet<ContainerName> = alive
             .filter(|it| !gone.contains(&it.as_str()))
             .cloned()
             .collect();
+        let others = others.iter().map(|it| it.parse().unwrap());
+        let up = alive.iter().cloned().chain(others).collect();
         let before = Before {
             serving: Some(&generation),
             alive: &alive,
+            up: &up,
             completed: &completed,
             proxy: &"front".parse().unwrap(),
         };
@@ -225,6 +234,17 @@ mod tests {
         start    front
         share    customers
         skip     migration  it did its work before
+        ");
+    }
+
+    #[test]
+    fn data_that_another_generation_still_uses_is_stopped_for() {
+        let old = ["customers c1", "front f1"];
+        let new = ["db db1", "customers c1", "front f2"];
+        insta::assert_snapshot!(planned_beside(&old, &new, &[], &["db"]), @r"
+        replace  db  it has data of its own and stops first: it was never measured how long that takes
+        start    front
+        share    customers
         ");
     }
 

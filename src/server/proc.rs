@@ -1,11 +1,12 @@
 //! What files of `/proc` say. Pure.
 //! Source: proc(5), `/proc/net/tcp` and `/proc/meminfo`; cgroups(7), `/proc/PID/cgroup`.
 
-/// States of a connection that a request can still come in by, as `/proc/net/tcp` writes them:
-/// established, and one whose handshake is not done.
-const ALIVE: [&str; 2] = ["01", "03"];
+/// States of a connection that a request or its answer can still come by, as `/proc/net/tcp` writes them:
+/// established, one whose handshake is not done, and one whose client has said all and waits for the
+/// answer.
+const ALIVE: [&str; 3] = ["01", "03", "08"];
 
-/// Connections on a local port that are established or about to be.
+/// Connections on a local port that a request or its answer can still come by.
 pub(super) fn established(table: &str, port: u16) -> usize {
     let wanted = format!(":{port:04X}");
     let counts = |line: &&str| {
@@ -53,9 +54,10 @@ mod tests {
    1: FA01D50A:0050 0200A8C0:9C4A 01 00000000:00000000 00:00000000 00000000     0        0 2 1
    2: FA01D50A:0050 0200A8C0:9C4C 03 00000000:00000000 00:00000000 00000000     0        0 0 1
    3: FA01D50A:0050 0200A8C0:9C4E 06 00000000:00000000 00:00000000 00000000     0        0 0 3
-   4: FA01D50A:8E2A 0300D50A:0050 01 00000000:00000000 00:00000000 00000000     0        0 4 1
+   4: FA01D50A:0050 0200A8C0:9C50 08 00000000:00000000 00:00000000 00000000     0        0 5 1
+   5: FA01D50A:8E2A 0300D50A:0050 01 00000000:00000000 00:00000000 00000000     0        0 4 1
 ";
-        assert_eq!(established(table, 80), 2);
+        assert_eq!(established(table, 80), 3);
         assert_eq!(established(table, 443), 0);
     }
 

@@ -34,9 +34,12 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// What the next generation would be made of.
     pub async fn plan(&self, state: &State, target: &Target) -> Result<GenerationPlan> {
         let alive = self.alive(state).await?;
+        let up = self.up().await?.into_iter().map(|(_, name, _)| name);
+        let up = up.chain(alive.iter().cloned()).collect();
         let before = Before {
             serving: state.current().map(|(_, it)| it),
             alive: &alive,
+            up: &up,
             completed: &state.completed,
             proxy: &target.reference.proxy,
         };
@@ -247,7 +250,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         walked.map_err(Failure::into_error)
     }
 
-    /// Stops what runs, has data of its own, and is about to be replaced.
+    /// Stops what runs, has data of its own, and is about to be replaced: whatever the journal says, and
+    /// whichever other generation made it.
     pub(super) async fn stop_for(
         &self,
         state: &mut State,
@@ -255,33 +259,28 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         names: &[ContainerName],
         plan: &GenerationPlan,
     ) -> Result<()> {
-        let stops: Vec<_> = plan
-            .stops
-            .iter()
-            .filter(|name| names.contains(name))
-            .filter(|name| !state.generations[&number].stopped.contains(*name))
-            .cloned()
-            .collect();
-        if stops.is_empty() {
+        let containers = &state.generations[&number].containers;
+        let running = self.up().await?.into_iter().filter(|(origin, name, _)| {
+            let own = containers.get(name);
+            plan.stops.contains(name)
+                && names.contains(name)
+                && own.is_none_or(|place| place.origin != *origin)
+        });
+        let running: Vec<(u64, ContainerName, String)> = running.collect();
+        if running.is_empty() {
             return Ok(());
         }
         if let Some(generation) = state.generations.get_mut(&number) {
-            generation.stopped.extend(stops.clone());
+            let names = running.iter().map(|(_, name, _)| name.clone());
+            generation.stopped.extend(names);
         }
         self.save(state)?;
-        let Some((_, serving)) = state.current() else {
-            return Ok(());
-        };
-        let stopping = stops.iter().filter_map(|name| {
-            let place = serving.containers.get(name)?;
-            Some((name, self.object(name, place)))
-        });
-        let stopping = stopping.map(async |(name, object)| {
+        let stopping = running.iter().map(async |(_, name, object)| {
             self.reporter.note(&format!(
                 "stopping {name}: its data is for one container at a time"
             ));
-            self.engine.restart_by_itself(&object, false).await?;
-            self.engine.stop(&object, None).await
+            self.engine.restart_by_itself(object, false).await?;
+            self.engine.stop(object, None).await
         });
         try_join_all(stopping).await?;
         Ok(())

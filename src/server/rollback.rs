@@ -23,6 +23,8 @@ pub struct Back {
     pub to: Option<u64>,
     /// Why.
     pub reason: String,
+    /// The reference that would serve and the one that serves, as somebody was told before.
+    pub told: Option<(u64, u64)>,
     /// What may be stopped for it.
     pub manner: Manner,
 }
@@ -89,11 +91,22 @@ pub async fn candidate(session: &Session, to: Option<u64>) -> Result<(u64, u64)>
     Ok((state.generations[&number].reference.number, from))
 }
 
+/// A change that was under way may have ended since somebody was told where a rollback goes.
+fn refuse_another(chosen: (u64, u64), told: Option<(u64, u64)>) -> Result<()> {
+    let (to, from) = chosen;
+    if told.is_none_or(|told| told == chosen) {
+        return Ok(());
+    }
+    let error = Error::usage(format!(
+        "meanwhile reference {from} serves, from which a rollback goes to {to}: nothing was changed"
+    ));
+    Err(error.hint("say it again"))
+}
+
 /// Leads requests to a kept generation. It stays until the ledger has another entry.
 pub async fn rollback(session: &Session, back: &Back) -> Result<WentBack> {
     let begun = Instant::now();
-    let open = Open::new(session)?;
-    let _lock = open.lock().await?;
+    let (open, _lock) = Open::locked(session).await?;
     let now = Timestamp::now;
     let mut state = open.state()?;
     let server = open.server(&now, None);
@@ -103,10 +116,11 @@ pub async fn rollback(session: &Session, back: &Back) -> Result<WentBack> {
     }
     let damage = server.damage(&state).await?;
     let (number, from) = choose(&state, &damage, back.to)?;
+    let to = state.generations[&number].reference.number;
+    refuse_another((to, from), back.told)?;
     let by = who(session);
     server.go_back(&mut state, number, back, &by).await?;
     let took = milliseconds(begun);
-    let to = state.generations[&number].reference.number;
     let event = Event {
         at: now(),
         by,
@@ -116,7 +130,8 @@ pub async fn rollback(session: &Session, back: &Back) -> Result<WentBack> {
         why: back.reason.clone(),
         milliseconds: took,
     };
-    events::append(&session.home.paths.server_events(), &event)?;
+    let log = session.home.paths.server_events();
+    events::record(server.reporter, &log, &event);
     server.end_changes(&mut state).await?;
     Ok(WentBack {
         from,
@@ -143,5 +158,18 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             at: (self.now)(),
         });
         self.switch(state, number).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollback_goes_where_it_was_said_to_go() {
+        refuse_another((7, 8), None).unwrap();
+        refuse_another((7, 8), Some((7, 8))).unwrap();
+        let error = refuse_another((7, 8), Some((6, 7))).unwrap_err();
+        assert_eq!(error.exit().code(), 2, "{error}");
     }
 }

@@ -1,17 +1,18 @@
 //! What comes first in every command: what an interrupted one left is completed or undone, the table is
 //! there, what serves runs, and what was kept long enough goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Server;
 use super::machine::Machine;
-use super::state::{Stage, State};
+use super::state::{Place, Stage, State};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::model::name::ContainerName;
+use crate::model::observed::ContainerState;
 
 impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// Settles what is there. A reboot, a restarted engine and a command that was killed are all the
@@ -63,44 +64,81 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         self.lead(serving).await
     }
 
-    /// Removes a generation that never served, and starts again what was stopped for it.
+    /// Removes a generation that never served, and starts again what was stopped for it. The journal
+    /// says what was stopped until it runs.
     pub(super) async fn undo(&self, state: &mut State, number: u64) -> Result<()> {
-        let undone = state.generations.remove(&number);
+        if let Some(generation) = state.generations.get_mut(&number) {
+            generation.stage = Stage::Starting;
+            generation.containers.clear();
+            generation.ports.clear();
+        }
         self.save(state)?;
         self.sweep(state).await?;
-        self.start_again(state, undone.map(|it| it.stopped).unwrap_or_default())
-            .await
+        let started = self.start_again(state, number).await;
+        if started.is_err() && !self.runs_again(state, number).await {
+            return started;
+        }
+        state.generations.remove(&number);
+        self.save(state)?;
+        self.sweep(state).await?;
+        started
     }
 
-    /// Stops a kept generation that was to serve again, and starts what was stopped for it.
+    /// Stops a kept generation that was to serve again, and starts what was stopped for it. The journal
+    /// says what was stopped until it runs.
     pub(super) async fn lay_down(&self, state: &mut State, number: u64) -> Result<()> {
-        self.stop(state, number).await?;
-        let generation = state.generations.get_mut(&number);
-        let stopped = generation.map(|it| std::mem::take(&mut it.stopped));
-        self.start_again(state, stopped.unwrap_or_default()).await?;
-        self.save(state)
+        self.stop_own(state, number).await?;
+        let started = self.start_again(state, number).await;
+        if started.is_err() && !self.runs_again(state, number).await {
+            return started;
+        }
+        if let Some(generation) = state.generations.get_mut(&number) {
+            generation.stopped.clear();
+        }
+        self.mark(state, number, Stage::Stopped)?;
+        started
     }
 
-    /// Starts containers of the generation that serves, which were stopped for another's sake.
-    async fn start_again(&self, state: &State, stopped: BTreeSet<ContainerName>) -> Result<()> {
-        let Some((_, serving)) = state.current() else {
+    /// Containers of the generation that serves, which were stopped for another's sake.
+    fn stopped_for<'s>(
+        &self,
+        state: &'s State,
+        number: u64,
+    ) -> BTreeMap<&'s ContainerName, (&'s Place, String)> {
+        let (Some((_, serving)), Some(generation)) =
+            (state.current(), state.generations.get(&number))
+        else {
+            return BTreeMap::new();
+        };
+        let again = generation.stopped.iter().filter_map(|name| {
+            let (name, place) = serving.containers.get_key_value(name)?;
+            Some((name, (place, self.object(name, place))))
+        });
+        again.collect()
+    }
+
+    /// Starts again what was stopped for a generation's sake, and waits until it is ready.
+    async fn start_again(&self, state: &State, number: u64) -> Result<()> {
+        let again = self.stopped_for(state, number);
+        let Some((_, serving)) = state.current().filter(|_| !again.is_empty()) else {
             return Ok(());
         };
-        let again = stopped.iter().filter_map(|name| {
-            let (name, place) = serving.containers.get_key_value(name)?;
-            Some((name, self.object(name, place)))
-        });
-        let again: BTreeMap<&ContainerName, String> = again.collect();
-        if again.is_empty() {
-            return Ok(());
-        }
-        self.run(&serving.containers, &again).await?;
-        let restarts = again
-            .iter()
-            .filter(|(name, _)| !serving.containers[**name].filled)
-            .map(|(_, object)| self.engine.restart_by_itself(object, true));
+        let restarts = again.values().filter(|(place, _)| !place.filled);
+        let restarts = restarts.map(|(_, object)| self.engine.restart_by_itself(object, true));
         try_join_all(restarts).await?;
-        Ok(())
+        let objects = again.into_iter().map(|(name, (_, object))| (name, object));
+        self.run(&serving.containers, &objects.collect()).await
+    }
+
+    /// Whether all that was stopped for a generation's sake runs, ready or not.
+    async fn runs_again(&self, state: &State, number: u64) -> bool {
+        let again = self.stopped_for(state, number);
+        let looks = again
+            .values()
+            .map(|(_, object)| self.engine.inspect(object));
+        let looks = join_all(looks).await;
+        let mut states = looks.iter().map(|it| it.as_ref().map(|it| it.state));
+        states.all(|it| it.is_ok_and(|it| it == ContainerState::Running))
     }
 
     /// Completes an interrupted switch: the generation was proven. Where it does not answer any more,

@@ -272,14 +272,18 @@ impl State {
             .collect()
     }
 
-    /// Those that are kept and do not serve, the one that served last first.
+    /// Those that are kept and do not serve, the one that served last first: its connections may not
+    /// have ended yet.
     pub fn kept(&self) -> Vec<u64> {
         let mut kept: Vec<_> = self
             .generations
             .iter()
             .filter(|(number, it)| {
                 Some(**number) != self.serving
-                    && matches!(it.stage, Stage::Paused(_) | Stage::Stopped)
+                    && matches!(
+                        it.stage,
+                        Stage::Draining | Stage::Paused(_) | Stage::Stopped
+                    )
             })
             .map(|(number, it)| (it.since, *number))
             .collect();

@@ -30,6 +30,16 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         Ok(ours.collect())
     }
 
+    /// Those that run, frozen ones among them, with the generation that made each, and its object.
+    pub(super) async fn up(&self) -> Result<Vec<(u64, ContainerName, String)>> {
+        let all = self.containers().await?.into_iter();
+        let up = all.filter(|(_, _, it)| {
+            use ContainerState::{Paused, Restarting, Running};
+            matches!(it.state, Running | Paused | Restarting)
+        });
+        Ok(up.map(|(origin, name, it)| (origin, name, it.id)).collect())
+    }
+
     /// The volumes of this server.
     pub(super) async fn volumes(&self) -> Result<Vec<String>> {
         let keeper = self.keeper();

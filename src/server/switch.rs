@@ -54,6 +54,14 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     pub async fn switch(&self, state: &mut State, number: u64) -> Result<()> {
         self.mark(state, number, Stage::Switching)?;
         self.lead(&state.generations[&number]).await?;
+        // Before the journal calls it done: what is killed here is completed.
+        let kept = state.generations[&number].containers.iter();
+        let kept = kept.filter(|(_, place)| !place.once && !place.filled);
+        let kept = kept.map(async |(name, place)| {
+            let object = self.object(name, place);
+            self.engine.restart_by_itself(&object, true).await
+        });
+        try_join_all(kept).await?;
         let before = state.serving.filter(|before| *before != number);
         if let Some(before) = before.and_then(|it| state.generations.get_mut(&it)) {
             before.stage = Stage::Draining;
@@ -65,16 +73,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         }
         state.serving = Some(number);
         state.failed = None;
-        self.save(state)?;
-        let serving = &state.generations[&number];
-        let kept = serving.containers.iter();
-        let kept = kept.filter(|(_, place)| !place.once && !place.filled);
-        let kept = kept.map(async |(name, place)| {
-            let object = self.object(name, place);
-            self.engine.restart_by_itself(&object, true).await
-        });
-        try_join_all(kept).await?;
-        Ok(())
+        self.save(state)
     }
 
     /// Waits until no connection leads to generations that do not serve any more, then freezes them.
@@ -197,7 +196,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     }
 
     /// Freezes a generation's own containers; those that are `cut`, and what the engine cannot freeze,
-    /// end instead, and their connections with them.
+    /// end instead, and their connections with them. So do those with data of their own: frozen they
+    /// would hold what is not written yet, while another may come to use their volume.
     async fn freeze(
         &self,
         state: &State,
@@ -210,7 +210,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             .map(async |(name, place)| {
                 let object = self.object(name, place);
                 gone_is_fine(self.engine.restart_by_itself(&object, false).await)?;
-                if !cut.contains(name) {
+                if !cut.contains(name) && !place.single {
                     let frozen = gone_is_fine(self.engine.pause(&object).await);
                     if !frozen
                         .as_ref()
@@ -227,17 +227,25 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
 
     /// Stops a generation's own containers: those that no other needs.
     pub(super) async fn stop(&self, state: &mut State, number: u64) -> Result<()> {
+        self.stop_own(state, number).await?;
+        self.mark(state, number, Stage::Stopped)
+    }
+
+    /// The same, and the journal does not say so yet. What has data of its own runs for what serves alone.
+    pub(super) async fn stop_own(&self, state: &State, number: u64) -> Result<()> {
         let others = state.generations.iter();
         let others = others.filter(|(other, it)| **other != number && it.stage != Stage::Stopped);
         let others: Vec<u64> = others.map(|(other, _)| *other).collect();
-        let own = state.own(number, &others).into_iter();
-        let stopping = own.map(async |(name, place)| {
+        let mut own = state.own(number, &others);
+        let alone = state.own(number, &serving(state)).into_iter();
+        own.extend(alone.filter(|(_, place)| place.single));
+        let stopping = own.into_iter().map(async |(name, place)| {
             let object = self.object(name, place);
             gone_is_fine(self.engine.restart_by_itself(&object, false).await)?;
             gone_is_fine(self.engine.stop(&object, None).await)
         });
         try_join_all(stopping).await?;
-        self.mark(state, number, Stage::Stopped)
+        Ok(())
     }
 
     /// Thaws or starts what a kept generation has of its own, and waits until it is ready.

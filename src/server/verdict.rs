@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::level::Level;
+use super::state::{Stage, State};
 use crate::model::name::ContainerName;
 
 /// One container of the generation that serves, as it was seen.
@@ -49,6 +50,8 @@ pub struct Facts {
     pub logs: Option<(u64, Option<u64>)>,
     /// What is no alarm, and should be known.
     pub notes: Vec<String>,
+    /// Names of containers that a change under way stops for a moment, and of those that reach them.
+    pub excused: BTreeSet<String>,
     /// Whether a command is working on the server now.
     pub changing: bool,
 }
@@ -125,30 +128,28 @@ impl Facts {
         found
     }
 
-    /// Containers that are down, but those that only need one that is.
+    /// Containers that are down, but those that only need one that is, and those that a change under way
+    /// explains. Of those that explain each other one is named.
     fn causes(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        let wrong: BTreeSet<&ContainerName> = self
+        let mut left: BTreeMap<&ContainerName, &Seen> = self
             .containers
             .iter()
-            .filter(|(_, it)| it.wrong.is_some())
-            .map(|(name, _)| name)
+            .filter(|(name, it)| it.wrong.is_some() && !self.excused.contains(name.as_str()))
             .collect();
-        let mut roots = 0;
-        for (name, it) in &self.containers {
-            let Some(why) = &it.wrong else { continue };
-            if it
-                .reaches
-                .iter()
-                .any(|other| other != name && wrong.contains(other))
-            {
-                continue;
-            }
-            roots += 1;
-            found.push(format!("{name} {why}"));
+        let all = left.len();
+        let mut roots = BTreeSet::new();
+        while let Some(root) = root(&left) {
+            roots.insert(root);
+            let explained = hanging(&left, root);
+            left.retain(|name, _| !explained.contains(name));
         }
-        if roots > 0 && wrong.len() > roots {
-            let others = wrong.len() - roots;
+        let named = self.containers.iter();
+        let named = named.filter(|(name, _)| roots.contains(name));
+        let mut found: Vec<String> = named
+            .filter_map(|(name, it)| Some(format!("{name} {}", it.wrong.as_ref()?)))
+            .collect();
+        let others = all - found.len();
+        if others > 0 {
             found.push(format!("{others} that need it are down too"));
         }
         found
@@ -209,88 +210,71 @@ impl Facts {
     }
 }
 
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
+/// One that reaches no other of these, or else one of a circle.
+fn root<'f>(all: &BTreeMap<&'f ContainerName, &'f Seen>) -> Option<&'f ContainerName> {
+    let reached = |name: &'f ContainerName| {
+        let mut reaches = all[name].reaches.iter();
+        reaches.find(|it| *it != name && all.contains_key(it))
+    };
+    if let Some(free) = all.keys().find(|it| reached(it).is_none()) {
+        return Some(free);
+    }
+    let mut at = *all.keys().next()?;
+    let mut passed = BTreeSet::new();
+    while passed.insert(at) {
+        at = reached(at)?;
+    }
+    Some(at)
+}
 
-    pub(crate) fn facts(wrong: &[&str]) -> Facts {
-        let seen = |name: &str, reaches: &[&str]| {
-            let seen = Seen {
-                wrong: wrong.contains(&name).then(|| "is unhealthy".to_owned()),
-                reaches: reaches.iter().map(|it| it.parse().unwrap()).collect(),
-            };
-            (name.parse().unwrap(), seen)
-        };
-        Facts {
-            reference: Some(42),
-            containers: BTreeMap::from([
-                seen("ledger-db", &[]),
-                seen("billing", &["ledger-db"]),
-                seen("invoices", &["billing"]),
-                seen("front", &[]),
-            ]),
-            ledger_age: Some(30),
-            ledger_left: Some(30 * 86_400),
-            disk: Some((5 << 30, 1 << 30)),
-            ..Facts::default()
+/// One of these, and those that reach it.
+fn hanging<'f>(
+    all: &BTreeMap<&'f ContainerName, &'f Seen>,
+    on: &'f ContainerName,
+) -> BTreeSet<&'f ContainerName> {
+    let mut found = BTreeSet::from([on]);
+    loop {
+        let reach = |it: &Seen| it.reaches.iter().any(|it| found.contains(it));
+        let more = all.iter().filter(|(_, it)| reach(it));
+        let more: Vec<&ContainerName> = more.map(|(name, _)| *name).collect();
+        let before = found.len();
+        found.extend(more);
+        if found.len() == before {
+            return found;
         }
     }
-
-    #[test]
-    fn a_database_that_is_down_is_one_cause() {
-        let mut facts = facts(&["ledger-db", "billing", "invoices"]);
-        facts.routes = vec!["/billing of billing answers 503".to_owned()];
-        facts.failed = Some("reference 43: no | space".to_owned());
-        assert_eq!(facts.level(), Level::Critical);
-        let line = facts.lines(Level::Critical);
-        let text = line.split(" | ").next().unwrap();
-        assert_eq!(
-            text,
-            "CRITICAL - ledger-db is unhealthy; 2 that need it are down too; reference 43: no   space"
-        );
-    }
-
-    #[test]
-    fn what_expires_and_what_grows_is_told_with_its_numbers() {
-        let mut facts = facts(&[]);
-        facts.certificates = BTreeMap::from([(443, 3 * DAY + 5), (8443, 90 * DAY)]);
-        facts.logs = Some((7 << 20, Some(1 << 30)));
-        assert_eq!(facts.level(), Level::Warning);
-        let line = facts.lines(Level::Warning);
-        let (text, numbers) = line.split_once(" | ").unwrap();
-        assert_eq!(
-            text,
-            "WARNING - the certificate of port 443 expires in 3 days; \
-             logs grow by 1024 MB an hour: the disk is full in 5 hours"
-        );
-        let wanted = "'certificate_days'=3;14:;0: 'logs'=7340032B 'logs_per_hour'=1073741824B";
-        assert!(numbers.ends_with(wanted), "{numbers}");
-        facts.certificates.insert(443, -1);
-        assert_eq!(facts.level(), Level::Critical);
-        facts.certificates.clear();
-        facts.logs = Some((7 << 20, Some(1 << 20)));
-        assert_eq!(facts.level(), Level::Ok, "{:?}", facts.findings());
-    }
-
-    #[test]
-    fn what_is_added_by_hand_is_critical_where_it_is_not_mended() {
-        let mut facts = facts(&[]);
-        facts.intruders = vec!["debugging".to_owned()];
-        assert_eq!(facts.level(), Level::Warning);
-        facts.tells = true;
-        assert_eq!(facts.level(), Level::Critical);
-        facts.changing = true;
-        assert_eq!(facts.level(), Level::Ok);
-    }
-
-    #[test]
-    fn a_first_roll_out_is_no_alarm() {
-        let mut facts = Facts {
-            changing: true,
-            ..Facts::default()
-        };
-        assert_eq!(facts.level(), Level::Ok);
-        facts.changing = false;
-        assert_eq!(facts.level(), Level::Critical);
-    }
 }
+
+/// The names of containers that may be down for a moment: they are stopped for a generation that is
+/// being made or woken, or reach one that is. The proxy answers all the time.
+pub fn excused(state: &State) -> BTreeSet<String> {
+    let Some((_, serving)) = state.current() else {
+        return BTreeSet::new();
+    };
+    let begun = state.generations.values();
+    let begun = begun.filter(|it| matches!(it.stage, Stage::Starting | Stage::Waking));
+    let mut found: BTreeSet<&ContainerName> = begun.flat_map(|it| &it.stopped).collect();
+    loop {
+        let before = found.len();
+        let places = serving.containers.iter();
+        let more = places.filter(|(name, place)| {
+            **name != serving.proxy && place.reaches.iter().any(|it| found.contains(it))
+        });
+        let more: Vec<&ContainerName> = more.map(|(name, _)| name).collect();
+        found.extend(more);
+        if found.len() == before {
+            break;
+        }
+    }
+    let names = found
+        .into_iter()
+        .map(|name| match serving.containers.get(name) {
+            Some(place) => place.names(name),
+            None => vec![name.to_string()],
+        });
+    names.flatten().collect()
+}
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+pub(super) mod tests;

@@ -21,6 +21,12 @@ pub async fn run(ui: &Ui, session: &Session, _: &Arguments) -> Result<Exit> {
     }
     let removed = Box::pin(remove(session)).await?;
     ui.note(&format!("{} containers are removed", removed.containers));
+    if !removed.enabled.is_empty() {
+        ui.note(&format!(
+            "if these were enabled, this ends them: systemctl disable --now {}",
+            removed.enabled.join(" ")
+        ));
+    }
     if !removed.volumes.is_empty() {
         ui.note(&format!(
             "volumes that stay: {}",

@@ -34,7 +34,8 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         return Err(Error::usage("nothing was changed"));
     }
     let back = Back {
-        to: Some(to),
+        to: arguments.to,
+        told: Some((to, from)),
         reason: arguments.reason,
         manner: Manner {
             allow_stop: arguments.allow_stop.into_iter().collect(),
