@@ -14,8 +14,9 @@ use super::name::{
 };
 use crate::error::{Error, Result};
 
-/// The form of manifests that this program reads and writes.
-const SCHEMA: u32 = 1;
+/// The form of manifests that this program reads and writes. In the first one the names in a volume's
+/// archive began with the volume's.
+const SCHEMA: u32 = 2;
 
 /// What a snapshot holds and where it is from; its content is in chunks, by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -167,12 +167,12 @@ impl Instance<'_> {
         let done = AtomicU64::new(0);
         let (mut volumes, mut added) = (Vec::new(), 0);
         for it in found {
-            let what = (it.object.as_str(), &it.volume);
             let told = |bytes| {
                 let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
                 work.update(&format!("{} MB read", done / 1_000_000));
             };
-            let taken = transfer::read(&self.engine, &self.identity, what, chunks, told).await?;
+            let taken =
+                transfer::read(&self.engine, &self.identity, &it.object, chunks, told).await?;
             added += taken.added;
             volumes.push(SavedVolume {
                 container: it.container.clone(),

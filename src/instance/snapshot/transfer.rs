@@ -13,14 +13,17 @@ use crate::home::chunks::{Chunks, Kept};
 use crate::instance::reader::Reader;
 use crate::model::chunking::Cutter;
 use crate::model::identity::Identity;
-use crate::model::name::VolumeName;
 use crate::model::snapshot::{Chunk, SavedVolume};
 
 /// What the label of a container says that data is read or written through.
 pub(super) const DATA: &str = "data";
 
-/// Where a volume is mounted by its own name: no image has such a folder.
+/// Where a volume is mounted: no image has such a folder.
 const FOLDER: &str = "/devenv-data";
+
+/// What is read: the names in its archive begin with a dot, and are unpacked into the folder itself. Podman
+/// puts what is written beside a volume below it.
+const CONTENT: &str = "/devenv-data/.";
 
 /// Two empty blocks end a tar archive.
 const END: usize = 1024;
@@ -38,13 +41,12 @@ pub(super) struct Taken {
 pub(super) async fn read(
     engine: &Docker,
     identity: &Identity,
-    (object, volume): (&str, &VolumeName),
+    object: &str,
     chunks: &Chunks,
     told: impl Fn(u64),
 ) -> Result<Taken> {
-    let path = format!("{FOLDER}/{volume}");
-    let reader = Reader::of(engine, identity, object, &path, DATA).await?;
-    let read = keep(engine, &reader, &path, chunks, told).await;
+    let reader = Reader::of(engine, identity, object, FOLDER, DATA).await?;
+    let read = keep(engine, &reader, chunks, told).await;
     let removed = reader.remove(engine).await;
     let taken = read.map_err(|error| error.within(format!("cannot save the volume {object}")))?;
     removed?;
@@ -54,11 +56,10 @@ pub(super) async fn read(
 async fn keep(
     engine: &Docker,
     reader: &Reader,
-    path: &str,
     chunks: &Chunks,
     told: impl Fn(u64),
 ) -> Result<Taken> {
-    let mut archive = engine.read_archive(reader.id(), path);
+    let mut archive = engine.read_archive(reader.id(), CONTENT);
     let (mut cutter, mut end) = (Cutter::default(), Vec::new());
     let mut keeping = Keeping {
         chunks: chunks.clone(),
@@ -128,8 +129,7 @@ pub(super) async fn write(
     chunks: &Chunks,
     told: impl Fn(u64) + Send + Sync + 'static,
 ) -> Result<()> {
-    let path = format!("{FOLDER}/{}", saved.volume);
-    let reader = Reader::of(engine, identity, object, &path, DATA).await?;
+    let reader = Reader::of(engine, identity, object, FOLDER, DATA).await?;
     let broken: Arc<Mutex<Option<Error>>> = Arc::default();
     let (chunks, failed) = (chunks.clone(), Arc::clone(&broken));
     let pieces = stream::iter(saved.chunks.clone())
@@ -149,9 +149,7 @@ pub(super) async fn write(
                 Err(std::io::Error::other(text))
             }
         });
-    let written = engine
-        .write_archive(reader.id(), &format!("{FOLDER}/"), pieces)
-        .await;
+    let written = engine.write_archive(reader.id(), FOLDER, pieces).await;
     let removed = reader.remove(engine).await;
     // The engine was only told that nothing more comes.
     let own = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
