@@ -276,7 +276,7 @@ mod tests {
         assert!(wrong(&snapshot(&[("db", 0)])).contains("a size"));
         assert!(wrong(&snapshot(&[("db", 5 << 20)])).contains("a size"));
         let mut other = snapshot(&[("db", 9)]);
-        other.schema = 2;
-        assert!(wrong(&other).contains("its schema is 2"));
+        other.schema = 1;
+        assert!(wrong(&other).contains("its schema is 1"));
     }
 }

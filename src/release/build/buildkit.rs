@@ -71,19 +71,18 @@ fn is_filled_in(name: &str) -> bool {
     parts.into_iter().any(|part| PARTS.contains(&part))
 }
 
-/// The options of each `RUN --mount`: `type=secret,id=TOKEN` as a map; a bare word is `true`.
-pub fn mounts(instruction: &Instruction) -> Vec<BTreeMap<&str, &str>> {
+/// The options of each `RUN --mount`: `type=secret,id=TOKEN` as a map, keys in lower case as builders
+/// read them; a bare word is `true`.
+pub fn mounts(instruction: &Instruction) -> Vec<BTreeMap<String, &str>> {
     let runs = instruction.keyword == "RUN";
     let flags = instruction
         .flags()
         .filter(|(name, _)| runs && *name == "mount");
-    let options = |text| -> BTreeMap<_, _> {
-        let words = str::split(text, ',');
-        words
-            .map(|word| word.split_once('=').unwrap_or((word, "true")))
-            .collect()
+    let option = |word| -> (String, &str) {
+        let (name, value) = str::split_once(word, '=').unwrap_or((word, "true"));
+        (name.to_lowercase(), value)
     };
     flags
-        .map(|(_, text)| options(text.trim_matches(['"', '\''])))
+        .map(|(_, text)| text.split(',').map(option).collect())
         .collect()
 }

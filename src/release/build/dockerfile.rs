@@ -118,9 +118,10 @@ impl Dockerfile {
         };
         let mut faults = Vec::new();
         faults.extend(reader.syntax(directive(text, "syntax")).err());
-        for instruction in instructions(text) {
-            faults.extend(reader.read(&instruction).err());
-        }
+        let (instructions, doubts) = instructions(text);
+        let doubts = doubts.into_iter();
+        faults.extend(doubts.map(|it| reader.file.refuse(it.line, it.why, it.right)));
+        faults.extend(instructions.iter().filter_map(|it| reader.read(it).err()));
         match (faults.is_empty(), reader.file.stages.is_empty()) {
             (false, _) => Err(faults),
             (true, true) => refuse("there is no `FROM` in it"),
@@ -273,7 +274,7 @@ impl Reader {
         Ok(())
     }
 
-    fn mount(&mut self, line: usize, mount: &BTreeMap<&str, &str>) -> Result<()> {
+    fn mount(&mut self, line: usize, mount: &BTreeMap<String, &str>) -> Result<()> {
         if let Some(from) = mount.get("from") {
             self.copied_from(line, from)?;
         }
@@ -281,7 +282,7 @@ impl Reader {
             Some("secret") => {
                 let path = ["target", "dst", "destination"]
                     .iter()
-                    .find_map(|it| mount.get(it));
+                    .find_map(|it| mount.get(*it));
                 let file = path.and_then(|path| path.rsplit('/').next());
                 let id = mount.get("id").copied().or(file).unwrap_or_default();
                 let name = VariableName::new(id)
@@ -352,7 +353,7 @@ impl Reader {
             return Ok(Origin::External(image.to_owned()));
         }
         let why = if image.contains('$') {
-            format!("what `{image}` stands for is open")
+            format!("`{image}` cannot be resolved before the build")
         } else {
             format!("`{image}` is not pinned: it is whatever this tag means where it is built")
         };

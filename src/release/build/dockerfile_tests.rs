@@ -74,12 +74,12 @@ fn whatever_a_tag_means_is_refused_with_its_line() {
     refused(
         "ARG T=9\nFROM tomcat:${T}\n",
         Kind::App,
-        "what `tomcat:${T}` stands for is open",
+        "`tomcat:${T}` cannot be resolved before the build",
     );
     refused(
         "ARG BASE_TOMCAT\nFROM ${BASE_TOMCAT:-tomcat:9}\n",
         Kind::App,
-        "stands for is open",
+        "cannot be resolved before the build",
     );
     refused(
         "ARG BASE_TOMCAT\nFROM ${BASE_TOMCAT}\n\nCOPY --from=nginx:1 \\\n /a /b\n",
@@ -186,6 +186,18 @@ fn buildkit_takes_nothing_that_is_not_pinned() {
         (
             with("RUN --mount=type=bind,from=nginx:1 ls"),
             "`--from=nginx:1` is neither",
+        ),
+        (
+            with("RUN --mount=type=bind,FROM=nginx:1,target=/x ls"),
+            "`--from=nginx:1` is neither",
+        ),
+        (
+            with("RUN --mount=type=bind,\"from=nginx:1\" ls"),
+            "Dockerfile:3: this flag cannot be read for certain",
+        ),
+        (
+            format!("#!/bin/sh\n# syntax=evil\n{}", with("")),
+            "Dockerfile:2: `# syntax=evil` is not pinned",
         ),
         (with("RUN --mount=type=ssh ls"), "no keys of an ssh agent"),
         (

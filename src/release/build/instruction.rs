@@ -1,5 +1,7 @@
-//! A Dockerfile's instructions, cut as the engine's classic builder cuts them.
+//! A Dockerfile's instructions, cut as builders cut them.
 //! Source: <https://docs.docker.com/reference/dockerfile/>, moby `builder/dockerfile/parser`.
+
+use super::doubt::{self, Doubt, Heredoc};
 
 /// All that there are.
 pub const INSTRUCTIONS: [&str; 18] = [
@@ -66,33 +68,24 @@ impl Instruction {
         }
     }
 
-    /// The words that end its here-documents, which the classic builder would take for
-    /// instructions.
-    pub fn heredocs(&self) -> Vec<String> {
-        if !matches!(self.keyword.as_str(), "RUN" | "COPY" | "ADD") {
-            return Vec::new();
-        }
-        let end = |word: &str| {
-            let word = word.trim_start_matches(|c: char| c.is_ascii_digit());
-            let name = word.strip_prefix("<<")?.trim_start_matches('-');
-            let name = name.trim_matches(['"', '\'']);
-            let valid = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            valid.then(|| name.to_owned())
-        };
-        self.rest.split_whitespace().filter_map(end).collect()
+    /// Its here-documents, which the classic builder would take for instructions.
+    pub fn heredocs(&self) -> Vec<Heredoc> {
+        doubt::heredocs(&self.keyword, &self.rest).0
     }
 }
 
-/// Cuts a Dockerfile: parser directives, comments, blank lines and continuations as the builder.
-pub fn instructions(text: &str) -> Vec<Instruction> {
-    let escape = escape(text);
+/// Cuts a Dockerfile as builders do: parser directives, comments, blank lines, continuations and
+/// here-documents. What builders do not all read alike is a doubt: who hides an instruction behind it
+/// could have another image built than the one that is checked.
+pub fn instructions(text: &str) -> (Vec<Instruction>, Vec<Doubt>) {
+    let text = text.trim_start_matches('\u{feff}');
+    let (escape, mut doubts) = doubt::of_text(text);
     let mut found = Vec::new();
     let mut open: Option<(usize, String)> = None;
-    let mut heredocs: Vec<String> = Vec::new();
-    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        if let Some(end) = heredocs.first() {
-            if line.trim_start_matches('\t').trim_end() == end {
+    let mut heredocs: Vec<(usize, Heredoc)> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if let Some((_, heredoc)) = heredocs.first() {
+            if heredoc.is_end(line) {
                 heredocs.remove(0);
             }
             continue;
@@ -103,17 +96,28 @@ pub fn instructions(text: &str) -> Vec<Instruction> {
         }
         let (begin, mut so_far) = open.take().unwrap_or((index + 1, String::new()));
         if let Some(continued) = line.trim_end().strip_suffix(escape) {
+            if continued.ends_with(escape) {
+                doubts.push(Doubt::new(index + 1, doubt::TWO_ESCAPES));
+            }
             so_far.push_str(continued);
             open = Some((begin, so_far));
         } else {
             so_far.push_str(line);
             let instruction = cut(begin, &so_far);
-            heredocs = instruction.inner().heredocs();
+            let inner = instruction.inner();
+            let (ends, doubtful) = doubt::heredocs(&inner.keyword, &inner.rest);
+            let of_flags = doubt::of_flags(&inner.keyword, inner.flags());
+            let both = of_flags.into_iter().chain(doubtful);
+            doubts.extend(both.map(|it| Doubt::new(begin, it)));
+            heredocs = ends.into_iter().map(|it| (begin, it)).collect();
             found.push(instruction);
         }
     }
+    if let Some((line, _)) = heredocs.first() {
+        doubts.push(Doubt::new(*line, doubt::NO_END));
+    }
     found.extend(open.map(|(begin, text)| cut(begin, &text)));
-    found
+    (found, doubts)
 }
 
 fn cut(line: usize, text: &str) -> Instruction {
@@ -126,19 +130,13 @@ fn cut(line: usize, text: &str) -> Instruction {
     }
 }
 
-/// What ends a line that goes on: a backslash unless the directive `# escape=` says otherwise.
-fn escape(text: &str) -> char {
-    let value = directive(text, "escape").map(|(_, value)| value);
-    value.filter(|it| *it == "`").map_or('\\', |_| '`')
-}
-
-/// The line and value of a directive (`# name=value`): only at the top, before anything else.
+/// The line and value of a directive (`# name=value`) among the comments at the top, before anything
+/// else. Builders stop at the first line that is none.
 pub fn directive<'a>(text: &'a str, wanted: &str) -> Option<(usize, &'a str)> {
-    let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
-    lines
-        .map_while(|(index, line)| {
-            let (name, value) = line.trim().strip_prefix('#')?.split_once('=')?;
-            Some((index + 1, name.trim(), value.trim()))
+    doubt::comments_at_top(text.trim_start_matches('\u{feff}'))
+        .filter_map(|(line, comment)| {
+            let (name, value) = comment.split_once('=')?;
+            Some((line, name.trim(), value.trim()))
         })
         .find(|(_, name, _)| name.eq_ignore_ascii_case(wanted))
         .map(|(line, _, value)| (line, value))
@@ -149,7 +147,9 @@ mod tests {
     use super::*;
 
     fn cut_all(text: &str) -> Vec<String> {
-        instructions(text)
+        let (found, doubts) = instructions(text);
+        assert_eq!(doubts, [], "{text}");
+        found
             .iter()
             .map(|it| format!("{}:{} {}", it.line, it.keyword, it.rest))
             .collect()
@@ -168,19 +168,86 @@ mod tests {
     fn the_escape_directive_counts_at_the_top_only() {
         let text = "# escape=`\nFROM scratch\nRUN a `\n b\nRUN c\\\n";
         assert_eq!(cut_all(text), ["2:FROM scratch", "3:RUN a  b", "5:RUN c\\"]);
+        let second = "# syntax=x\n# escape=`\nRUN a `\n b\n";
+        assert_eq!(cut_all(second), ["3:RUN a  b"]);
         let late = "FROM scratch\n# escape=`\nRUN a \\\n b\n";
         assert_eq!(cut_all(late), ["1:FROM scratch", "3:RUN a  b"]);
     }
 
     #[test]
     fn heredocs_are_seen_and_shifts_are_not() {
-        let heredoc = |text: &str| !instructions(text)[0].heredocs().is_empty();
-        let text = "COPY <<A <<-B /x/\nFROM a\nA\n\tB\nRUN <<EOF cat\n\tEOF\nRUN c\n";
-        let all = ["1:COPY <<A <<-B /x/", "5:RUN <<EOF cat", "7:RUN c"];
+        let heredoc = |text: &str| !instructions(text).0[0].heredocs().is_empty();
+        let text = "COPY <<A <<-B /x/\nFROM a\nA\n\tB\nRUN <<EOF cat\n\tEOF\nEOF\nRUN c\n";
+        let all = ["1:COPY <<A <<-B /x/", "5:RUN <<EOF cat", "8:RUN c"];
         assert_eq!(cut_all(text), all);
         assert!(heredoc("RUN <<EOF\n"));
         assert!(heredoc("COPY <<-'END' /file\n"));
         assert!(heredoc("RUN cat 3<<X\n"));
         assert!(!heredoc("RUN echo $((1<<2)) && read x <<< y\n"));
+    }
+
+    fn doubts(text: &str) -> Vec<usize> {
+        instructions(text).1.iter().map(|it| it.line).collect()
+    }
+
+    /// Each hides `COPY --from=alpine` from devenv or from a builder if it is read as it was once.
+    #[test]
+    fn what_builders_do_not_read_alike_is_a_doubt() {
+        let copy = "COPY --from=alpine:latest /a /b\n";
+        for (text, line) in [
+            (
+                format!("# by=anna\n# escape=`\nFROM a\nLABEL a=b`\n{copy}"),
+                2,
+            ),
+            (format!("# a comment\n#escape = `\nFROM a\n{copy}"), 2),
+            ("#!/bin/docker\n# syntax=evil\nFROM a\n".to_owned(), 1),
+            (format!("FROM a\nLABEL a=b\\\\\n{copy}"), 2),
+            (format!("FROM a\nRUN x \\\u{a0}\n{copy}"), 2),
+            (format!("FROM a\nRUN x\r\r\n{copy}"), 2),
+            (format!("FROM a\nRUN x\u{b}y\n{copy}"), 2),
+            (format!("FROM a\nRUN <<EOF\n{copy}"), 2),
+            (format!("FROM a\nRUN <<EOF\n EOF\n{copy}"), 2),
+            ("FROM a\nRUN <<1\nx\n1\n".to_owned(), 2),
+            ("FROM a\nRUN <<\"EOF X\"\nx\nEOF X\n".to_owned(), 2),
+            ("FROM a\nRUN <<$X\nx\n$X\n".to_owned(), 2),
+            (
+                "FROM a\nRUN --mount=type=bind,\"from=alpine\",target=/x ls\n".to_owned(),
+                2,
+            ),
+            ("FROM a\nCOPY --fr\"om\"=alpine:latest a b\n".to_owned(), 2),
+            ("FROM a\nCOPY --from\\=alpine a b\n".to_owned(), 2),
+            (
+                "FROM a\nRUN --mount type=bind,from=alpine ls\n".to_owned(),
+                2,
+            ),
+            ("FROM a\nONBUILD COPY --fr'om'=alpine a b\n".to_owned(), 2),
+        ] {
+            assert_eq!(doubts(&text), [line], "{text}");
+        }
+    }
+
+    /// Quotes around it make it no here-document: the next line is an instruction.
+    #[test]
+    fn what_is_quoted_is_no_heredoc() {
+        for line in [
+            "RUN echo \"see <<EOF here\"",
+            "RUN echo 'a \" <<EOF '",
+            "COPY [\"a <<EOF b\", \"/x\"]",
+            "RUN echo \\<<EOF",
+            "RUN echo $((1<<2)) <<< y",
+        ] {
+            let (found, doubts) = instructions(&format!("{line}\nCOPY a b\n"));
+            assert_eq!((found.len(), doubts.len()), (2, 0), "{line}");
+        }
+        let (found, doubts) = instructions("RUN cat > \"/a b\" <<'EOF' x\nCOPY a b\nEOF\nUSER 1\n");
+        assert_eq!((found.len(), doubts.len()), (2, 0));
+    }
+
+    #[test]
+    fn ordinary_files_raise_no_doubt() {
+        let text = "# syntax=docker/dockerfile:1\n# escape=`\n# a=b\nFROM --platform=linux/amd64 a\r\n\
+                    COPY --link --chown=1:1 --from=b x y\nHEALTHCHECK --interval=5s CMD [\"a\"]\n\
+                    RUN --mount=type=cache,target=/c --network=none a --b=\"c\" `\n # x\n d\n";
+        assert_eq!(doubts(text), [] as [usize; 0]);
     }
 }

@@ -4,6 +4,7 @@
 pub mod buildkit;
 pub mod context;
 pub mod dockerfile;
+mod doubt;
 pub mod instruction;
 pub mod layers;
 pub mod packages;

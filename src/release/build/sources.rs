@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Vec<String> {
-        let all = instructions(text);
+        let (all, _) = instructions(text);
         let all = all.iter().flat_map(copied);
         all.map(|it| it.path).collect()
     }
