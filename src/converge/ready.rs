@@ -61,9 +61,6 @@ pub struct Waiting<'a, E> {
     pub limit: Duration,
 }
 
-/// How long a route may go on answering with an error of the server once its container is ready.
-const ROUTE_PATIENCE: Duration = Duration::from_secs(10);
-
 /// Between two looks at a route.
 const BETWEEN_PROBES: Duration = Duration::from_millis(100);
 
@@ -219,21 +216,12 @@ impl<E: Engine> Waiting<'_, E> {
         route: &Route,
         (address, port): (IpAddr, u16),
     ) -> Result<(), Failure> {
-        let mut wrong = String::from("nothing");
-        let asking = async {
-            loop {
-                let answer = probe::answer(address, port, &host(route), route).await;
-                match route.wrong(answer.as_ref()) {
-                    Some(said) => wrong = said,
-                    None => return,
-                }
-                tokio::time::sleep(BETWEEN_PROBES).await;
-            }
-        };
-        let limit = self.limit.min(ROUTE_PATIENCE);
-        if tokio::time::timeout(limit, asking).await.is_ok() {
+        let host = host(route);
+        let ask = |limit| probe::answer(address, port, &host, route, limit);
+        let asking = probe::until_right(self.limit, ask, |answer| route.wrong(answer));
+        let Some(wrong) = asking.await else {
             return Ok(());
-        }
+        };
         let probe = route.probe.as_ref();
         let wanted = probe.map_or_else(String::new, |probe| {
             let asked = format!(" when asked for {}", route.asked());
@@ -268,11 +256,14 @@ impl<E: Engine> Waiting<'_, E> {
             let Some(address) = self.address else {
                 return;
             };
+            let (host, mut limit) = (host(route), probe::QUICK);
             loop {
-                match probe::status(address, port, &host(route), route.asked()).await {
-                    Some(502..=504) | None => tokio::time::sleep(BETWEEN_PROBES).await,
+                match probe::status(address, port, &host, route.asked(), limit).await {
+                    Some(502..=504) => {}
+                    None => limit = probe::SLOWEST.min(limit * 2),
                     Some(_) => return,
                 }
+                tokio::time::sleep(BETWEEN_PROBES).await;
             }
         };
         let ends = wait_until(

@@ -70,6 +70,11 @@ pub fn save<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     write(path, &json(value)?)
 }
 
+/// Like [`save`], by [`write_durably`].
+pub fn save_durably<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    write_durably(path, &json(value)?)
+}
+
 /// Like [`save`], but never replaces: `false` when there is a file already.
 pub(super) fn save_new<T: Serialize>(path: &Path, value: &T) -> Result<bool> {
     let file = temporary(path, &json(value)?)?;

@@ -7,14 +7,23 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::model::route::{Answer, Route};
 use crate::network::tls::{self, ServerCertificate};
 
-/// How long one probe may take.
-const LIMIT: Duration = Duration::from_secs(2);
+/// How long one probe may take, where nothing else is said.
+pub const QUICK: Duration = Duration::from_secs(2);
+
+/// How long a page may take that is right in the end: the first one of an application is often slow.
+pub const SLOWEST: Duration = Duration::from_secs(16);
+
+/// How long a route of a proxy that has just started may go on answering wrongly.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks at a route.
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// How long a connection must stay open that leads somewhere.
 const OPEN: Duration = Duration::from_millis(400);
@@ -22,13 +31,13 @@ const OPEN: Duration = Duration::from_millis(400);
 /// Whether a connection is accepted.
 pub async fn accepts(address: IpAddr, port: u16) -> bool {
     let connecting = TcpStream::connect((address, port));
-    matches!(tokio::time::timeout(LIMIT, connecting).await, Ok(Ok(_)))
+    matches!(tokio::time::timeout(QUICK, connecting).await, Ok(Ok(_)))
 }
 
 /// Whether a connection is accepted and not closed again at once.
 pub async fn stays_open(address: IpAddr, port: u16) -> bool {
     let connecting = TcpStream::connect((address, port));
-    let Ok(Ok(mut stream)) = tokio::time::timeout(LIMIT, connecting).await else {
+    let Ok(Ok(mut stream)) = tokio::time::timeout(QUICK, connecting).await else {
         return false;
     };
     match tokio::time::timeout(OPEN, stream.read(&mut [0; 1])).await {
@@ -37,22 +46,62 @@ pub async fn stays_open(address: IpAddr, port: u16) -> bool {
     }
 }
 
-/// The status that `GET path` answers, or `None` where nothing does in time.
-pub async fn status(address: IpAddr, port: u16, host: &str, path: &str) -> Option<u16> {
-    let answer = ask(address, port, host, path, None).await;
+/// The status that `GET path` answers, or `None` where nothing does within `limit`.
+pub async fn status(
+    address: IpAddr,
+    port: u16,
+    host: &str,
+    path: &str,
+    limit: Duration,
+) -> Option<u16> {
+    let answer = ask(address, port, host, (path, None), limit).await;
     Some(answer?.status)
 }
 
-/// What a route answers to what is asked of it, or `None` where nothing does in time. Its page is read only where
-/// the route says what it contains.
-pub async fn answer(address: IpAddr, port: u16, host: &str, route: &Route) -> Option<Answer> {
-    ask(address, port, host, route.asked(), route.contains()).await
+/// What a route answers to what is asked of it, or `None` where nothing does within `limit`. Its page is
+/// read only where the route says what it contains.
+pub async fn answer(
+    address: IpAddr,
+    port: u16,
+    host: &str,
+    route: &Route,
+    limit: Duration,
+) -> Option<Answer> {
+    let asked = (route.asked(), route.contains());
+    ask(address, port, host, asked, limit).await
+}
+
+/// Asks a route until its answer is right; gives what is wrong with it where it goes on being wrong. One
+/// that is slow gets more time with each try, up to [`SLOWEST`]: what hangs for ever is given up after
+/// some 30 s, or after `whole`. `ask` takes the limit of one try, `wrong` says what is wrong with an answer.
+pub async fn until_right<A: Future<Output = Option<Answer>>>(
+    whole: Duration,
+    ask: impl Fn(Duration) -> A,
+    wrong: impl Fn(Option<&Answer>) -> Option<String>,
+) -> Option<String> {
+    let begun = Instant::now();
+    let mut limit = QUICK;
+    loop {
+        let asked = Instant::now();
+        let within = limit.min(whole.saturating_sub(begun.elapsed()));
+        let answer = ask(within).await;
+        let said = wrong(answer.as_ref())?;
+        let is_slow = answer.is_none() && asked.elapsed() >= within;
+        let is_last = limit >= SLOWEST || within < limit;
+        if (is_slow && is_last) || (!is_slow && begun.elapsed() > PATIENCE.min(whole)) {
+            return Some(said);
+        }
+        if is_slow {
+            limit *= 2;
+        }
+        sleep(BETWEEN).await;
+    }
 }
 
 /// Whether the answer to `GET path` ends the connection, though it is asked to be kept; `None` where
 /// nothing answers in time.
 pub async fn closes(address: IpAddr, port: u16, host: &str, path: &str) -> Option<bool> {
-    tokio::time::timeout(LIMIT, says_close(address, port, host, path))
+    tokio::time::timeout(QUICK, says_close(address, port, host, path))
         .await
         .ok()?
 }
@@ -94,17 +143,17 @@ pub async fn certificate(address: IpAddr, port: u16, name: &str) -> Option<Serve
         let shown = stream.get_ref().1.peer_certificates()?.first()?;
         ServerCertificate::parse(shown)
     };
-    tokio::time::timeout(LIMIT, show).await.ok()?
+    tokio::time::timeout(QUICK, show).await.ok()?
 }
 
 async fn ask(
     address: IpAddr,
     port: u16,
     host: &str,
-    path: &str,
-    contains: Option<&str>,
+    (path, contains): (&str, Option<&str>),
+    limit: Duration,
 ) -> Option<Answer> {
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + limit;
     let beginning = async {
         let mut stream = TcpStream::connect((address, port)).await.ok()?;
         // To HTTP/1.0 no page is sent in chunks.
@@ -158,7 +207,7 @@ mod tests {
             std::future::pending::<()>().await;
         });
         let route: Route = yaml::read(Kind::Usage, "route", route.as_bytes()).unwrap();
-        let answer = answer(at.ip(), at.port(), "localhost", &route).await;
+        let answer = answer(at.ip(), at.port(), "localhost", &route, QUICK).await;
         serving.abort();
         route.wrong(answer.as_ref())
     }
@@ -175,5 +224,33 @@ mod tests {
         assert_eq!(right, None);
         let plain = asked("{ path: /a }", b"HTTP/1.1 503 Away\r\n").await;
         assert_eq!(plain.unwrap(), "503");
+    }
+
+    /// After how many seconds a route counts as right (`Ok`) or is given up, which answers after `after`
+    /// with a status.
+    async fn decided(after: u64, status: u16, whole: u64) -> Result<u64, u64> {
+        let [after, whole] = [after, whole].map(Duration::from_secs);
+        let begun = Instant::now();
+        let ask = async |limit: Duration| {
+            sleep(after.min(limit)).await;
+            let page = String::new();
+            (after < limit).then_some(Answer { status, page })
+        };
+        let route: Route = yaml::read(Kind::Usage, "route", b"{ path: /a }").unwrap();
+        let wrong = until_right(whole, ask, |answer| route.wrong(answer)).await;
+        let took = begun.elapsed().as_secs();
+        wrong.map_or(Ok(took), |_| Err(took))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_page_is_right_and_one_that_never_comes_is_given_up() {
+        assert_eq!(decided(0, 200, 120).await, Ok(0));
+        assert_eq!(decided(5, 200, 120).await, Ok(11));
+        assert_eq!(decided(15, 200, 120).await, Ok(29));
+        assert_eq!(decided(0, 500, 120).await, Err(10));
+        assert_eq!(decided(5, 500, 120).await, Err(11));
+        assert_eq!(decided(60, 200, 120).await, Err(30));
+        assert_eq!(decided(60, 200, 5).await, Err(5));
+        assert_eq!(decided(0, 500, 5).await, Err(5));
     }
 }

@@ -78,7 +78,10 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
         Due::Bring(wanted) => (wanted, None),
         Due::Mend { reference, gone } => (
             reference,
-            Some(format!("{} was removed: made again", joined(&gone))),
+            Some(format!(
+                "{} was changed or removed: made again",
+                joined(&gone)
+            )),
         ),
     };
     let (begun, from) = (Instant::now(), state.current());
@@ -112,7 +115,7 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
         milliseconds: milliseconds(begun),
     };
     match done {
-        Ok(Applied::Waits { why }) => Ok(Applied::Waits { why }),
+        Ok(nothing @ (Applied::Waits { .. } | Applied::Nothing { .. })) => Ok(nothing),
         Ok(applied) => {
             events::record(server.reporter, &log, &event);
             if mends.is_none() {

@@ -1,6 +1,6 @@
 //! From a verified reference to a generation that serves: a new one, or one that is kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use jiff::Zoned;
@@ -8,7 +8,7 @@ use jiff::Zoned;
 use super::events::milliseconds;
 use super::machine::Machine;
 use super::plan::GenerationPlan;
-use super::state::{Stage, State};
+use super::state::{Generation, Stage, State};
 use super::{Server, Target};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -73,11 +73,16 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         let begun = Instant::now();
         let from = state.current().map(|(_, it)| it.reference.number);
         let plan = self.plan(state, target).await?;
+        if self.is_serving(state, target, &plan).await? {
+            return Ok(Applied::Nothing {
+                reference: target.record.number,
+            });
+        }
         let kept = self.kept_as(state, target).await?;
         let stopping = kept.map(|number| own_data(state, number));
         let stops = self.not_allowed(stopping.as_ref().unwrap_or(&plan.stops), manner);
         if manner.dry_run {
-            let mut lines = plan.lines(&state.stops);
+            let mut lines = plan.lines(&state.stops, &routes(target));
             if let Some(number) = kept {
                 lines = vec![format!("wake     generation {number}, which is kept")];
             }
@@ -119,24 +124,51 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         self.age(state).await
     }
 
+    /// Whether a generation would be made of the same as a target.
+    fn is_same(&self, generation: &Generation, target: &Target) -> bool {
+        let wanted = self.wanted(target, 0);
+        let mut wanted = wanted.iter().filter(|it| !it.place.once);
+        generation.reference == target.record
+            && generation.inputs == target.inputs
+            && wanted.all(|it| {
+                let place = generation.containers.get(&it.name);
+                place.is_some_and(|place| place.spec == it.place.spec)
+            })
+    }
+
+    /// Whether what serves is what a target would be: a proxy is always new, and nothing else may be.
+    async fn is_serving(
+        &self,
+        state: &State,
+        target: &Target,
+        plan: &GenerationPlan,
+    ) -> Result<bool> {
+        let (serving, proxy) = (state.current().map(|(_, it)| it), &target.reference.proxy);
+        let same = serving.is_some_and(|it| self.is_same(it, target));
+        let same = same && plan.fresh.iter().all(|name| name == proxy);
+        Ok(same && self.alive(state).await?.contains(proxy))
+    }
+
     /// A kept generation that is what a target would be.
     async fn kept_as(&self, state: &State, target: &Target) -> Result<Option<u64>> {
         let there = self.containers().await?;
-        let wanted = self.wanted(target, 0);
-        let is_whole = |number: &u64| {
-            let generation = &state.generations[number];
-            let same = generation.reference == target.record && generation.inputs == target.inputs;
-            let same = same
-                && wanted.iter().filter(|it| !it.place.once).all(|it| {
-                    let place = generation.containers.get(&it.name);
-                    place.is_some_and(|place| place.spec == it.place.spec)
-                });
-            same && generation.containers.iter().all(|(name, place)| {
+        let is_whole = |generation: &Generation| {
+            generation.containers.iter().all(|(name, place)| {
                 let mut all = there.iter();
                 all.any(|(origin, it, _)| it == name && *origin == place.origin)
             })
         };
-        Ok(state.kept().into_iter().find(is_whole))
+        for number in state.kept() {
+            let generation = &state.generations[&number];
+            let names = generation.containers.keys().cloned().collect();
+            if self.is_same(generation, target)
+                && is_whole(generation)
+                && self.changed(generation, &names).await.is_empty()
+            {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
     }
 
     /// Makes a kept generation ready to serve: at once where it is frozen.
@@ -191,6 +223,16 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     fn here_and_now(&self) -> Zoned {
         (self.now)().to_zoned(self.zone.clone())
     }
+}
+
+/// The routes of each container, for people.
+fn routes(target: &Target) -> BTreeMap<ContainerName, Vec<String>> {
+    let containers = target.reference.containers.iter();
+    let routes = containers.map(|(name, it)| {
+        let routes = it.routes.iter().map(ToString::to_string);
+        (name.clone(), routes.collect())
+    });
+    routes.collect()
 }
 
 /// What a kept generation has of its own that cannot run twice.

@@ -64,7 +64,11 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         let is_right = |(origin, name, it): &(u64, _, &ObservedContainer)| {
             let there = !matches!(it.state, ContainerState::Dead | ContainerState::Removing);
             let runs = it.state == ContainerState::Running && it.networks.contains_key(&network);
-            state.keeps(*origin, name) && there && (runs || !serves(serving, *origin, name))
+            let place = serving.containers.get(name);
+            let made = place.and_then(|place| place.made.as_ref());
+            let is_same = made.is_none_or(|made| made.image == it.image);
+            let serves = serves(serving, *origin, name);
+            state.keeps(*origin, name) && there && (!serves || (runs && is_same))
         };
         let is_there = |generation: &Generation| {
             let mut places = generation.containers.iter();

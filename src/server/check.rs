@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -229,7 +230,11 @@ async fn containers(
                 (Some("was taken off its network".to_owned()), 0)
             }
             Some((_, _, it)) => match server.engine.inspect(&it.id).await {
-                Ok(details) => (wrong(&details), details.restarts),
+                Ok(details) => {
+                    let made = place.made.as_ref();
+                    let changed = || made.and_then(|made| made.changed(&details));
+                    (wrong(&details).or_else(changed), details.restarts)
+                }
                 Err(fault) if fault.kind == FaultKind::NotFound => {
                     (Some("is not there".to_owned()), 0)
                 }
@@ -248,6 +253,9 @@ async fn containers(
     (seen.collect(), restarts)
 }
 
+/// How slow a page may be: who asks for this check waits 10 s, as `check_nrpe` does.
+const SLOW: Duration = Duration::from_secs(8);
+
 /// The routes that do not answer, in words.
 async fn routes(
     server: &Server<'_, Docker, Kernel>,
@@ -261,7 +269,8 @@ async fn routes(
     let asked = serving.routes.iter();
     let asked = asked.filter(|route| !excused.contains(route.of.as_str()));
     let asking = asked.map(async |route| {
-        let asked = server.machine.ask(proxy.address, proxy.container, route);
+        let (address, port) = (proxy.address, proxy.container);
+        let asked = server.machine.ask(address, port, route, SLOW);
         route.wrong(asked.await.as_ref())
     });
     join_all(asking).await.into_iter().flatten().collect()

@@ -85,6 +85,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             state.held = None;
             self.save(state)?;
         }
+        let is_whole = is_whole && !manner.retry;
         let gone = if !is_whole && (is_right || holding.is_some()) {
             self.gone(state).await?
         } else {
@@ -93,7 +94,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         if let Some(why) = holding.filter(|_| gone.is_empty()) {
             return Ok(Due::Waits { why });
         }
-        if is_right && gone.is_empty() {
+        // Values of secrets may be others now: that is seen by what would be made.
+        if is_right && gone.is_empty() && !manner.retry {
             return Ok(Due::Nothing);
         }
         if !gone.is_empty() && self.file.drift == Drift::Tell && !manner.retry && !manner.dry_run {
@@ -131,7 +133,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         Ok(due)
     }
 
-    /// Those that should serve and are not there.
+    /// Those that should serve and are not there as they were made.
     async fn gone(&self, state: &State) -> Result<Vec<ContainerName>> {
         let alive = self.alive(state).await?;
         let serving = state.current().into_iter();

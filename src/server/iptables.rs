@@ -1,12 +1,13 @@
 //! Where the ports are led without `nft`: a chain of iptables' own table, filled in one transaction as
 //! well. And what Docker's filter, which is iptables', lets through.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use ipnet::Ipv4Net;
 
 use super::program::{refused, run};
-use super::ruleset::{Change, Lead, Ports};
+use super::ruleset::{Change, Lead, PREFIX, Ports};
 use crate::error::{Error, Result};
 use crate::model::ipv6;
 
@@ -85,6 +86,22 @@ pub(super) async fn led(chain: &str) -> Result<Option<Ports>> {
         }
     }
     Ok(Some(parse(&listed)))
+}
+
+/// The ports that other chains of devenv lead, and the chain of each.
+pub(super) async fn led_by_others(own: &str) -> Result<BTreeMap<u16, String>> {
+    let listed = nat(kind().await?, &["--list-rules"]).await?;
+    Ok(others(&listed.unwrap_or_default(), own))
+}
+
+fn others(listed: &str, own: &str) -> BTreeMap<u16, String> {
+    let rules = listed.lines().filter_map(|line| {
+        let (chain, rule) = line.strip_prefix("-A ")?.split_once(' ')?;
+        (chain.starts_with(PREFIX) && chain != own).then_some((chain, rule))
+    });
+    let ports = rules
+        .flat_map(|(chain, rule)| parse(rule).into_keys().map(|port| (port, chain.to_owned())));
+    ports.collect()
 }
 
 /// Changes where ports lead.
@@ -243,5 +260,11 @@ mod tests {
                       -A devenv_server -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.213.1.250:80\n\
                       -A devenv_server -p tcp -m tcp --dport 8443 -j DNAT --to-destination 10.213.1.250:443\n";
         assert_eq!(parse(listed), ports);
+        let all = format!(
+            "-P OUTPUT ACCEPT\n{listed}{}",
+            listed.replace("_server", "_b")
+        );
+        let wanted = ports.keys().map(|port| (*port, "devenv_b".to_owned()));
+        assert_eq!(others(&all, "devenv_server"), wanted.collect());
     }
 }

@@ -1,5 +1,6 @@
 //! What a server does on its machine beside the engine: the trait, and the machine itself.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -21,7 +22,7 @@ use crate::system::{Here, System as _};
 
 /// A machine that leads its ports to containers. The real one is [`Kernel`].
 pub trait Machine: Send + Sync {
-    /// Where ports are led now; `None`: the table is not there.
+    /// Where ports are led now; `None`: the table is not there, or not whole.
     fn led(&self, table: &str) -> impl Future<Output = Result<Option<Ports>>> + Send;
     /// Changes where ports lead, all at once or not at all.
     fn load(&self, table: &str, change: Change<'_>) -> impl Future<Output = Result<()>> + Send;
@@ -37,13 +38,19 @@ pub trait Machine: Send + Sync {
     fn takes_ipv6(&self, address: Ipv4Addr, port: u16) -> impl Future<Output = bool> + Send;
     /// Established connections on a port, where a process lives; `None`: it cannot be known.
     fn connections(&self, process: u32, port: u16) -> Option<usize>;
-    /// What a route answers at an address; `None`: nothing does.
+    /// What a route answers at an address; `None`: nothing does within `limit`.
     fn ask(
         &self,
         address: Ipv4Addr,
         port: u16,
         route: &RouteRecord,
+        limit: Duration,
     ) -> impl Future<Output = Option<Answer>> + Send;
+    /// Ports that other tables of devenv lead, and whose they are: nothing listens there.
+    fn led_by_others(
+        &self,
+        table: &str,
+    ) -> impl Future<Output = Result<BTreeMap<u16, String>>> + Send;
     /// Why a port of this machine cannot be led elsewhere; `None`: it can. `ipv6`: by IPv6 too.
     fn taken(&self, port: u16, ipv6: bool) -> Option<String>;
     /// Bytes of memory that are available; `None`: it cannot be known.
@@ -85,9 +92,9 @@ fn has_ipv6() -> bool {
     Path::new("/proc/net/if_inet6").exists()
 }
 
-/// What `nft` lists of a table's ports, of one kind of addresses.
+/// What `nft` lists of a table, of one kind of addresses.
 async fn listed(family: &str, table: &str) -> Result<Option<Result<String, String>>> {
-    let words = ["--numeric", "list", "map", family, table, "to"];
+    let words = ["--numeric", "list", "table", family, table];
     run("nft", &words, None).await
 }
 
@@ -100,10 +107,10 @@ impl Machine for Kernel {
         // One look for each: nft 1.0 mixes up families in one.
         let (v4, v6) = tokio::try_join!(listed("ip", table), listed("ip6", table))?;
         match v4 {
-            Some(Ok(v4)) => Ok(Some(ruleset::parse(
-                &v4,
-                &v6.and_then(Result::ok).unwrap_or_default(),
-            ))),
+            Some(Ok(v4)) => {
+                let v6 = v6.and_then(Result::ok).unwrap_or_default();
+                Ok(ruleset::parse(&v4, &v6))
+            }
             Some(Err(said)) if said.contains("No such file or directory") => Ok(None),
             Some(Err(said)) => Err(refused("nft", &said)),
             None => iptables::led(table).await,
@@ -159,8 +166,25 @@ impl Machine for Kernel {
         Some(count("tcp")? + count("tcp6").unwrap_or(0))
     }
 
-    async fn ask(&self, address: Ipv4Addr, port: u16, route: &RouteRecord) -> Option<Answer> {
-        probe::answer(IpAddr::V4(address), port, route.host(), &route.route).await
+    async fn ask(
+        &self,
+        address: Ipv4Addr,
+        port: u16,
+        route: &RouteRecord,
+        limit: Duration,
+    ) -> Option<Answer> {
+        let address = IpAddr::V4(address);
+        probe::answer(address, port, route.host(), &route.route, limit).await
+    }
+
+    async fn led_by_others(&self, table: &str) -> Result<BTreeMap<u16, String>> {
+        match run("nft", &["--numeric", "list", "maps", "ip"], None).await? {
+            Some(listed) => Ok(ruleset::others(
+                &listed.map_err(|said| refused("nft", &said))?,
+                table,
+            )),
+            None => iptables::led_by_others(table).await,
+        }
     }
 
     fn taken(&self, port: u16, ipv6: bool) -> Option<String> {

@@ -24,6 +24,7 @@ mod key;
 pub mod level;
 mod logs;
 pub mod machine;
+mod made;
 pub mod open;
 pub mod plan;
 mod plugin;
@@ -238,15 +239,16 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
                     }),
                     filled: it.body.labels.contains_key(identity::SECRET_FILES),
                     checked: it.has_health,
+                    made: None,
                 },
             }
         };
         desired.containers.iter().map(one).collect()
     }
 
-    /// Writes the journal.
+    /// Writes the journal, as it is after a loss of power as well.
     fn save(&self, state: &State) -> Result<()> {
-        file::save(self.journal, state)
+        file::save_durably(self.journal, state)
     }
 }
 

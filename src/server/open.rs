@@ -64,7 +64,9 @@ impl<'a> Open<'a> {
     /// What it remembers.
     pub fn state(&self) -> Result<State> {
         let hint = "bring back the devenv that wrote it: without this file all that serves would be removed";
-        Ok(file::load_else(&self.journal, hint)?.unwrap_or_default())
+        let state: State = file::load_else(&self.journal, hint)?.unwrap_or_default();
+        state.refuse_another(&self.file)?;
+        Ok(state)
     }
 
     /// Commands that change the server take turns. What `server init` wrote is read once it is this

@@ -25,6 +25,8 @@ pub struct GenerationPlan {
     pub done: BTreeSet<ContainerName>,
     /// Containers that run, have data of their own and change: they stop before the new one starts.
     pub stops: BTreeSet<ContainerName>,
+    /// Who reaches each container, by however many others.
+    pub reached_by: BTreeMap<ContainerName, BTreeSet<ContainerName>>,
 }
 
 /// What is there to be shared.
@@ -74,7 +76,10 @@ pub fn plan(wanted: &[Wanted], before: &Before<'_>) -> GenerationPlan {
         }
         changed.extend(more);
     }
-    let mut plan = GenerationPlan::default();
+    let mut plan = GenerationPlan {
+        reached_by: reached_by(wanted),
+        ..GenerationPlan::default()
+    };
     for it in wanted {
         let old = known(&it.name);
         if changed.contains(&it.name) {
@@ -91,9 +96,42 @@ pub fn plan(wanted: &[Wanted], before: &Before<'_>) -> GenerationPlan {
     plan
 }
 
+/// Who reaches each container, by however many others; itself among them.
+fn reached_by(wanted: &[Wanted]) -> BTreeMap<ContainerName, BTreeSet<ContainerName>> {
+    let one = |it: &Wanted| {
+        let mut found = BTreeSet::from([it.name.clone()]);
+        loop {
+            let known = found.len();
+            let more = wanted
+                .iter()
+                .filter(|it| !it.place.reaches.is_disjoint(&found));
+            let more: Vec<ContainerName> = more.map(|it| it.name.clone()).collect();
+            found.extend(more);
+            if found.len() == known {
+                return (it.name.clone(), found);
+            }
+        }
+    };
+    wanted.iter().map(one).collect()
+}
+
 impl GenerationPlan {
-    /// A line for each container, for people.
-    pub fn lines(&self, stops: &BTreeMap<ContainerName, u64>) -> Vec<String> {
+    /// A line for each container, for people. `stops`: milliseconds that a stop took last time; `routes`: of
+    /// each container.
+    pub fn lines(
+        &self,
+        stops: &BTreeMap<ContainerName, u64>,
+        routes: &BTreeMap<ContainerName, Vec<String>>,
+    ) -> Vec<String> {
+        let away = |name: &ContainerName| {
+            let reached_by = self.reached_by.get(name).into_iter().flatten();
+            let away = reached_by.filter_map(|it| routes.get(it)).flatten();
+            let away: Vec<&str> = away.map(String::as_str).collect();
+            match away[..] {
+                [] => String::new(),
+                _ => format!("; meanwhile {} may answer 503", away.join(", ")),
+            }
+        };
         let fresh = self.fresh.iter().map(|name| {
             if !self.stops.contains(name) {
                 return format!("start    {name}");
@@ -102,7 +140,8 @@ impl GenerationPlan {
                 || "it was never measured how long that takes".to_owned(),
                 |took| format!("it took {} s last time", took.div_ceil(1000)),
             );
-            format!("replace  {name}  it has data of its own and stops first: {took}")
+            let away = away(name);
+            format!("replace  {name}  it has data of its own and stops first: {took}{away}")
         });
         let shared = self.shared.keys().map(|name| format!("share    {name}"));
         let done = self
@@ -130,6 +169,7 @@ mod tests {
             single: spec.starts_with("db"),
             filled: false,
             checked: false,
+            made: None,
         }
     }
 
@@ -190,7 +230,8 @@ mod tests {
             proxy: &"front".parse().unwrap(),
         };
         let plan = plan(&wanted(new), &before);
-        plan.lines(&BTreeMap::new()).join("\n")
+        let routes = ["billing", "front"].map(|it| (it.parse().unwrap(), vec![format!("/{it}")]));
+        plan.lines(&BTreeMap::new(), &routes.into()).join("\n")
     }
 
     const OLD: &[&str] = &[
@@ -229,7 +270,7 @@ mod tests {
             "front f2",
         ];
         insta::assert_snapshot!(planned(OLD, &new, &[]), @r"
-        replace  db  it has data of its own and stops first: it was never measured how long that takes
+        replace  db  it has data of its own and stops first: it was never measured how long that takes; meanwhile /billing may answer 503
         start    billing
         start    front
         share    customers

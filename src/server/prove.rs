@@ -1,7 +1,5 @@
 //! A generation is proven by its routes, each asked at its own proxy.
 
-use std::time::{Duration, Instant};
-
 use futures_util::future::join_all;
 
 use super::Server;
@@ -10,12 +8,7 @@ use super::route::RouteRecord;
 use super::state::{Generation, Port, State};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-
-/// How long a route of a proxy that has just started may go on failing.
-const ROUTE_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Between two looks at a route.
-const BETWEEN_PROBES: Duration = Duration::from_millis(50);
+use crate::network::probe;
 
 impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// Asks every route of a generation at its own proxy.
@@ -94,14 +87,11 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
 
     /// Why a route does not answer, in words.
     async fn answers(&self, route: &RouteRecord, proxy: &Port) -> Option<String> {
-        let begun = Instant::now();
-        loop {
-            let asked = self.machine.ask(proxy.address, proxy.container, route);
-            let wrong = route.wrong(asked.await.as_ref())?;
-            if begun.elapsed() > ROUTE_PATIENCE {
-                return Some(wrong);
-            }
-            tokio::time::sleep(BETWEEN_PROBES).await;
-        }
+        let (address, port) = (proxy.address, proxy.container);
+        let ask = |limit| self.machine.ask(address, port, route, limit);
+        probe::until_right(self.file.ready.duration(), ask, |answer| {
+            route.wrong(answer)
+        })
+        .await
     }
 }

@@ -10,7 +10,7 @@ use super::events::milliseconds;
 use super::machine::Machine;
 use super::plan::{Before, GenerationPlan, plan};
 use super::route::RouteRecord;
-use super::state::{Generation, Port, Stage, State};
+use super::state::{Generation, Of, Port, Stage, State};
 use super::{Server, Target, selection};
 use crate::converge::apply::{self, Failure, Options, Watch};
 use crate::converge::desired::Placement;
@@ -54,7 +54,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         plan: &GenerationPlan,
     ) -> Result<u64> {
         self.make_room(state, target, plan).await?;
-        self.check_room(state, target, plan)?;
+        self.check_room(state, target, plan).await?;
         let number = self.begin(state, target, plan)?;
         match Box::pin(self.start(state, number, target, plan)).await {
             Ok(()) => Ok(number),
@@ -124,6 +124,10 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             drains: None,
         };
         state.last = number;
+        state.of = Some(Of {
+            platform: self.file.platform.clone(),
+            name: self.file.name.clone(),
+        });
         state.networks.insert(number, subnet);
         state.generations.insert(number, generation);
         self.save(state)?;
@@ -181,7 +185,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         let took = milliseconds(begun);
         let stopped = state.generations[&number].stopped.iter();
         state.stops.extend(stopped.map(|name| (name.clone(), took)));
-        self.save(state)?;
+        self.learn_made(state, number, &plan.fresh).await?;
         self.prove(&state.generations[&number]).await?;
         self.learn_ipv6(state, number).await?;
         self.learn_drain(state, number).await

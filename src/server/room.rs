@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use super::machine::Machine;
 use super::plan::GenerationPlan;
+use super::ruleset;
 use super::state::{Stage, State};
 use super::{Server, Target};
 use crate::converge::desired::budget::Budget;
@@ -51,7 +52,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     }
 
     /// Whether memory, disk and ports are there, before anything is touched.
-    pub(super) fn check_room(
+    pub(super) async fn check_room(
         &self,
         state: &State,
         target: &Target,
@@ -78,6 +79,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             .filter(|port| port.ipv6 || !self.file.ipv6)
             .map(|port| port.host)
             .collect();
+        let table = ruleset::table(&self.file.name);
+        let others = self.machine.led_by_others(&table).await?;
         for (name, entry) in &target.reference.containers {
             for publish in entry
                 .run
@@ -85,12 +88,15 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
                 .iter()
                 .filter(|it| !led.contains(&it.host))
             {
-                if let Some(why) = self.machine.taken(publish.host, self.file.ipv6) {
+                let table = others.get(&publish.host);
+                let why = table.map(|it| format!("the server of the table {it} leads it"));
+                if let Some(why) = why.or_else(|| self.machine.taken(publish.host, self.file.ipv6))
+                {
                     return Err(Error::engine(format!(
                         "port {} of this machine, which {name} is reached at, is taken: {why}",
                         publish.host
                     ))
-                    .hint("`ss --listening --tcp --processes` shows by whom"));
+                    .hint("`ss --listening --tcp --processes` shows who listens there"));
                 }
             }
         }

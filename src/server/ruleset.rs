@@ -72,9 +72,12 @@ pub fn text(table: &str, change: Change<'_>, ipv6: bool) -> String {
     v4 + &v6
 }
 
+/// What the names of all tables of devenv begin with.
+pub(super) const PREFIX: &str = "devenv_";
+
 /// The table's name: one for each server of a machine.
 pub fn table(server: &InstanceName) -> String {
-    format!("devenv_{server}")
+    format!("{PREFIX}{server}")
 }
 
 impl Family {
@@ -134,9 +137,40 @@ impl Family {
     }
 }
 
-/// The ports in what `nft` lists of IPv4, and which of them IPv6 has too. What is only led by IPv6, or
-/// elsewhere, makes it differ from whatever is wanted.
-pub fn parse(v4: &str, v6: &str) -> Ports {
+/// The ports in what `nft` lists of the table of IPv4, and which of them that of IPv6 has too; empty where
+/// there is none. What is only led by IPv6, or elsewhere, makes it differ from whatever is wanted. `None`:
+/// somebody changed the rules by hand.
+pub fn parse(v4: &str, v6: &str) -> Option<Ports> {
+    let is_whole = leads(v4) && (v6.is_empty() || leads(v6));
+    is_whole.then(|| ports(v4, v6))
+}
+
+/// Whether both hooks do nothing but lead packets by the map.
+fn leads(listed: &str) -> bool {
+    let rules = |hook: &str| {
+        let (_, chain) = listed.split_once(hook)?;
+        let (chain, _) = chain.split_once('}')?;
+        Some(chain.lines().skip(1).map(str::trim))
+    };
+    ["hook prerouting", "hook output"].into_iter().all(|hook| {
+        let rules = rules(hook).into_iter().flatten();
+        let rules: Vec<&str> = rules.filter(|it| !it.is_empty()).collect();
+        matches!(rules[..], [rule] if rule.ends_with("dport map @to"))
+    })
+}
+
+/// The ports that other tables of devenv lead, and the table of each, in what `nft` lists of all maps.
+pub fn others(listed: &str, own: &str) -> BTreeMap<u16, String> {
+    let tables = listed.split("table ip ").filter_map(|it| {
+        let (name, rest) = it.split_once(char::is_whitespace)?;
+        (name.starts_with(PREFIX) && name != own).then_some((name, rest))
+    });
+    let ports =
+        tables.flat_map(|(name, rest)| elements(rest).map(|(port, ..)| (port, name.to_owned())));
+    ports.collect()
+}
+
+fn ports(v4: &str, v6: &str) -> Ports {
     let mut ports: Ports = elements(v4)
         .filter_map(|(port, address, inside)| {
             let lead = Lead {
@@ -248,14 +282,27 @@ mod tests {
         assert!(!removed.contains("ip6"), "{removed}");
     }
 
+    /// What `nft` 1.0 lists of a table with these elements.
+    fn listed(family: &str, elements: &str) -> String {
+        let rule = format!("fib daddr type 2 dnat {family} to tcp dport map @to");
+        format!(
+            "table {family} devenv_server {{\n\tmap to {{\n\t\ttype inet_service : ipv4_addr . inet_service\n\
+             \t\telements = {{ {elements} }}\n\t}}\n\n\
+             \tchain from_outside {{\n\t\ttype nat hook prerouting priority -110; policy accept;\n\
+             \t\t{rule}\n\t}}\n\n\
+             \tchain from_here {{\n\t\ttype nat hook output priority -110; policy accept;\n\
+             \t\t{family} daddr != 127.0.0.0/8 {rule}\n\t}}\n}}\n"
+        )
+    }
+
+    const BOTH: &str = "80 : 10.213.1.250 . 80,\n\t\t\t     8443 : 10.213.1.250 . 443";
+
     #[test]
     fn what_nft_lists_is_read() {
-        let first = "table ip devenv_server {\n\tmap to {\n\t\ttype inet_service : ipv4_addr . inet_service\n\
-                      \t\telements = { 80 : 10.213.1.250 . 80,\n\t\t\t     8443 : 10.213.1.250 . 443 }\n\t}\n}\n";
-        let second = "table ip6 devenv_server {\n\tmap to {\n\t\ttype inet_service : ipv6_addr . inet_service\n\
-                      \t\telements = { 80 : fd64:6576:656e:7600::ad5:1fa . 80 }\n\t}\n}\n";
-        assert_eq!(parse(first, second), ports());
-        let only = parse(first, "");
+        let first = listed("ip", BOTH);
+        let second = listed("ip6", "80 : fd64:6576:656e:7600::ad5:1fa . 80");
+        assert_eq!(parse(&first, &second), Some(ports()));
+        let only = parse(&first, "").unwrap();
         assert!(
             only.len() == 2 && only.values().all(|it| !it.ipv6),
             "{only:?}"
@@ -266,11 +313,34 @@ mod tests {
             (". 80", ". 8080"),
         ] {
             let second = second.replace(elsewhere.0, elsewhere.1);
-            assert_ne!(parse(first, &second), ports(), "{second}");
+            assert_ne!(parse(&first, &second), Some(ports()), "{second}");
         }
-        assert_eq!(
-            parse("table ip x {\n\tmap to {\n\t}\n}\n", ""),
-            Ports::new()
-        );
+    }
+
+    #[test]
+    fn rules_that_somebody_changed_do_not_lead() {
+        let whole = listed("ip", BOTH);
+        let rule = "fib daddr type 2 dnat ip to tcp dport map @to";
+        let here = format!("\t\tip daddr != 127.0.0.0/8 {rule}\n");
+        for (was, is) in [
+            (here.as_str(), ""),
+            (here.as_str(), "\t\taccept\n"),
+            (&here, &format!("\t\taccept\n{here}")),
+            ("hook prerouting", "hook postrouting"),
+        ] {
+            let changed = whole.replace(was, is);
+            assert_ne!(changed, whole);
+            assert_eq!(parse(&changed, ""), None, "{changed}");
+            assert_eq!(parse(&whole, &changed), None, "{changed}");
+        }
+    }
+
+    #[test]
+    fn ports_of_other_servers_are_known() {
+        let other = listed("ip", "80 : 10.213.1.250 . 80").replace("devenv_server", "devenv_b");
+        let all = format!("table ip nat {{\n}}\n{}{other}", listed("ip", BOTH));
+        let of = |own| others(&all, own).into_iter().collect::<Vec<_>>();
+        assert_eq!(of("devenv_server"), [(80, "devenv_b".to_owned())]);
+        assert_eq!(of("devenv_b").len(), 2);
     }
 }

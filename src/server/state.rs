@@ -8,18 +8,22 @@ use ipnet::Ipv4Net;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::made::Made;
 use super::route::RouteRecord;
 use super::ruleset::{Lead, Ports};
+use crate::error::{Error, Kind, Result};
 use crate::home::state::ReferenceRecord;
 use crate::model::create_body::AddressBody;
 use crate::model::ipv6;
-use crate::model::name::ContainerName;
+use crate::model::name::{ContainerName, InstanceName, PlatformName};
 use crate::model::server::ServerFile;
 
 /// Everything that a server remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
+    /// Whose containers and networks it is about; `None` before the first.
+    pub of: Option<Of>,
     /// The number of the last generation that was begun.
     pub last: u64,
     /// The generation that requests are led to; `None` before the first.
@@ -40,6 +44,16 @@ pub struct State {
     pub looked: Option<Looked>,
     /// Why a look at the ledger gave nothing, since the last that did.
     pub blind: Option<String>,
+}
+
+/// The keys of `server.yaml` that everything on the engine is found by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Of {
+    /// The platform.
+    pub platform: PlatformName,
+    /// What all is named after.
+    pub name: InstanceName,
 }
 
 /// One reference as this server runs it, or has run it.
@@ -117,6 +131,9 @@ pub struct Place {
     /// Whether the engine checks it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub checked: bool,
+    /// How the engine made it; `None`: it is not ready yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
 }
 
 /// A port of this machine, and where it leads.
@@ -222,6 +239,36 @@ pub struct Looked {
 }
 
 impl State {
+    /// What runs is found by keys of `server.yaml`: refused where they are not those that it was made with.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`], with what to set back.
+    pub fn refuse_another(&self, file: &ServerFile) -> Result<()> {
+        let keys = |of: &Of| format!("platform: {}, name: {}", of.platform, of.name);
+        let says = Of {
+            platform: file.platform.clone(),
+            name: file.name.clone(),
+        };
+        let made = match &self.of {
+            Some(of) if *of != says => Some((keys(of), keys(&says))),
+            _ => {
+                let mut networks = self.networks.values();
+                let outside = networks.find(|it| !file.addresses.contains(*it));
+                outside.map(|it| {
+                    let made = format!("`addresses` with {it} in them");
+                    (made, format!("addresses: {}", file.addresses))
+                })
+            }
+        };
+        let Some((made, says)) = made else {
+            return Ok(());
+        };
+        let text = format!("what runs was made with {made}, and server.yaml says {says}");
+        let hint =
+            "set it back; to change it: `devenv server remove` first, then `devenv server init`";
+        Err(Error::new(Kind::Usage, text).hint(hint))
+    }
+
     /// The generation that requests are led to.
     pub fn current(&self) -> Option<(u64, &Generation)> {
         let number = self.serving?;

@@ -12,6 +12,7 @@ fn generation(stage: Stage, since: i64, containers: &[(&str, u64)]) -> Generatio
             single: false,
             filled: false,
             checked: false,
+            made: None,
         };
         (ContainerName::new(*name).unwrap(), place)
     };
@@ -111,4 +112,49 @@ fn what_is_written_is_read() {
     state.generations.get_mut(&2).unwrap().stage = Stage::Paused(Timestamp::UNIX_EPOCH);
     let text = serde_json::to_string(&state).unwrap();
     assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
+}
+
+/// Each of them would be another server beside the one that runs.
+#[test]
+fn another_name_is_refused_while_the_old_one_runs() {
+    let text = "schema: 1\nplatform: acme\nregistry: r:1/a\nenvironment: production\nname: a\n\
+                addresses: 10.9.0.0/20\n";
+    let file = |was: &str, is: &str| {
+        let text = text.replace(was, is);
+        ServerFile::parse("server.yaml", text.as_bytes()).unwrap()
+    };
+    let of = |file: &ServerFile| Of {
+        platform: file.platform.clone(),
+        name: file.name.clone(),
+    };
+    let own = file("", "");
+    let state = State {
+        of: Some(of(&own)),
+        networks: BTreeMap::from([(3, "10.9.3.0/24".parse().unwrap())]),
+        ..state()
+    };
+    assert!(State::default().refuse_another(&own).is_ok());
+    for fine in [
+        own,
+        file("10.9.0.0/20", "10.9.0.0/16"),
+        file("production", "recette"),
+    ] {
+        assert!(state.refuse_another(&fine).is_ok(), "{fine:?}");
+    }
+    for (was, is, wanted) in [
+        (
+            "name: a",
+            "name: b",
+            "platform: acme, name: a, and server.yaml says platform: acme, name: b",
+        ),
+        ("acme", "other", "and server.yaml says platform: other"),
+        (
+            "10.9.0.0/20",
+            "10.8.0.0/20",
+            "`addresses` with 10.9.3.0/24 in them",
+        ),
+    ] {
+        let error = state.refuse_another(&file(was, is)).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
 }

@@ -50,7 +50,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         Ok(names)
     }
 
-    /// Those containers of the generation that serves that are still there.
+    /// Those containers of the generation that serves that are still there, as they were made.
     pub(super) async fn alive(&self, state: &State) -> Result<BTreeSet<ContainerName>> {
         let Some((_, serving)) = state.current() else {
             return Ok(BTreeSet::new());
@@ -61,7 +61,10 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             !gone && place.is_some_and(|place| place.origin == *origin)
         };
         let all = self.containers().await?.into_iter();
-        Ok(all.filter(is_there).map(|(_, name, _)| name).collect())
+        let mut there: BTreeSet<_> = all.filter(is_there).map(|(_, name, _)| name).collect();
+        let changed = self.changed(serving, &there).await;
+        there.retain(|name| !changed.contains(name));
+        Ok(there)
     }
 
     /// Removes what belongs to no generation of the journal. Volumes stay.

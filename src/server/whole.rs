@@ -1,4 +1,4 @@
-//! What is kept for a rollback stays whole: what somebody removed of it has a successor in what serves, or
+//! What is kept for a rollback stays whole: what somebody removed or replaced of it has a successor in what serves, or
 //! the generation goes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,7 +77,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     }
 }
 
-/// Those of a generation's containers that are not there. One-shots are not needed any more.
+/// Those of a generation's containers that are not there, or are of another image than was made. One-shots
+/// are not needed any more.
 fn missing(
     generation: &Generation,
     all: &[(u64, ContainerName, ObservedContainer)],
@@ -85,7 +86,8 @@ fn missing(
     let is_there = |name: &ContainerName, place: &Place| {
         all.iter().any(|(origin, it, found)| {
             let gone = matches!(found.state, ContainerState::Dead | ContainerState::Removing);
-            it == name && *origin == place.origin && !gone
+            let mut made = place.made.iter();
+            it == name && *origin == place.origin && !gone && made.all(|it| it.image == found.image)
         })
     };
     let places = generation.containers.iter();

@@ -100,7 +100,7 @@ impl Trial<'_> {
             });
             if let Some(host) = published.filter(|_| !answers) {
                 let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-                answers = probe::status(address, host, "localhost", "/")
+                answers = probe::status(address, host, "localhost", "/", probe::QUICK)
                     .await
                     .is_some();
             }

@@ -1,8 +1,10 @@
 //! What somebody removes by hand, and what a rollback goes back to.
 
+use devenv::model::digest::Digest;
 use devenv::server::{Applied, Manner};
 
 use super::room::Room;
+use crate::support::fake_state::FakeContainer;
 
 /// 7 and then 8 served; 7 serves again by hand.
 async fn rolled_back() -> Room {
@@ -101,4 +103,47 @@ async fn a_rollback_goes_only_to_what_is_whole() {
     room.assert_settled();
     let error = room.back().await.unwrap_err();
     assert_eq!(error.to_string(), "no generation is kept here");
+}
+
+/// What somebody changed is made again: another image at once, another limit when that is asked for.
+#[tokio::test]
+async fn what_was_changed_by_hand_is_made_again() {
+    let room = Room::new();
+    room.apply().await.unwrap();
+    let change = |object: &str, change: fn(&mut FakeContainer)| {
+        let object = format!("devenv-acme-server_{object}");
+        room.engine.tamper(|state| {
+            let mut all = state.containers.iter_mut();
+            change(all.find(|it| it.object == object).unwrap());
+        });
+    };
+    change("1-customers", |it| it.image = Digest::of(b"another"));
+    let applied = room.apply().await.unwrap();
+    assert!(matches!(applied, Applied::Switched { .. }), "{applied:?}");
+    room.assert_settled();
+    let running = room.containers();
+    assert!(
+        running.contains(&"2-customers running".to_owned()),
+        "{running:?}"
+    );
+
+    change("2-customers", |it| it.body.host_config.memory += 1);
+    let applied = room.apply().await.unwrap();
+    assert!(matches!(applied, Applied::Nothing { .. }), "{applied:?}");
+    let retry = Manner {
+        retry: true,
+        ..Manner::default()
+    };
+    let applied = room.apply_as(&retry).await.unwrap();
+    assert!(matches!(applied, Applied::Switched { .. }), "{applied:?}");
+    room.assert_settled();
+    let running = room.containers();
+    assert!(
+        running.contains(&"3-customers running".to_owned()),
+        "{running:?}"
+    );
+
+    let applied = room.apply_as(&retry).await.unwrap();
+    assert!(matches!(applied, Applied::Nothing { .. }), "{applied:?}");
+    assert_eq!(room.containers(), running);
 }

@@ -1,8 +1,10 @@
 //! A machine in memory: its kernel's tables, its memory, its routes' answers.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use devenv::error::Result;
 use devenv::model::route::Answer;
@@ -68,9 +70,13 @@ impl Machine for FakeMachine {
         Some(0)
     }
 
-    async fn ask(&self, _: Ipv4Addr, _: u16, _: &RouteRecord) -> Option<Answer> {
+    async fn ask(&self, _: Ipv4Addr, _: u16, _: &RouteRecord, _: Duration) -> Option<Answer> {
         let page = String::new();
         (!*self.broken.lock().unwrap()).then_some(Answer { status: 200, page })
+    }
+
+    async fn led_by_others(&self, _: &str) -> Result<BTreeMap<u16, String>> {
+        Ok(BTreeMap::new())
     }
 
     fn taken(&self, _: u16, _: bool) -> Option<String> {

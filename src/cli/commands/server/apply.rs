@@ -22,7 +22,8 @@ pub struct Arguments {
     /// Stop this container while it changes: it has data of its own and cannot run twice
     #[arg(long, value_name = "NAME")]
     allow_stop: Vec<ContainerName>,
-    /// Try a reference again that could not be brought up
+    /// Try a reference again that could not be brought up; where it serves, read secrets anew and make again
+    /// what was changed by hand
     #[arg(long)]
     retry: bool,
     /// Follow the ledger again after `devenv server rollback`
