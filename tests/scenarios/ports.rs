@@ -32,7 +32,7 @@ async fn after_down_the_usual_port_is_back() {
 
     workstation.run(&["down"]).ok();
     let told = workstation.run(&up).ok();
-    assert!(!told.stderr.contains("published on"), "{told:?}");
+    assert!(!told.stderr.contains("as before"), "{told:?}");
     assert_eq!(port(), wanted);
 
     let chosen = free_port();

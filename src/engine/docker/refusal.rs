@@ -189,7 +189,12 @@ fn by_status(status: u16, message: &str) -> FaultKind {
         404 => FaultKind::NotFound,
         409 => FaultKind::Conflict,
         // Podman answers some conflicts and absences with 500.
-        500 if message.contains("no such ") => FaultKind::NotFound,
+        500 if ["no such ", "image not known"]
+            .iter()
+            .any(|it| message.contains(it)) =>
+        {
+            FaultKind::NotFound
+        }
         500 => FaultKind::Internal,
         502..=504 => FaultKind::Unreachable,
         _ => FaultKind::Failed,
@@ -307,6 +312,11 @@ mod tests {
             (500, "something else", Internal),
             (400, "something else", Failed),
             (500, "no such container", NotFound),
+            (
+                500,
+                "failed to convert ImageData to ImageInspect 'sha256:x': reading image \"x\": locating image with ID \"x\": image not known",
+                NotFound,
+            ),
             (503, "", Unreachable),
         ] {
             assert_eq!(kind(status, message), wanted, "{status} {message}");

@@ -67,8 +67,8 @@ pub(super) struct Transport {
     name: String,
     /// `None` inside: the engine does not say, so requests stay unversioned.
     version: OnceLock<Option<ApiVersion>>,
-    /// The engine's own version, from its first answer.
-    engine: OnceLock<String>,
+    /// Product and version of the engine, from its first answer.
+    server: OnceLock<String>,
     /// Whether it was there when it was last asked: then a lost connection may be a restart.
     lives: AtomicBool,
     waiting: Waiting,
@@ -103,7 +103,7 @@ impl Transport {
             locate,
             name: endpoint.to_string(),
             version: OnceLock::new(),
-            engine: OnceLock::new(),
+            server: OnceLock::new(),
             lives: AtomicBool::new(false),
             waiting: Waiting::new(patience),
         })
@@ -117,7 +117,13 @@ impl Transport {
     /// The engine's version (`20.10.24`) as its first answer said; asking for it would make engines
     /// run two programs.
     pub(super) fn engine(&self) -> Option<&str> {
-        self.engine.get().map(String::as_str)
+        product_version(self.server.get()?)
+    }
+
+    /// Whether it is Podman, as its first answer said.
+    pub(super) fn is_podman(&self) -> bool {
+        let server = self.server.get();
+        server.is_some_and(|it| it.starts_with("Libpod/"))
     }
 
     /// Sends a request of bollard's, rewritten to this endpoint and version.
@@ -200,10 +206,10 @@ impl Transport {
         if is_refusal(answer.status()) {
             answer.extensions_mut().insert(Asked(asked));
         }
-        if self.engine.get().is_none() && answer.status().is_success() {
+        if self.server.get().is_none() && answer.status().is_success() {
             let server = answer.headers().get(hyper::header::SERVER);
-            let version = server.and_then(|it| product_version(it.to_str().ok()?));
-            let _ = self.engine.set(version.unwrap_or_default().to_owned());
+            let server = server.and_then(|it| it.to_str().ok());
+            let _ = self.server.set(server.unwrap_or_default().to_owned());
         }
         Ok(answer)
     }
