@@ -1,7 +1,8 @@
 //! The machine's engine, with an image made of one static program, and a clean-up by label.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
@@ -134,6 +135,16 @@ pub fn probe_program() -> Vec<u8> {
 /// A tar archive of these files.
 pub fn tar(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
+    // Engines make a folder that no entry is of for root alone.
+    let parents = files.iter().flat_map(|(path, ..)| Path::new(path).ancestors().skip(1));
+    let parents: BTreeSet<&Path> = parents.filter(|it| !it.as_os_str().is_empty()).collect();
+    for path in parents {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_size(0);
+        header.set_mode(0o755);
+        builder.append_data(&mut header, path, &[][..]).unwrap();
+    }
     for (path, mode, bytes) in files {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
