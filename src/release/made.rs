@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
 use super::attempt::Attempt;
 use super::image::{Naming, asks_by_path};
 use super::layout::Layout;
@@ -9,7 +11,7 @@ use super::norms::Candidate;
 use super::order::{Content, Made, Order, Prepared, Source};
 use super::{Desk, Workshop};
 use crate::engine::docker::Docker;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Desk<'_> {
     /// Up to the staging tag. What was built is judged before it leaves the engine.
@@ -64,8 +66,8 @@ impl Desk<'_> {
         })
     }
 
-    /// An imported image is pushed as it is, and judged under its staging tag: the engine need not
-    /// have it unless it is to be started or looked into.
+    /// An imported image leaves this machine once the policy has nothing against what is in it; one that is
+    /// to be started or looked into then is pulled under its staging tag.
     async fn make_imported(
         &self,
         docker: &Docker,
@@ -74,27 +76,34 @@ impl Desk<'_> {
         layout: &Arc<Layout>,
         attempt: &Attempt,
     ) -> Result<Made> {
-        let staged = self
-            .stage_layout(layout, &prepared.repository, attempt.token())
-            .await?;
-        let pulled = async || self.pulled(docker, &staged).await;
+        let (cell, repository) = (OnceCell::new(), &prepared.repository);
+        let staged = async || {
+            cell.get_or_try_init(|| self.stage_layout(layout, repository, attempt.token()))
+                .await
+        };
+        let pulled = async || self.pulled(docker, staged().await?).await;
         let inspected = async {
-            let inspected = self.inspect(docker, candidate, layout, pulled).await?;
+            let inspected = self.inspect(docker, candidate, layout, &pulled).await?;
             if asks_by_path(candidate.definition) {
-                let id = self.pulled(docker, &staged).await?;
+                let id = pulled().await?;
                 self.check_health_client(docker, candidate.container, &id)
                     .await?;
             }
+            staged().await?;
             Ok(inspected)
         };
-        match inspected.await {
-            Ok(inspected) => Ok(Made {
+        let inspected = inspected.await;
+        match (inspected, cell.into_inner()) {
+            (Ok(inspected), Some(staged)) => Ok(Made {
                 id: None,
                 staged,
                 inspected,
             }),
-            Err(error) => {
-                self.remove_staging(&staged).await;
+            (Ok(_), None) => Err(Error::bug("what was imported is not staged")),
+            (Err(error), staged) => {
+                if let Some(staged) = staged {
+                    self.remove_staging(&staged).await;
+                }
                 Err(error)
             }
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::app;
 use crate::support::mounted::Mounted;
@@ -71,6 +72,44 @@ async fn a_read_only_home_is_told_before_anything_is_made() {
     assert_eq!(status["containers"][0]["state"], "running");
     assert_eq!(workstation.containers(), ["billing running"]);
     disk.allow("rw");
+}
+
+/// A home on a file system without locks, as some network drives are: what changes something says so
+/// before it does, and looking goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_without_locks_is_told_before_anything_is_made() {
+    let platform = Synthetic::released(&[("billing", &app(""))]).await;
+    let workstation = Workstation::initialised(&platform.url());
+    let library = without_locks(workstation.home.path());
+    let run = |arguments: &[&str]| {
+        let mut command = workstation.command();
+        command.args(arguments).env("LD_PRELOAD", &library);
+        finished(command, "")
+    };
+    let told = "its file system gives no locks, which commands need to take turns";
+    run(&UP).code(2).says("cannot lock").says(told);
+    assert_eq!(workstation.containers(), Vec::<String>::new());
+    workstation.run(&UP).ok();
+    for command in [&["restart", "billing"][..], &["down"]] {
+        run(command).code(2).says(told);
+    }
+    let status = run(&["status", "--json"]).ok().json();
+    assert_eq!(status["containers"][0]["state"], "running");
+    run(&["list"]).ok();
+    assert_eq!(workstation.containers(), ["billing running"]);
+}
+
+/// A library that takes the file system's place where a program asks for a lock.
+fn without_locks(folder: &Path) -> PathBuf {
+    let (source, library) = (folder.join("locks.c"), folder.join("locks.so"));
+    let text = "#include <errno.h>\nint flock(int file, int how) { errno = ENOLCK; return -1; }\n";
+    fs::write(&source, text).unwrap();
+    let compiled = Command::new("gcc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status();
+    assert!(compiled.expect("the tests need gcc").success());
+    library
 }
 
 /// A home on a disk that is full: nothing is half written, nothing is started, and once there is room

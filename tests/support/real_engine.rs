@@ -136,7 +136,9 @@ pub fn probe_program() -> Vec<u8> {
 pub fn tar(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     // Engines make a folder that no entry is of for root alone.
-    let parents = files.iter().flat_map(|(path, ..)| Path::new(path).ancestors().skip(1));
+    let parents = files
+        .iter()
+        .flat_map(|(path, ..)| Path::new(path).ancestors().skip(1));
     let parents: BTreeSet<&Path> = parents.filter(|it| !it.as_os_str().is_empty()).collect();
     for path in parents {
         let mut header = tar::Header::new_gnu();

@@ -1,6 +1,6 @@
 //! An image is started once: whether it answers HTTP on its port, and writes to its log volume.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -69,8 +69,12 @@ impl Trial<'_> {
             Err(fault) => return unstarted(fault),
         };
         let seen = async {
+            let logs = match self.logs() {
+                Some(path) => Some((path, self.written(&container, path).await?)),
+                None => None,
+            };
             match self.docker.start(&container).await {
-                Ok(()) => self.look(&container, &mark).await,
+                Ok(()) => self.look(&container, &mark, logs).await,
                 Err(fault) => unstarted(fault),
             }
         };
@@ -79,14 +83,21 @@ impl Trial<'_> {
         seen
     }
 
-    async fn look(&self, container: &str, mark: &str) -> Result<Vec<String>> {
+    /// Where it is to write its logs.
+    fn logs(&self) -> Option<&str> {
+        let mut volumes = self.run.volumes.iter();
+        let logs = volumes.find(|(name, _)| name.as_str() == LOGS);
+        logs.map(|(_, path)| path.as_str())
+    }
+
+    /// `logs`: where they are to be, and what the image has there.
+    async fn look(
+        &self,
+        container: &str,
+        mark: &str,
+        logs: Option<(&str, Written)>,
+    ) -> Result<Vec<String>> {
         let port = self.run.port.unwrap_or_default();
-        let logs = self
-            .run
-            .volumes
-            .iter()
-            .find(|(name, _)| name.as_str() == LOGS);
-        let logs = logs.map(|(_, path)| path.as_str());
         let (mut answers, mut writes) = (false, logs.is_none());
         let end = tokio::time::Instant::now() + self.within.duration();
         loop {
@@ -104,8 +115,9 @@ impl Trial<'_> {
                     .await
                     .is_some();
             }
-            if let Some(path) = logs.filter(|_| !writes) {
-                writes = self.has_written(container, path).await?;
+            if let Some((path, before)) = logs.as_ref().filter(|_| !writes) {
+                let written = self.written(container, path).await?;
+                writes = written.difference(before).next().is_some();
             }
             let end_of_it = match state {
                 Some(ContainerState::Exited(code)) => End::Ended(code),
@@ -114,7 +126,8 @@ impl Trial<'_> {
             };
             let ended = matches!(end_of_it, End::Ended(_));
             if (answers && writes) || ended || tokio::time::Instant::now() >= end {
-                return Ok(self.missing(port, logs.filter(|_| !writes), answers, end_of_it));
+                let logs = logs.filter(|_| !writes).map(|(path, _)| path);
+                return Ok(self.missing(port, logs, answers, end_of_it));
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -131,25 +144,32 @@ impl Trial<'_> {
         port.into_iter().chain(logs).collect()
     }
 
-    /// Whether a file in the folder has content.
-    async fn has_written(&self, container: &str, path: &str) -> Result<bool> {
+    /// The files in the folder that have content, as far as the first of it shows.
+    async fn written(&self, container: &str, path: &str) -> Result<Written> {
         let mut pieces = self.docker.read_archive(container, path);
         let mut archive = Vec::new();
         while let Some(piece) = pieces.next().await {
             match piece {
                 Ok(piece) => archive.extend_from_slice(&piece),
-                Err(fault) if fault.kind == FaultKind::NotFound => return Ok(false),
+                Err(fault) if fault.kind == FaultKind::NotFound => return Ok(Written::new()),
                 Err(fault) => return Err(fault.into()),
             }
             if archive.len() > LARGEST_LOG {
-                return Ok(true);
+                break;
             }
         }
         let mut archive = tar::Archive::new(&archive[..]);
-        let entries = archive.entries().into_iter().flatten().flatten();
-        Ok(entries
-            .map(|entry| (entry.header().entry_type(), entry.size()))
-            .any(|(kind, size)| kind.is_file() && size > 0))
+        let entries = archive
+            .entries()
+            .into_iter()
+            .flatten()
+            .map_while(Result::ok);
+        let files = entries.filter(|it| it.header().entry_type().is_file() && it.size() > 0);
+        let file = |it: tar::Entry<'_, &[u8]>| {
+            let modified = it.header().mtime().unwrap_or_default();
+            (it.path_bytes().into_owned(), it.size(), modified)
+        };
+        Ok(files.map(file).collect())
     }
 
     fn body(&self, image: &Digest, mark: &str) -> CreateBody {
@@ -227,6 +247,9 @@ fn unstarted(fault: Fault) -> Result<Vec<String>> {
         | FaultKind::Denied => Err(fault.into()),
     }
 }
+
+/// Files by path, size in bytes and time of their last change.
+type Written = BTreeSet<(Vec<u8>, u64, u64)>;
 
 /// Why looking ended.
 #[derive(Clone, Copy)]
