@@ -119,7 +119,11 @@ impl Registry {
         subject: &Digest,
     ) -> Result<Listing, Fault> {
         let tag = Tag::referrers_of(subject);
-        let Some(index) = found(self.manifest(repository, &tag, MANIFEST_LIMIT).await)? else {
+        let index = match found(self.manifest(repository, &tag, MANIFEST_LIMIT).await) {
+            Err(fault @ Fault::TooLarge { .. }) => return Ok(Listing::Nothing(fault.to_string())),
+            index => index?,
+        };
+        let Some(index) = index else {
             return Ok(Listing::Nothing("no fallback tag".to_owned()));
         };
         match index.content() {
@@ -128,7 +132,10 @@ impl Registry {
             Ok(Content::Image(_)) => {
                 Ok(Listing::Nothing("the fallback tag is an image".to_owned()))
             }
-            Err(text) => Err(no_index(repository, &tag, &text)),
+            Err(text) => match no_index(repository, &tag, &text) {
+                fault if is_something_else(&index.bytes) => Ok(Listing::Nothing(fault.to_string())),
+                fault => Err(fault),
+            },
         }
     }
 
@@ -290,25 +297,36 @@ impl Registry {
     }
 
     /// The index at the fallback tag with all that others put into it, or an empty one; `None` where
-    /// the tag is an image: GitLab answers with the subject itself, whatever is written there.
+    /// something else is there: GitLab answers with the subject itself, whatever is written.
     async fn fallback_index(
         &self,
         repository: &Repository,
         tag: &Tag,
     ) -> Result<Option<Value>, Fault> {
-        let Some(manifest) = found(self.manifest(repository, tag, MANIFEST_LIMIT).await)? else {
+        let manifest = match found(self.manifest(repository, tag, MANIFEST_LIMIT).await) {
+            Err(Fault::TooLarge { .. }) => return Ok(None),
+            manifest => manifest?,
+        };
+        let Some(manifest) = manifest else {
             let empty = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [] });
             return Ok(Some(empty));
         };
         match manifest.content() {
             Ok(Content::Index(_)) => {}
             Ok(Content::Image(_)) => return Ok(None),
+            Err(_) if is_something_else(&manifest.bytes) => return Ok(None),
             Err(text) => return Err(no_index(repository, tag, &text)),
         }
         serde_json::from_slice(&manifest.bytes)
             .map(Some)
             .map_err(|error| no_index(repository, tag, &error.to_string()))
     }
+}
+
+/// Whether somebody put something else at the tag: no registry takes what is no JSON, so that is an answer
+/// of something before it.
+fn is_something_else(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 fn no_index(repository: &Repository, tag: &Tag, text: &str) -> Fault {

@@ -68,7 +68,7 @@ async fn refused_and_failing_are_not_none() {
         }
     })
     .await;
-    assert!(matches!(no_index, Err(Fault::Answer { .. })));
+    assert_eq!(no_index.unwrap(), 0, "something else is at the tag");
 }
 
 #[tokio::test]

@@ -76,6 +76,24 @@ async fn the_fallback_tag_is_the_subject() {
     wild.finds_what_it_attaches(Way::OwnTags).await;
 }
 
+/// Whoever may push can put anything there.
+#[tokio::test]
+async fn junk_at_the_fallback_tag_is_passed_over() {
+    let huge = vec![b' '; 5 << 20];
+    for junk in [
+        &b"[]"[..],
+        b"{}",
+        br#"{"schemaVersion":2,"manifests":7}"#,
+        &huge,
+    ] {
+        let wild = Wild::new(Rule::EmptyReferrers).await;
+        let tag = Tag::referrers_of(&wild.image.digest);
+        wild.memory.put(tag.as_str(), junk);
+        wild.finds_what_it_attaches(Way::OwnTags).await;
+        assert_eq!(wild.memory.get(tag.as_str()).unwrap(), junk);
+    }
+}
+
 #[tokio::test]
 async fn a_promise_that_is_not_kept_is_noticed() {
     let wild = Wild::new(Rule::PromisesReferrers).await;
