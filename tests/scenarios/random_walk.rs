@@ -42,6 +42,8 @@ struct Walk {
     workstation: Workstation,
     random: Random,
     ports: [u16; 2],
+    /// Whether one of them was chosen.
+    is_chosen: bool,
     /// What was done, for whoever has to find out why.
     story: String,
     compared: usize,
@@ -91,16 +93,30 @@ impl Walk {
         if expected.is_empty() {
             return;
         }
-        let port = format!("80={}", self.random.of(&self.ports));
+        let port = self.random.of(&self.ports);
+        let choice = format!("80={port}");
         let mut arguments = vec!["up"];
         arguments.extend(name);
-        if self.random.below(3) > 0 {
-            arguments.extend(["--port", &port]);
+        let is_chosen = self.random.below(3) > 0;
+        if is_chosen {
+            arguments.extend(["--port", &choice]);
         }
         let ran = self.run(&arguments);
         assert_eq!(ran.code, 0, "{}\n{}", self.story, ran.stderr);
         assert_eq!(self.asked(), expected, "{}", self.story);
         self.compare(&expected);
+        let published = docker(&["port", &self.workstation.object("front"), "80"]);
+        let is_there = |port: &u16| published.ends_with(&format!(":{port}"));
+        self.is_chosen |= is_chosen;
+        // What was chosen stays; a killed `up` may have chosen the other.
+        let mut wanted = if is_chosen {
+            vec![port]
+        } else {
+            self.ports.to_vec()
+        };
+        wanted.retain(|_| self.is_chosen);
+        let fits = wanted.is_empty() || wanted.iter().any(is_there);
+        assert!(fits, "{published} {wanted:?}\n{}", self.story);
     }
 
     /// What runs is what the model says: these, what they need, and the proxy; each once, healthy and
@@ -272,6 +288,7 @@ async fn after_each_up_what_runs_is_what_was_asked_for() {
         workstation: Workstation::initialised(&platform.url()),
         random: Random(seed),
         ports: [free_port(), free_port()],
+        is_chosen: false,
         story: format!("seed {seed}\n"),
         compared: 0,
     };
