@@ -2,6 +2,19 @@
 
 use crate::support::server::world::World;
 
+/// A page that takes longer than a look does is deployed, and no alarm.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_page_is_served() {
+    let Some(mut world) = World::new().await else {
+        return;
+    };
+    world.server.apply().ok();
+    world.release(3000).await;
+    world.server.apply().ok().says("reference 2 serves");
+    let check = world.server.run(&["server", "check"]).ok().stdout;
+    assert!(check.starts_with("OK - "), "{check}");
+}
+
 /// Unchanged containers are shared, the rest starts beside them; where nothing is new, nothing is said;
 /// the generation before is paused, and later ones take its place.
 #[tokio::test(flavor = "multi_thread")]

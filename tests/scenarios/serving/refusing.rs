@@ -135,6 +135,31 @@ async fn what_is_not_this_servers_is_refused_and_what_served_goes_on() {
     assert_eq!(net.get(world.server.port, "/billing"), "v4");
 }
 
+/// A table of another server that leads a port; it goes with the test.
+struct Table<'a>(&'a TestServer);
+
+impl<'a> Table<'a> {
+    fn leading(server: &'a TestServer, port: u16) -> Self {
+        let table = Self(server);
+        let map = format!(
+            "{{ type inet_service : ipv4_addr . inet_service; elements = {{ {port} : 127.0.0.1 . 80 }}; }}"
+        );
+        server.nft_says(&["add", "table", "ip", &table.name()]);
+        server.nft_says(&["add", "map", "ip", &table.name(), "to", &map]);
+        table
+    }
+
+    fn name(&self) -> String {
+        format!("devenv_{}_b", self.0.name)
+    }
+}
+
+impl Drop for Table<'_> {
+    fn drop(&mut self) {
+        self.0.nft_says(&["delete", "table", "ip", &self.name()]);
+    }
+}
+
 /// A port that another program holds is refused before anything starts; once it is free the next apply
 /// brings the reference up, and of two at once the second finds nothing to do.
 #[tokio::test(flavor = "multi_thread")]
@@ -154,6 +179,27 @@ async fn a_port_that_is_held_is_refused_and_two_at_once_take_turns() {
     refused.says("is taken").says("`ss ");
     assert_eq!(Serving::of(&world, &net), before);
     drop(held);
+    // Nothing listens where a kernel's table leads.
+    let other = Table::leading(&world.server, more);
+    let refused = world.server.run(&["server", "apply", "--retry"]).code(4);
+    refused.says(&format!(
+        "the server of the table {} leads it",
+        other.name()
+    ));
+    drop(other);
+
+    let name = format!("name: {}", world.server.name);
+    world.server.change(&name, "name: another");
+    for command in [&["apply"][..], &["check"], &["remove", "--yes"]] {
+        let ran = world.server.run(&[&["server"], command].concat());
+        let code = if command == ["check"] { 3 } else { 2 };
+        let ran = ran.code(code);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("and server.yaml says platform: "), "{said}");
+    }
+    world.server.change("name: another", &name);
+    assert_eq!(Serving::of(&world, &net), before);
+
     let start = || {
         let mut apply = world.server.command();
         apply.args(["server", "apply", "--retry"]);

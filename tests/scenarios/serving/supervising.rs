@@ -63,6 +63,59 @@ async fn one_cause_is_one_line_and_what_was_stopped_is_started_again() {
     );
 }
 
+/// A container and the kernel's rules that somebody changed: told, and made as they were.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_by_hand_is_told_and_made_again() {
+    let Some(world) = World::new().await else {
+        return;
+    };
+    world
+        .server
+        .change("check: { bad: 2, of: 3 }", "check: { bad: 1, of: 1 }");
+    world.server.apply().ok();
+    let check = || world.server.run(&["server", "check"]);
+    check().ok();
+    let net = Clients::new();
+    let table = format!("devenv_{}", world.server.name);
+    for chain in ["from_outside", "from_here"] {
+        world
+            .server
+            .nft_says(&["flush", "chain", "ip", &table, chain]);
+        let told = check().code(2).stdout;
+        let text = format!(
+            "CRITICAL - the kernel does not lead port {} ",
+            world.server.port
+        );
+        assert!(told.starts_with(&text), "{told}");
+        world.server.apply().ok();
+        assert_eq!(net.get(world.server.port, "/billing"), "v1");
+        check().ok();
+    }
+
+    let billing = world.server.object(1, "billing");
+    docker(&[
+        "update",
+        "--memory",
+        "300m",
+        "--memory-swap",
+        "300m",
+        &billing,
+    ]);
+    let told = check().code(2).stdout;
+    let text = "CRITICAL - billing was changed by hand: its memory limit is 300MiB, not none";
+    assert!(told.starts_with(text), "{told}");
+    world.server.run(&["server", "apply", "--retry"]).ok();
+    let running = world.server.containers();
+    assert!(
+        running.contains(&"2 billing running".to_owned()),
+        "{running:?}"
+    );
+    check().ok();
+    let nothing = world.server.run(&["server", "apply", "--retry"]).ok();
+    assert_eq!(nothing.stderr, "");
+    assert_eq!(world.server.containers(), running);
+}
+
 /// A program of a test, which ends with it.
 struct Running(Child);
 

@@ -302,12 +302,13 @@ impl TestServer {
     /// Has `nft` do this with the table of a family.
     pub fn nft(&self, verb: &str, family: &str) -> String {
         let name = format!("devenv_{}", self.name);
-        let listed = self
-            .here("nft")
-            .args([verb, "table", family, &name])
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&listed.stdout).into_owned()
+        self.nft_says(&[verb, "table", family, &name])
+    }
+
+    /// What `nft` says to these words.
+    pub fn nft_says(&self, words: &[&str]) -> String {
+        let said = self.here("nft").args(words).output().unwrap();
+        String::from_utf8_lossy(&said.stdout).into_owned()
     }
 }
 
