@@ -1,17 +1,8 @@
-//! What the engine was seen to have made of a container, so that a change by hand is seen later.
+//! What the engine was seen to have made of a container, so that a change by hand is seen later. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::Server;
-use super::machine::Machine;
-use super::state::{Generation, State};
-use crate::engine::Engine;
-use crate::error::Result;
 use crate::model::digest::Digest;
-use crate::model::name::ContainerName;
 use crate::model::observed::ContainerDetails;
 use crate::model::quantity::ByteSize;
 
@@ -26,7 +17,8 @@ pub struct Made {
 }
 
 impl Made {
-    fn of(details: &ContainerDetails) -> Self {
+    /// What is remembered of an inspect.
+    pub fn of(details: &ContainerDetails) -> Self {
         Self {
             image: details.image,
             memory: details.memory,
@@ -46,56 +38,5 @@ impl Made {
             });
             format!("was changed by hand: its memory limit is {is}, not {was}")
         })
-    }
-}
-
-impl<E: Engine, M: Machine> Server<'_, E, M> {
-    /// Remembers how the engine made these containers of a generation.
-    pub(super) async fn learn_made(
-        &self,
-        state: &mut State,
-        number: u64,
-        names: &[ContainerName],
-    ) -> Result<()> {
-        let Some(generation) = state.generations.get_mut(&number) else {
-            return Ok(());
-        };
-        let made = self.looked_at(generation, names.iter()).await;
-        for (name, details) in made {
-            if let Some(place) = generation.containers.get_mut(&name) {
-                place.made = Some(Made::of(&details));
-            }
-        }
-        self.save(state)
-    }
-
-    /// Those of these containers of a generation that somebody changed by hand.
-    pub(super) async fn changed(
-        &self,
-        generation: &Generation,
-        names: &BTreeSet<ContainerName>,
-    ) -> BTreeSet<ContainerName> {
-        let looks = self.looked_at(generation, names.iter()).await;
-        let changed = looks.into_iter().filter(|(name, details)| {
-            let place = generation.containers.get(name);
-            let made = place.and_then(|place| place.made.as_ref());
-            made.is_some_and(|made| made.changed(details).is_some())
-        });
-        changed.map(|(name, _)| name).collect()
-    }
-
-    /// What an inspect tells of each that is there and does not end by itself.
-    async fn looked_at(
-        &self,
-        generation: &Generation,
-        names: impl Iterator<Item = &ContainerName>,
-    ) -> BTreeMap<ContainerName, ContainerDetails> {
-        let places = names.filter_map(|name| generation.containers.get_key_value(name));
-        let places = places.filter(|(_, place)| !place.once);
-        let looks = places.map(async |(name, place)| {
-            let details = self.engine.inspect(&self.object(name, place)).await;
-            details.ok().map(|details| (name.clone(), details))
-        });
-        join_all(looks).await.into_iter().flatten().collect()
     }
 }

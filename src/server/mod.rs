@@ -10,6 +10,7 @@
 mod apply;
 mod bring;
 mod calm;
+mod changed;
 mod check;
 mod drift;
 mod due;

@@ -14,7 +14,6 @@ use bollard::query_parameters::{
     StartContainerOptions, StopContainerOptions, TagImageOptions, UploadToContainerOptions,
 };
 
-use futures_util::future::join_all;
 use ipnet::IpNet;
 
 use super::{Docker, convert, dialect, events, images, seconds, unsorted, within};
@@ -23,11 +22,9 @@ use crate::engine::{
 };
 use crate::model::create_body::CreateBody;
 use crate::model::digest::Digest;
-use crate::model::identity;
 use crate::model::image::Repository;
 use crate::model::observed::{
-    ContainerDetails, ContainerState, ObservedContainer, ObservedImage, ObservedNetwork,
-    ObservedVolume,
+    ContainerDetails, ObservedContainer, ObservedImage, ObservedNetwork, ObservedVolume,
 };
 use crate::model::secret::Secret;
 
@@ -174,11 +171,7 @@ impl Engine for Docker {
         let options = CreateContainerOptionsBuilder::default()
             .name(object)
             .build();
-        let unset = body.env.iter().find(|it| !it.contains('='));
-        if let Some(name) = unset.filter(|_| self.transport.is_podman()) {
-            let text = format!("Podman cannot take {name} away, which the image sets");
-            return Err(Fault::new(FaultKind::Failed, text));
-        }
+        self.refuse_unset(&body.env)?;
         let body = convert::create_body(body, secrets)?;
         let answer = self
             .short(self.client.create_container(Some(options), body))
@@ -258,7 +251,7 @@ impl Engine for Docker {
         for pause in THAWS {
             let call = self.client.stop_container(container, Some(options.clone()));
             match within(self.limit_with(grace), call).await {
-                // Podman's words while it still cleans up.
+                // Libpod's words while it still cleans up.
                 Err(fault) if fault.message.contains("refusing to clean up") => {
                     tokio::time::sleep(pause).await;
                 }
@@ -381,22 +374,8 @@ impl Docker {
             None => self.translated("/containers/json?all=true").await?,
         };
         let mut listed: Vec<_> = rows.into_iter().map(convert::listed).collect();
-        if self.transport.is_podman() {
-            self.fill_in_health(&mut listed).await;
-        }
+        self.fill_in_health(&mut listed).await;
         Ok(listed)
-    }
-
-    /// Podman's lists say nothing of health.
-    async fn fill_in_health(&self, listed: &mut [ObservedContainer]) {
-        let ours = listed.iter_mut().filter(|it| {
-            it.state == ContainerState::Running && it.labels.contains_key(identity::OWNER)
-        });
-        let looks = ours.map(async |it| {
-            let details = self.inspect(&it.id).await;
-            it.health = details.ok().and_then(|details| details.health);
-        });
-        join_all(looks).await;
     }
 }
 

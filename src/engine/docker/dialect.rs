@@ -3,11 +3,14 @@
 use std::pin::Pin;
 
 use bollard::errors::Error as BollardError;
+use futures_util::future::join_all;
 use hyper::body::{Body, Incoming};
 use serde::de::DeserializeOwned;
 
 use super::{Docker, transport};
-use crate::engine::Fault;
+use crate::engine::{Engine as _, Fault, FaultKind};
+use crate::model::identity;
+use crate::model::observed::{ContainerState, ObservedContainer};
 
 /// States that Docker has not, and its word for each.
 /// Source: containers/podman `libpod/define/containerstate.go`.
@@ -30,6 +33,33 @@ pub(super) fn is_foreign(error: &BollardError) -> bool {
 }
 
 impl Docker {
+    /// Libpod's lists say nothing of health.
+    pub(super) async fn fill_in_health(&self, listed: &mut [ObservedContainer]) {
+        if !self.transport.is_libpod() {
+            return;
+        }
+        let ours = listed.iter_mut().filter(|it| {
+            it.state == ContainerState::Running && it.labels.contains_key(identity::OWNER)
+        });
+        let looks = ours.map(async |it| {
+            let details = self.inspect(&it.id).await;
+            it.health = details.ok().and_then(|details| details.health);
+        });
+        join_all(looks).await;
+    }
+
+    /// Libpod leaves the image's value where a variable is given without one.
+    pub(super) fn refuse_unset(&self, environment: &[String]) -> Result<(), Fault> {
+        let mut unset = environment.iter().filter(|it| !it.contains('='));
+        match unset.next().filter(|_| self.transport.is_libpod()) {
+            None => Ok(()),
+            Some(name) => {
+                let text = format!("this engine cannot take {name} away, which the image sets");
+                Err(Fault::new(FaultKind::Failed, text))
+            }
+        }
+    }
+
     /// Asks again for what bollard could not read.
     pub(super) async fn translated<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
         let asked = async {

@@ -38,9 +38,9 @@ impl Docker {
         let answer = self
             .short(self.client.inspect_container(container, None))
             .await?;
-        if self.transport.is_podman() {
+        if self.transport.is_libpod() {
             // It unpacks into the folder on its disk that the volume of memory will cover.
-            let text = "Podman cannot hold secrets as files in memory alone: such a container needs Docker";
+            let text = "this engine cannot hold secrets as files in memory alone: such a container needs Docker";
             return Err(Fault::new(FaultKind::Failed, text));
         }
         let object = answer.name.clone().unwrap_or_default();

@@ -120,8 +120,8 @@ impl Transport {
         product_version(self.server.get()?)
     }
 
-    /// Whether it is Podman, as its first answer said.
-    pub(super) fn is_podman(&self) -> bool {
+    /// Whether it is libpod that speaks Docker's API, as its first answer said.
+    pub(super) fn is_libpod(&self) -> bool {
         let server = self.server.get();
         server.is_some_and(|it| it.starts_with("Libpod/"))
     }
