@@ -66,7 +66,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             let runs = it.state == ContainerState::Running && it.networks.contains_key(&network);
             let place = serving.containers.get(name);
             let made = place.and_then(|place| place.made.as_ref());
-            let is_same = made.is_none_or(|made| made.image == it.image);
+            let is_same = made.is_none_or(|made| made.is_of(it.image));
             let serves = serves(serving, *origin, name);
             state.keeps(*origin, name) && there && (!serves || (runs && is_same))
         };

@@ -25,10 +25,15 @@ impl Made {
         }
     }
 
+    /// Whether it still is of this image, as far as the engine told.
+    pub fn is_of(&self, image: Option<Digest>) -> bool {
+        image.is_none() || self.image.is_none() || self.image == image
+    }
+
     /// What somebody changed since, in words; `None`: nothing that can be seen.
     pub fn changed(&self, details: &ContainerDetails) -> Option<String> {
         let is = Self::of(details);
-        if is.image != self.image {
+        if !self.is_of(is.image) {
             return Some("was replaced by hand: it runs another image".to_owned());
         }
         (is.memory != self.memory).then(|| {

@@ -87,7 +87,7 @@ fn missing(
         all.iter().any(|(origin, it, found)| {
             let gone = matches!(found.state, ContainerState::Dead | ContainerState::Removing);
             let mut made = place.made.iter();
-            it == name && *origin == place.origin && !gone && made.all(|it| it.image == found.image)
+            it == name && *origin == place.origin && !gone && made.all(|it| it.is_of(found.image))
         })
     };
     let places = generation.containers.iter();
