@@ -86,7 +86,8 @@ pub async fn until_right<A: Future<Output = Option<Answer>>>(
         let within = limit.min(whole.saturating_sub(begun.elapsed()));
         let answer = ask(within).await;
         let said = wrong(answer.as_ref())?;
-        let is_slow = answer.is_none() && asked.elapsed() >= within;
+        // One that was begun in time may not have come as far as what it has to contain.
+        let is_slow = asked.elapsed() >= within;
         let is_last = limit >= SLOWEST || within < limit;
         if (is_slow && is_last) || (!is_slow && begun.elapsed() > PATIENCE.min(whole)) {
             return Some(said);
@@ -240,6 +241,29 @@ mod tests {
         let wrong = until_right(whole, ask, |answer| route.wrong(answer)).await;
         let took = begun.elapsed().as_secs();
         wrong.map_or(Ok(took), |_| Err(took))
+    }
+
+    /// What a page has to contain may come later than its status.
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_comes_in_parts_is_waited_for() {
+        let route: Route = yaml::read(
+            Kind::Usage,
+            "route",
+            b"{ path: /a, probe: { contains: OK } }",
+        )
+        .unwrap();
+        let ask = async |limit: Duration| {
+            sleep(limit.min(Duration::from_secs(5))).await;
+            let page = if limit > Duration::from_secs(5) {
+                "OK"
+            } else {
+                ""
+            };
+            let (status, page) = (200, page.to_owned());
+            Some(Answer { status, page })
+        };
+        let whole = Duration::from_secs(120);
+        assert_eq!(until_right(whole, ask, |it| route.wrong(it)).await, None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -72,8 +72,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     ) -> Result<Applied> {
         let begun = Instant::now();
         let from = state.current().map(|(_, it)| it.reference.number);
-        let plan = self.plan(state, target).await?;
-        if self.is_serving(state, target, &plan).await? {
+        let plan = self.plan(state, target, manner.retry).await?;
+        if self.is_serving(state, target, &plan, manner.retry).await? {
             return Ok(Applied::Nothing {
                 reference: target.record.number,
             });
@@ -142,11 +142,12 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         state: &State,
         target: &Target,
         plan: &GenerationPlan,
+        is_strict: bool,
     ) -> Result<bool> {
         let (serving, proxy) = (state.current().map(|(_, it)| it), &target.reference.proxy);
         let same = serving.is_some_and(|it| self.is_same(it, target));
         let same = same && plan.fresh.iter().all(|name| name == proxy);
-        Ok(same && self.alive(state).await?.contains(proxy))
+        Ok(same && self.alive(state, is_strict).await?.contains(proxy))
     }
 
     /// A kept generation that is what a target would be.
@@ -163,7 +164,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             let names = generation.containers.keys().cloned().collect();
             if self.is_same(generation, target)
                 && is_whole(generation)
-                && self.changed(generation, &names).await.is_empty()
+                && self.changed(generation, &names, true).await.is_empty()
             {
                 return Ok(Some(number));
             }

@@ -74,7 +74,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             let mut places = generation.containers.iter();
             places.all(|(name, place)| {
                 let mut ours = ours.iter();
-                ours.any(|(origin, it, _)| it == name && *origin == place.origin)
+                place.once || ours.any(|(origin, it, _)| it == name && *origin == place.origin)
             })
         };
         let mut networks = sight.networks.iter();

@@ -33,17 +33,20 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         self.save(state)
     }
 
-    /// Those of these containers of a generation that somebody changed by hand.
+    /// Those of these containers of a generation that somebody replaced by hand; `is_strict`: or changed.
     pub(super) async fn changed(
         &self,
         generation: &Generation,
         names: &BTreeSet<ContainerName>,
+        is_strict: bool,
     ) -> BTreeSet<ContainerName> {
         let looks = self.looked_at(generation, names.iter()).await;
         let changed = looks.into_iter().filter(|(name, details)| {
             let place = generation.containers.get(name);
             let made = place.and_then(|place| place.made.as_ref());
-            made.is_some_and(|made| made.changed(details).is_some())
+            made.is_some_and(|made| {
+                !made.is_of(details.image) || (is_strict && made.changed(details).is_some())
+            })
         });
         changed.map(|(name, _)| name).collect()
     }

@@ -150,8 +150,10 @@ async fn facts(session: &Session, open: &Open<'_>) -> Result<Facts> {
     if !changing {
         facts.ports = astray.map(|it| it.host).collect();
     }
-    facts.routes = routes(&server, serving, &facts.excused).await;
-    facts.certificates = certificates(serving, now()).await;
+    (facts.routes, facts.certificates) = tokio::join!(
+        routes(&server, serving, &facts.excused),
+        certificates(serving, now()),
+    );
     let remarks = Ground::look().await?.remarks();
     facts
         .notes
@@ -254,7 +256,7 @@ async fn containers(
 }
 
 /// How slow a page may be: who asks for this check waits 10 s, as `check_nrpe` does.
-const SLOW: Duration = Duration::from_secs(8);
+const SLOW: Duration = Duration::from_secs(6);
 
 /// The routes that do not answer, in words.
 async fn routes(

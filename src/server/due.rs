@@ -22,11 +22,11 @@ pub enum Due {
     },
     /// What the ledger says is to serve.
     Bring(ReferenceRecord),
-    /// What serves is to be made again where it was removed by hand.
+    /// What serves is to be made again where it was removed or changed by hand.
     Mend {
         /// What serves.
         reference: ReferenceRecord,
-        /// What was removed.
+        /// What was removed or changed.
         gone: Vec<ContainerName>,
     },
 }
@@ -87,7 +87,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         }
         let is_whole = is_whole && !manner.retry;
         let gone = if !is_whole && (is_right || holding.is_some()) {
-            self.gone(state).await?
+            self.gone(state, manner.retry).await?
         } else {
             Vec::new()
         };
@@ -101,7 +101,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         if !gone.is_empty() && self.file.drift == Drift::Tell && !manner.retry && !manner.dry_run {
             return Ok(Due::Waits {
                 why: format!(
-                    "{} was removed by hand, and `drift` in server.yaml is `tell` (`--retry` makes it again)",
+                    "{} was removed or changed by hand, and `drift` in server.yaml is `tell` (`--retry` makes it again)",
                     joined(&gone)
                 ),
             });
@@ -134,11 +134,12 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     }
 
     /// Those that should serve and are not there as they were made.
-    async fn gone(&self, state: &State) -> Result<Vec<ContainerName>> {
-        let alive = self.alive(state).await?;
+    async fn gone(&self, state: &State, is_strict: bool) -> Result<Vec<ContainerName>> {
+        let alive = self.alive(state, is_strict).await?;
         let serving = state.current().into_iter();
-        let all = serving.flat_map(|(_, it)| it.containers.keys());
-        Ok(all.filter(|it| !alive.contains(*it)).cloned().collect())
+        let all = serving.flat_map(|(_, it)| &it.containers);
+        let gone = all.filter(|(name, place)| !place.once && !alive.contains(*name));
+        Ok(gone.map(|(name, _)| name.clone()).collect())
     }
 }
 

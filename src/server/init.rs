@@ -157,10 +157,10 @@ pub struct Removed {
 /// secrets and the log of events stay.
 pub async fn remove(session: &Session) -> Result<Removed> {
     let (open, _lock) = Open::locked(session).await?;
-    let enabled = disable_units(session).await;
     let now = Timestamp::now;
     let server = open.server(&now, None);
     let mut state = open.state()?;
+    let enabled = disable_units(session).await;
     let table = ruleset::table(&open.file.name);
     server.machine.load(&table, Change::Remove).await?;
     server
@@ -176,9 +176,9 @@ pub async fn remove(session: &Session) -> Result<Removed> {
     let paths = &session.home.paths;
     let units = units::NAMES.map(|name| paths.units().join(name));
     let files = [
+        paths.server_journal(),
         paths.server(),
         paths.trust(&open.file.platform),
-        paths.server_journal(),
         paths.server_seen(),
         paths.server_key(),
         paths.server_key().with_extension("pub"),

@@ -32,8 +32,14 @@ const FIRST_ADDRESS: u32 = 250;
 
 impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// What the next generation would be made of.
-    pub async fn plan(&self, state: &State, target: &Target) -> Result<GenerationPlan> {
-        let alive = self.alive(state).await?;
+    /// `is_strict`: what somebody changed by hand is new as well.
+    pub async fn plan(
+        &self,
+        state: &State,
+        target: &Target,
+        is_strict: bool,
+    ) -> Result<GenerationPlan> {
+        let alive = self.alive(state, is_strict).await?;
         let up = self.up().await?.into_iter().map(|(_, name, _)| name);
         let up = up.chain(alive.iter().cloned()).collect();
         let before = Before {

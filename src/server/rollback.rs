@@ -63,7 +63,7 @@ pub fn choose(state: &State, damage: &Damage, to: Option<u64>) -> Result<(u64, u
     let known: Vec<String> = whole.map(|it| number(it).to_string()).collect();
     let error = match (fits.first(), to) {
         (Some(damaged), _) => Error::usage(format!(
-            "reference {} is kept here, and not whole: {} was removed",
+            "reference {} is kept here, and not whole: {} was removed or replaced",
             number(damaged),
             joined(&damage[*damaged])
         )),

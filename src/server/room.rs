@@ -89,14 +89,18 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
                 .filter(|it| !led.contains(&it.host))
             {
                 let table = others.get(&publish.host);
-                let why = table.map(|it| format!("the server of the table {it} leads it"));
-                if let Some(why) = why.or_else(|| self.machine.taken(publish.host, self.file.ipv6))
-                {
+                let led = table.map(|it| format!("the server of the table {it} leads it"));
+                let hint = table.map_or_else(
+                    || "`ss --listening --tcp --processes` shows who listens there".to_owned(),
+                    |it| format!("`nft list table ip {it}` shows where"),
+                );
+                let taken = || self.machine.taken(publish.host, self.file.ipv6);
+                if let Some(why) = led.or_else(taken) {
                     return Err(Error::engine(format!(
                         "port {} of this machine, which {name} is reached at, is taken: {why}",
                         publish.host
                     ))
-                    .hint("`ss --listening --tcp --processes` shows who listens there"));
+                    .hint(hint));
                 }
             }
         }

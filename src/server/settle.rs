@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Server;
 use super::machine::Machine;
 use super::state::{Place, Stage, State};
-use crate::engine::Engine;
+use crate::engine::{Engine, FaultKind};
 use crate::error::Result;
 use crate::model::name::ContainerName;
 use crate::model::observed::ContainerState;
@@ -117,9 +117,12 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         again.collect()
     }
 
-    /// Starts again what was stopped for a generation's sake, and waits until it is ready.
+    /// Starts again what was stopped for a generation's sake, and waits until it is ready. What is not there
+    /// any more is made again later.
     async fn start_again(&self, state: &State, number: u64) -> Result<()> {
-        let again = self.stopped_for(state, number);
+        let mut again = self.stopped_for(state, number);
+        let there = self.containers().await?;
+        again.retain(|_, (_, object)| there.iter().any(|(.., it)| it.object == *object));
         let Some((_, serving)) = state.current().filter(|_| !again.is_empty()) else {
             return Ok(());
         };
@@ -130,15 +133,20 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         self.run(&serving.containers, &objects.collect()).await
     }
 
-    /// Whether all that was stopped for a generation's sake runs, ready or not.
+    /// Whether all that was stopped for a generation's sake, and is there, runs, ready or not.
     async fn runs_again(&self, state: &State, number: u64) -> bool {
         let again = self.stopped_for(state, number);
         let looks = again
             .values()
             .map(|(_, object)| self.engine.inspect(object));
         let looks = join_all(looks).await;
-        let mut states = looks.iter().map(|it| it.as_ref().map(|it| it.state));
-        states.all(|it| it.is_ok_and(|it| it == ContainerState::Running))
+        looks.iter().all(|it| match it {
+            Ok(it) => matches!(
+                it.state,
+                ContainerState::Running | ContainerState::Restarting
+            ),
+            Err(fault) => fault.kind == FaultKind::NotFound,
+        })
     }
 
     /// Completes an interrupted switch: the generation was proven. Where it does not answer any more,

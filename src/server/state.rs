@@ -249,6 +249,9 @@ impl State {
             platform: file.platform.clone(),
             name: file.name.clone(),
         };
+        if self.generations.is_empty() && self.networks.is_empty() {
+            return Ok(());
+        }
         let made = match &self.of {
             Some(of) if *of != says => Some((keys(of), keys(&says))),
             _ => {

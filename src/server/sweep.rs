@@ -50,8 +50,13 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         Ok(names)
     }
 
-    /// Those containers of the generation that serves that are still there, as they were made.
-    pub(super) async fn alive(&self, state: &State) -> Result<BTreeSet<ContainerName>> {
+    /// Those containers of the generation that serves that are still there, of the image that they were made
+    /// of; `is_strict`: as they were made.
+    pub(super) async fn alive(
+        &self,
+        state: &State,
+        is_strict: bool,
+    ) -> Result<BTreeSet<ContainerName>> {
         let Some((_, serving)) = state.current() else {
             return Ok(BTreeSet::new());
         };
@@ -62,7 +67,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         };
         let all = self.containers().await?.into_iter();
         let mut there: BTreeSet<_> = all.filter(is_there).map(|(_, name, _)| name).collect();
-        let changed = self.changed(serving, &there).await;
+        let changed = self.changed(serving, &there, is_strict).await;
         there.retain(|name| !changed.contains(name));
         Ok(there)
     }

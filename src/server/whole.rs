@@ -50,7 +50,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             let (Some(network), true) = (network, has_successors(old, &serving, gone)) else {
                 if old.reference != serving.reference {
                     self.reporter.warn(&format!(
-                        "reference {} is not kept any longer: {} was removed",
+                        "reference {} is not kept any longer: {} was removed or replaced",
                         old.reference.number,
                         joined(gone)
                     ));

@@ -388,6 +388,7 @@ fn by_digest(image: &str) -> bool {
     image.rsplit_once("@sha256:").is_some_and(|(name, hex)| {
         !name.is_empty()
             && !name.contains('$')
+            && !name.contains(char::is_whitespace)
             && hex.len() == 64
             && hex
                 .bytes()

@@ -157,7 +157,7 @@ fn what_only_buildkit_builds_is_refused_where_it_cannot() {
         "ARG TARGET",
         "ARG TARGETARCHS",
         "COPY --chown=1 a b",
-        "RUN a << b",
+        "RUN a $((1<<2))",
     ] {
         built_by(plain, BuildKit::Absent).unwrap();
     }

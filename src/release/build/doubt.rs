@@ -23,6 +23,10 @@ const LATE_ESCAPE: (&str, &str) = (
     "`# escape=` counts in some builders here and not in others",
     "make it the first line, or the second behind `# syntax=`",
 );
+const DIRECTIVE: (&str, &str) = (
+    "some builders read this directive, others do not",
+    "write it as `# name=value`, with ordinary blanks, and once",
+);
 const SHEBANG: (&str, &str) = (
     "`#!` hides the directives behind it from some builders",
     "remove the line",
@@ -41,11 +45,12 @@ pub(super) const NO_END: (&str, &str) = (
 );
 const HEREDOC: (&str, &str) = (
     "it cannot be said for certain whether this is a here-document",
-    "name it by letters, digits and `_`: `<<EOF`, `<<-EOF` or `<<'EOF'`",
+    "name it by letters, digits and `_`, as a word of its own: `<<EOF`, `<<-EOF` or `<<'EOF'`; an \
+     instruction with `<<` ends every quote that it begins, and has no `${…}` but `${NAME}`",
 );
 const FLAG: (&str, &str) = (
     "this flag cannot be read for certain",
-    "write it as `--name=value`, without quotes and backslashes",
+    "write it as `--name=value`, in ASCII, without quotes and backslashes",
 );
 
 /// Flags that stand without a value.
@@ -61,11 +66,20 @@ pub(super) fn comments_at_top(text: &str) -> impl Iterator<Item = (usize, &str)>
 pub(super) fn of_text(text: &str) -> (char, Vec<Doubt>) {
     let mut doubts = Vec::new();
     let mut escape = '\\';
-    let mut before = "";
+    let (mut before, mut seen) = ("", 0);
     for (line, comment) in comments_at_top(text) {
-        let (name, value) = comment.split_once('=').unwrap_or((comment, ""));
-        let name = name.trim();
-        if name.eq_ignore_ascii_case("escape") {
+        let (raw, value) = comment.split_once('=').unwrap_or((comment, ""));
+        let name = raw.trim();
+        let is = |wanted| name.eq_ignore_ascii_case(wanted);
+        let is_plain = |text: &str| text.trim_matches([' ', '\t']) == text.trim();
+        if is("syntax") || is("escape") {
+            seen += usize::from(is("syntax"));
+            let words = value.split_whitespace().count();
+            if seen > 1 || words > 1 || !is_plain(raw) || !is_plain(value) {
+                doubts.push(Doubt::new(line, DIRECTIVE));
+            }
+        }
+        if is("escape") {
             let is_read = line == 1 || (line == 2 && before.eq_ignore_ascii_case("syntax"));
             match value.trim() {
                 _ if !is_read => doubts.push(Doubt::new(line, LATE_ESCAPE)),
@@ -91,7 +105,8 @@ fn is_odd(line: &str) -> bool {
     !plain.starts_with('#') && (plain.trim() != plain || plain.contains(is_control))
 }
 
-/// Builders take quotes and backslashes out of flags, older ones do not.
+/// Builders cut flags by bytes and take quotes and escapes out of them: what is quoted must not hide where
+/// one ends.
 pub(super) fn of_flags<'a>(
     keyword: &str,
     mut flags: impl Iterator<Item = (&'a str, &'a str)>,
@@ -99,7 +114,11 @@ pub(super) fn of_flags<'a>(
     let is_plain = |(name, value): (&str, &str)| {
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
         let has_value = !value.is_empty() || BARE.contains(&name);
-        is_name && has_value && !value.contains(['"', '\'', '\\', '`'])
+        let is_image = ["from", "mount", "platform"].contains(&name);
+        let is_even = |quote| value.matches(quote).count() % 2 == 0;
+        let is_quoted = value.contains(['"', '\'']);
+        let ends = !is_quoted || (!is_image && is_even('"') && is_even('\''));
+        is_name && has_value && ends && value.is_ascii() && !value.contains(['\\', '`'])
     };
     let takes = ["ADD", "COPY", "FROM", "HEALTHCHECK", "RUN"];
     (takes.contains(&keyword) && !flags.all(is_plain)).then_some(FLAG)
@@ -131,23 +150,45 @@ pub(super) fn heredocs(
         return (found, doubt);
     }
     let mut quotes = Quotes::default();
+    // Of a shell's sums: `$((1<<2))`.
+    let mut is_sum = false;
     for word in rest.split_whitespace() {
         let is_quoted = quotes.is_open();
         quotes.read(word);
+        is_sum |= word.contains("$((");
         let behind = word.trim_start_matches(|c: char| c.is_ascii_digit());
-        let Some(name) = behind.strip_prefix("<<").filter(|_| !is_quoted) else {
-            continue;
-        };
-        // `<<<` is a shell's own, and a lone `<<` nobody's.
-        if name.is_empty() || name.contains('<') {
-            continue;
-        }
-        match heredoc(name) {
-            Some(heredoc) => found.push(heredoc),
-            None => doubt = Some(HEREDOC),
+        match behind.strip_prefix("<<").filter(|_| !is_quoted) {
+            // `<<<` is a shell's own. What follows a blank is a name for newer builders only.
+            Some(name) if name.contains('<') => {}
+            Some(name) => match heredoc(name) {
+                Some(heredoc) => found.push(heredoc),
+                None => doubt = Some(HEREDOC),
+            },
+            None if !is_quoted && !is_sum && shifts(word) => doubt = Some(HEREDOC),
+            None => {}
         }
     }
+    // Builders that cannot take the line apart see no here-document in it.
+    if rest.contains("<<") && (quotes.is_open() || has_odd_variable(rest)) {
+        doubt = Some(HEREDOC);
+    }
     (found, doubt)
+}
+
+/// Whether a word has `<<` in it, and not as `<<<` or behind a quote.
+fn shifts(word: &str) -> bool {
+    let plain = word.split(['"', '\'']).next().unwrap_or_default();
+    plain.contains("<<") && !plain.contains("<<<")
+}
+
+/// Whether there is a `${` that is not the beginning of `${NAME}`.
+fn has_odd_variable(text: &str) -> bool {
+    let mut behind = text.split("${").skip(1);
+    behind.any(|rest| {
+        let name = rest.split_once('}').map_or("", |(name, _)| name);
+        let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        name.is_empty() || !is_name
+    })
 }
 
 fn heredoc(name: &str) -> Option<Heredoc> {

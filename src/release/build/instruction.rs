@@ -103,21 +103,35 @@ pub fn instructions(text: &str) -> (Vec<Instruction>, Vec<Doubt>) {
             open = Some((begin, so_far));
         } else {
             so_far.push_str(line);
-            let instruction = cut(begin, &so_far);
-            let inner = instruction.inner();
-            let (ends, doubtful) = doubt::heredocs(&inner.keyword, &inner.rest);
-            let of_flags = doubt::of_flags(&inner.keyword, inner.flags());
-            let both = of_flags.into_iter().chain(doubtful);
-            doubts.extend(both.map(|it| Doubt::new(begin, it)));
+            let ends = finish(begin, &so_far, &mut found, &mut doubts);
             heredocs = ends.into_iter().map(|it| (begin, it)).collect();
-            found.push(instruction);
         }
+    }
+    if let Some((begin, text)) = open {
+        let ends = finish(begin, &text, &mut found, &mut doubts);
+        heredocs.extend(ends.into_iter().map(|it| (begin, it)));
     }
     if let Some((line, _)) = heredocs.first() {
         doubts.push(Doubt::new(*line, doubt::NO_END));
     }
-    found.extend(open.map(|(begin, text)| cut(begin, &text)));
     (found, doubts)
+}
+
+/// Takes in an instruction that ends here, and gives the here-documents that begin behind it.
+fn finish(
+    line: usize,
+    text: &str,
+    found: &mut Vec<Instruction>,
+    doubts: &mut Vec<Doubt>,
+) -> Vec<Heredoc> {
+    let instruction = cut(line, text);
+    let inner = instruction.inner();
+    let (ends, doubtful) = doubt::heredocs(&inner.keyword, &inner.rest);
+    let of_flags = doubt::of_flags(&inner.keyword, inner.flags());
+    let both = of_flags.into_iter().chain(doubtful);
+    doubts.extend(both.map(|it| Doubt::new(line, it)));
+    found.push(instruction);
+    ends
 }
 
 fn cut(line: usize, text: &str) -> Instruction {
@@ -221,6 +235,27 @@ mod tests {
                 2,
             ),
             ("FROM a\nONBUILD COPY --fr'om'=alpine a b\n".to_owned(), 2),
+            ("FROM a\nCOPY --fr\"om\"=alpine a b \\\n".to_owned(), 2),
+            (format!("# escape\u{a0}=`\nFROM a\nLABEL a=b`\n{copy}"), 1),
+            (format!("#\u{a0}escape=`\nFROM a\nLABEL a=b`\n{copy}"), 1),
+            ("# syntax=a@sha256:1\n# syntax=evil\nFROM a\n".to_owned(), 2),
+            ("# syntax=evil a@sha256:1\nFROM a\n".to_owned(), 1),
+            (format!("FROM a\nRUN true # <<CMD it's\n{copy}CMD\n"), 2),
+            (format!("FROM a\nRUN true # ${{ <<CMD\n{copy}CMD\n"), 2),
+            (
+                format!("FROM a\nRUN true \"${{X:-\"a <<CMD b\"}}\"\n{copy}CMD\n"),
+                2,
+            ),
+            ("FROM a\nRUN cat << EOF\nx\nEOF\n".to_owned(), 2),
+            ("FROM a\nRUN cat<<EOF\n".to_owned(), 2),
+            (
+                "FROM a\nRUN --mount=target=/m\u{e0}--mount=from=evil,target=/x ls\n".to_owned(),
+                2,
+            ),
+            (
+                "FROM a\nCOPY --chown=\"a b\" --from=alpine a b\n".to_owned(),
+                2,
+            ),
         ] {
             assert_eq!(doubts(&text), [line], "{text}");
         }
@@ -233,7 +268,6 @@ mod tests {
             "RUN echo \"see <<EOF here\"",
             "RUN echo 'a \" <<EOF '",
             "COPY [\"a <<EOF b\", \"/x\"]",
-            "RUN echo \\<<EOF",
             "RUN echo $((1<<2)) <<< y",
         ] {
             let (found, doubts) = instructions(&format!("{line}\nCOPY a b\n"));
@@ -247,7 +281,9 @@ mod tests {
     fn ordinary_files_raise_no_doubt() {
         let text = "# syntax=docker/dockerfile:1\n# escape=`\n# a=b\nFROM --platform=linux/amd64 a\r\n\
                     COPY --link --chown=1:1 --from=b x y\nHEALTHCHECK --interval=5s CMD [\"a\"]\n\
-                    RUN --mount=type=cache,target=/c --network=none a --b=\"c\" `\n # x\n d\n";
+                    RUN --mount=type=cache,target=/c --network=none a --b=\"c\" `\n # x\n d\n\
+                    COPY --chown=\"app:app\" a b\nRUN echo \"${A}\" $((1<<2)) <<< x\n\
+                    RUN --mount=type=bind,source=x,target=/x x\nADD --checksum=sha256:1 a b\n";
         assert_eq!(doubts(text), [] as [usize; 0]);
     }
 }

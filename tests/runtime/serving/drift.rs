@@ -1,6 +1,7 @@
 //! What somebody removes by hand, and what a rollback goes back to.
 
 use devenv::model::digest::Digest;
+use devenv::server::state::Stage;
 use devenv::server::{Applied, Manner};
 
 use super::room::Room;
@@ -96,7 +97,7 @@ async fn a_rollback_goes_only_to_what_is_whole() {
     room.remove("1-front");
     let before = room.containers();
     let error = room.back().await.unwrap_err();
-    let text = "reference 7 is kept here, and not whole: front was removed";
+    let text = "reference 7 is kept here, and not whole: front was removed or replaced";
     assert_eq!(error.to_string(), text);
     assert_eq!(room.containers(), before);
     room.apply().await.unwrap();
@@ -146,4 +147,63 @@ async fn what_was_changed_by_hand_is_made_again() {
     let applied = room.apply_as(&retry).await.unwrap();
     assert!(matches!(applied, Applied::Nothing { .. }), "{applied:?}");
     assert_eq!(room.containers(), running);
+}
+
+/// A limit that somebody changed is in nobody's way: whatever else is due leaves the container as it is.
+#[tokio::test]
+async fn a_changed_limit_stops_no_database() {
+    let mut room = Room::new();
+    room.apply().await.unwrap();
+    room.engine.tamper(|state| {
+        let mut all = state.containers.iter_mut();
+        let database = all.find(|it| it.object == "devenv-acme-server_1-ledger-db");
+        database.unwrap().body.host_config.memory += 1;
+    });
+    room.remove("1-customers");
+    room.apply().await.unwrap();
+    room.release("billing", "1.5");
+    room.apply().await.unwrap();
+    room.assert_settled();
+    let lines = room.containers();
+    assert!(
+        lines.contains(&"1-ledger-db running".to_owned()),
+        "{lines:?}"
+    );
+}
+
+/// One-shots that did their work may be pruned.
+#[tokio::test]
+async fn a_one_shot_that_is_gone_is_nobodys_trouble() {
+    let room = Room::new();
+    room.apply().await.unwrap();
+    room.remove("1-migration");
+    let before = room.containers();
+    let applied = room.apply().await.unwrap();
+    assert!(matches!(applied, Applied::Nothing { .. }), "{applied:?}");
+    assert_eq!(room.containers(), before);
+}
+
+/// What an interrupted change had stopped may be gone, too: the next apply makes it again.
+#[tokio::test]
+async fn what_was_stopped_and_is_gone_is_made_again() {
+    let room = Room::new();
+    room.apply().await.unwrap();
+    let mut state = room.state();
+    // As if another had been killed after it stopped the database.
+    let mut begun = state.generations[&1].clone();
+    begun.stage = Stage::Starting;
+    begun.stopped = ["ledger-db".parse().unwrap()].into();
+    begun.containers.clear();
+    begun.ports.clear();
+    state.last = 2;
+    state.generations.insert(2, begun);
+    devenv::home::file::save(&room.journal(), &state).unwrap();
+    room.remove("1-ledger-db");
+    room.apply().await.unwrap();
+    room.assert_settled();
+    let lines = room.containers();
+    assert!(
+        lines.contains(&"3-ledger-db running".to_owned()),
+        "{lines:?}"
+    );
 }

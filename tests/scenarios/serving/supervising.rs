@@ -288,7 +288,10 @@ async fn what_is_changed_by_hand_is_told_or_mended() {
     server.apply().ok();
     starts("CRITICAL - billing has exited with");
     docker(&["rm", "--force", &billing]);
-    server.apply().ok().says("billing was removed by hand");
+    server
+        .apply()
+        .ok()
+        .says("billing was removed or changed by hand");
     starts("CRITICAL - billing is not there");
     server.run(&["server", "apply", "--retry"]).ok();
     assert_eq!(net.get(server.port, "/billing"), "v1");
