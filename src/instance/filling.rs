@@ -54,15 +54,25 @@ pub(super) fn fillings(
     order.iter().filter_map(filling).collect()
 }
 
-/// What a plan fills.
-fn planned_fills(planned: &Planned) -> BTreeMap<ContainerName, Fill> {
+/// What a plan fills. Only volumes that it makes, or that are known to hold nothing, are its own to remove
+/// again.
+fn planned_fills(
+    planned: &Planned,
+    known: &BTreeMap<ContainerName, Fill>,
+) -> BTreeMap<ContainerName, Fill> {
     let steps = planned.plan.nodes.iter().map(|node| &node.step);
+    let makes = |volume: &str| {
+        let mut steps = steps.clone();
+        steps.any(|it| matches!(it, Step::CreateVolume(name) if name == volume))
+    };
     let fill = |step: &Step| {
         let Step::Fill { container, from } = step else {
             return None;
         };
         let mut desired = planned.desired.containers.iter();
         let volumes = desired.find(|it| it.name == *container)?.data_volumes();
+        let known = known.get(container).map_or(&[][..], |it| &it.volumes);
+        let volumes = volumes.filter(|it| makes(it) || known.iter().any(|known| known == it));
         let fill = Fill {
             from: from.clone(),
             volumes: volumes.map(ToOwned::to_owned).collect(),
@@ -70,7 +80,7 @@ fn planned_fills(planned: &Planned) -> BTreeMap<ContainerName, Fill> {
         };
         Some((container.clone(), fill))
     };
-    steps.filter_map(fill).collect()
+    steps.clone().filter_map(fill).collect()
 }
 
 /// Fills volumes by commands in their containers.
@@ -112,7 +122,7 @@ impl Feeder {
         planned: &Planned,
         mut fillings: BTreeMap<ContainerName, Filling>,
     ) -> Result<Arc<Self>> {
-        let fills = planned_fills(planned);
+        let fills = planned_fills(planned, &instance.data()?.fillings);
         let mut contents = BTreeMap::new();
         for (name, fill) in &fills {
             let content = match &fill.from {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::save::writers;
-use super::volumes::users;
+use super::volumes::{DataVolume, users};
 use super::{store, transfer, volumes};
 use crate::converge::plan::lifecycle::{self, Entries};
 use crate::engine::Engine as _;
@@ -51,14 +51,16 @@ impl Instance<'_> {
         let next = writers(&running, record, snapshot.writers.keys());
         refuse_another_major(&snapshot, &next, &running.entries())?;
         refuse_unread(&snapshot, &running)?;
-        self.agree(&running, &snapshot, &next)?;
+        let found = self.found(&running)?;
+        let new = New::of(&snapshot, &found);
+        self.agree(&new, (&snapshot, &found), &next)?;
         let asks = record.asks_for_something();
         let intent = Intent::Add(Box::new(Addition {
             versions: Versions::Same,
             over_newer_data: true,
             ..Addition::default()
         }));
-        self.fill(&running, &New::of(&snapshot)).await?;
+        self.fill(&running, &new).await?;
         if !asks {
             self.settle().await?;
             self.session
@@ -97,8 +99,15 @@ impl Instance<'_> {
         let _lock = self.lock().await?;
         let snapshot = store(self.session, self.open).load(name)?;
         let running = Running::look(self.session, self.open).await?;
-        self.fill(&running, &New::of(&snapshot)).await?;
+        let found = self.found(&running)?;
+        self.fill(&running, &New::of(&snapshot, &found)).await?;
         self.try_out(intent, manner).await
+    }
+
+    /// The volumes with data that are there.
+    fn found(&self, running: &Running) -> Result<Vec<DataVolume>> {
+        let there = &running.observation.observed.volumes;
+        Ok(volumes::of_instance(&self.identity, &self.data()?, there))
     }
 
     /// Brings the instance up on new volumes, which count once that is ready; else the old ones do.
@@ -126,8 +135,8 @@ impl Instance<'_> {
     /// What is replaced is shown and asked about.
     fn agree(
         &self,
-        running: &Running,
-        snapshot: &Snapshot,
+        new: &New<'_>,
+        (snapshot, found): (&Snapshot, &[DataVolume]),
         next: &BTreeMap<ContainerName, Writer>,
     ) -> Result<()> {
         let reporter = &self.session.reporter;
@@ -140,14 +149,9 @@ impl Instance<'_> {
                 ));
             }
         }
-        let there = &running.observation.observed.volumes;
-        let found = volumes::of_instance(&self.identity, &self.data()?, there);
-        let is_saved = |it: &volumes::DataVolume| {
-            let mut saved = snapshot.data();
-            saved.any(|saved| saved == (&it.container, &it.volume))
-        };
-        let (replaced, kept): (Vec<_>, Vec<_>) = found.into_iter().partition(is_saved);
-        let names = |all: &[volumes::DataVolume]| {
+        let is_replaced = |it: &&DataVolume| new.volumes.contains(&(&it.container, &it.volume));
+        let (replaced, kept): (Vec<_>, Vec<_>) = found.iter().partition(is_replaced);
+        let names = |all: &[&DataVolume]| {
             let all: Vec<String> = all
                 .iter()
                 .map(|it| format!("{} of {}", it.volume, it.container))
@@ -199,14 +203,12 @@ impl Instance<'_> {
             self.undo_restore().await?;
             return Err(error);
         }
-        let place = |container: &ContainerName, volume: &VolumeName| {
-            places[&self.identity.volume(container, volume)].clone()
-        };
         let fill = |dump: &SavedDump, snapshot: &SnapshotName| {
-            let volumes = dump.volumes.iter().map(|it| place(&dump.container, it));
+            let volumes = new.volumes.iter().filter(|it| *it.0 == dump.container);
+            let places = volumes.map(|it| places[&self.identity.volume(it.0, it.1)].clone());
             let fill = Fill {
                 from: FilledFrom::Snapshot(snapshot.clone()),
-                volumes: volumes.collect(),
+                volumes: places.collect(),
                 begun: false,
             };
             (dump.container.clone(), fill)
@@ -311,9 +313,18 @@ pub(super) struct New<'a> {
 }
 
 impl<'a> New<'a> {
-    fn of(snapshot: &'a Snapshot) -> Self {
+    /// What a container wrote is read on empty volumes: all of its own are replaced, those too that it had
+    /// not at that time.
+    fn of(snapshot: &'a Snapshot, found: &'a [DataVolume]) -> Self {
+        let is_read = |it: &&DataVolume| {
+            let mut dumps = snapshot.dumps.iter();
+            dumps.any(|dump| dump.container == it.container)
+        };
+        let found = found.iter().filter(is_read);
+        let found = found.map(|it| (&it.container, &it.volume));
+        let volumes: BTreeSet<_> = snapshot.data().chain(found).collect();
         Self {
-            volumes: snapshot.data().collect(),
+            volumes: volumes.into_iter().collect(),
             files: &snapshot.volumes,
             snapshot: Some(snapshot),
         }

@@ -4,12 +4,16 @@ use super::*;
 
 async fn platform_of(dump: &str, restore: &str) -> Synthetic {
     let needs = service("needs: [{ container: db, until: healthy }]\n");
-    let db = service(&format!(
-        "volumes: {{ data: /srv/db, logs: /var/log/db }}\n\
+    let db = dumped(dump, restore, "data: /srv/db");
+    Synthetic::released(&[("db", &db), ("billing", &needs)]).await
+}
+
+fn dumped(dump: &str, restore: &str, volumes: &str) -> String {
+    service(&format!(
+        "volumes: {{ {volumes}, logs: /var/log/db }}\n\
          health: {{ command: [/probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s, retries: 9 }}\n\
          snapshot: {{ dump: [/probe, {dump}], restore: [/probe, {restore}] }}\n"
-    ));
-    Synthetic::released(&[("db", &db), ("billing", &needs)]).await
+    ))
 }
 
 fn running_on(platform: &Synthetic) -> Workstation {
@@ -104,6 +108,63 @@ async fn commands_that_fail_change_nothing() {
         .says("exited with code 1");
     let list = workstation.run(&["snapshot", "list", "--json"]).ok().json();
     assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
+}
+
+/// Volumes that the container had not when it was saved are replaced as well, and are there again where
+/// that fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_came_later_is_not_lost() {
+    let (dump, restore) = ("show, /srv/db/row", "pour, /srv/db/row, \"3\"");
+    let mut platform = platform_of(dump, restore).await;
+    let workstation = running_on(&platform);
+    workstation.run(&["snapshot", "save", "first"]).ok();
+    let file = workstation.home.path().join("first.snapshot");
+    let path = file.to_str().unwrap();
+    workstation.run(&["snapshot", "export", "first", path]).ok();
+    let import = ["snapshot", "import", path, "--name", "again", "--json"];
+    let imported = workstation.run(&import).ok().json();
+    assert_eq!(imported["dumps"][0]["container"], "db", "{imported}");
+
+    let mut release = async |version: &str, restore: &str| {
+        let db = dumped(dump, restore, "data: /srv/db, archive: /srv/archive");
+        platform.write_container("db", &db);
+        platform.push("One volume more");
+        platform.release("db", version).await;
+        platform.reference().await;
+        platform.promote("production").await;
+        workstation.run(&["up", "--environment", "production"]).ok();
+    };
+    release("1.1", restore).await;
+    write(&workstation, "/srv/archive/old", "kept");
+    let before = volumes(&workstation);
+    assert_eq!(before.len(), 2);
+    let said = workstation
+        .run(&["snapshot", "restore", "again", "--yes"])
+        .code(7);
+    said.says("all data in these will be replaced: archive of db, data of db");
+    let old = [
+        "exec",
+        "db",
+        "-T",
+        "--",
+        "/probe",
+        "show",
+        "/srv/archive/old",
+    ];
+    assert_eq!(workstation.run(&old).ok().stdout, "kept");
+    assert_eq!(
+        (row(&workstation).as_str(), volumes(&workstation)),
+        ("one", before)
+    );
+    release("1.2", "pour, /srv/db/row").await;
+    workstation
+        .run(&["snapshot", "restore", "again", "--yes"])
+        .ok();
+    workstation.run(&old).code(1);
+    assert_eq!(
+        (row(&workstation).as_str(), volumes(&workstation).len()),
+        ("one", 2)
+    );
 }
 
 /// A kill while its command reads leaves the data as it was.
