@@ -1,7 +1,9 @@
 //! From names to a page: choose the reference, select, verify, plan, apply, wait.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::filling::{self, Feeder};
 use super::forwarding::Forwarding;
 use super::intent::{Intent, Manner, Until};
 use super::meanwhile::Meanwhile;
@@ -248,25 +250,22 @@ impl Up<'_> {
         let next = written::next(&self.images, self.overlay.reference.number);
         written::ask(instance, &observation, &next, intent, self.manner)?;
         let forwarding = Forwarding::new(session, open, &self.host, &instance.choice);
+        let (reference, order) = (&self.overlay.reference, &self.selection.order);
+        let fillings = filling::fillings(&instance.data()?, reference, order);
         let goal = Goal {
-            reference: &self.overlay.reference,
+            reference,
             selection: &self.selection,
             images: &gather::for_engine(&self.images),
             identity: &instance.identity,
             configuration: &record.configuration.clone(),
             host: &self.host,
-            overrides: &gather::overrides(
-                session,
-                open,
-                &record,
-                &self.host,
-                (&self.overlay.reference, &self.selection.order),
-            )?,
+            overrides: &gather::overrides(session, open, &record, &self.host, (reference, order))?,
             secrets: &secrets,
             chosen_ports: intent.ports(),
             remembered_ports: &record.remembered(),
             forwarded_ports: &forwarding.ports()?,
             placement: &Placement::Published,
+            fillings: &fillings,
         };
         let planned = goal.plan(&instance.engine, observation).await?;
         told::what_moved(session, &planned, intent.ports());
@@ -275,6 +274,12 @@ impl Up<'_> {
         if self.manner.is_plan() {
             return Ok((planned, BTreeMap::new()));
         }
+        let (overlay, images) = (&self.overlay, &self.images);
+        let feeder = Feeder::begin(instance, overlay, images, &planned, fillings.clone())?;
+        let goal = Goal {
+            fillings: &feeder.fillings,
+            ..goal
+        };
         forwarding.give_way().await?;
         record.remember(&planned.ports, intent.ports());
         record.unproven.extend(touched(&planned.plan));
@@ -284,9 +289,9 @@ impl Up<'_> {
         written::note(instance, &planned.desired, &next, written::When::Before)?;
         mirror::make_folders(&record, goal.reference, &self.selection.order)?;
         let (first, begun) = (planned.ports.clone(), session.home.now());
-        let done = self
-            .converge(&goal, &forwarding, planned, &record.unproven)
-            .await?;
+        let filler = feeder.clone();
+        let done = self.converge(&goal, &forwarding, planned, (&record.unproven, filler));
+        let done = instance.ends_filled(done.await).await?;
         let took = session.home.now().duration_since(begun);
         note(session, open, &record, &self.overlay, &done, took)?;
         written::note(instance, &done.0.desired, &next, written::When::Done)?;
@@ -331,7 +336,7 @@ impl Up<'_> {
         goal: &Goal<'_>,
         forwarding: &Forwarding<'_>,
         planned: Planned,
-        unproven: &BTreeSet<ContainerName>,
+        (unproven, filler): (&BTreeSet<ContainerName>, Arc<Feeder>),
     ) -> Result<Done> {
         let Instance {
             session,
@@ -364,6 +369,7 @@ impl Up<'_> {
             login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
             mirrors: mirrors.clone(),
             secrets: goal.secrets.values.clone(),
+            filler: Some(filler),
             ..walk.options(self.manner.limit)
         };
         let work = Box::pin(async {

@@ -116,6 +116,7 @@ impl Declared {
             ports: &record.remembered(),
             secrets: &secrets,
             placement: &Placement::Published,
+            fillings: &BTreeMap::new(),
         });
         Ok(Self {
             here,
@@ -302,6 +303,7 @@ impl Theirs {
             ports: &Ports::default(),
             secrets,
             placement: &self.placement,
+            fillings: &BTreeMap::new(),
         })
     }
 }

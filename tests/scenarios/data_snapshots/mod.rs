@@ -1,7 +1,10 @@
 //! `snapshot`: the data of an instance, saved and restored as one thing.
 
+mod cleaning;
+mod dumps;
 mod files;
 mod kills;
+mod seeds;
 mod versions;
 
 use std::collections::BTreeSet;
