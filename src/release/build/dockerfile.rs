@@ -387,8 +387,7 @@ fn variable(text: &str) -> Option<&str> {
 fn by_digest(image: &str) -> bool {
     image.rsplit_once("@sha256:").is_some_and(|(name, hex)| {
         !name.is_empty()
-            && !name.contains('$')
-            && !name.contains(char::is_whitespace)
+            && !name.contains(|c: char| c == '$' || c.is_whitespace())
             && hex.len() == 64
             && hex
                 .bytes()
