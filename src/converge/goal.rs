@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::converge::apply::{self, Failure, Options, Reporter, Watch};
 use crate::converge::desired::ports::{self, Moved, Ports};
-use crate::converge::desired::{self, Desired, Filling, Image, Inputs, Placement, Secrets};
+use crate::converge::desired::{self, Desired, Image, Inputs, Placement, Secrets};
 use crate::converge::plan::{Plan, carry, difference};
 use crate::converge::select::Selection;
 use crate::engine::{Engine, FaultKind};
@@ -48,8 +48,6 @@ pub struct Goal<'a> {
     pub forwarded_ports: &'a BTreeSet<u16>,
     /// How containers are reached, and whose volumes they have.
     pub placement: &'a Placement,
-    /// What fills empty volumes, by container.
-    pub fillings: &'a BTreeMap<ContainerName, Filling>,
 }
 
 /// A plan with what it was made from.
@@ -144,7 +142,6 @@ impl Goal<'_> {
             ports: &ports,
             secrets: self.secrets,
             placement: self.placement,
-            fillings: self.fillings,
         });
         Ok((desired, ports, moved))
     }

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::file::{load, save};
 use super::paths::Paths;
 use crate::error::{Kind, PathContext, Result};
-use crate::model::filling::FilledFrom;
 use crate::model::name::{ContainerName, InstanceName, PlatformName};
 use crate::model::snapshot::Writer;
 
@@ -23,25 +22,9 @@ pub struct DataRecord {
     /// What ran last on the volumes of each container.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub written: BTreeMap<ContainerName, Writer>,
-    /// The containers whose volumes are to be filled: nothing in them counts before.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fillings: BTreeMap<ContainerName, Fill>,
     /// What is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Unfinished>,
-}
-
-/// Volumes that are to be filled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fill {
-    /// From where.
-    pub from: FilledFrom,
-    /// Their names on the engine.
-    pub volumes: Vec<String>,
-    /// Whether it was begun: what is in them then is neither nothing nor the whole.
-    #[serde(default)]
-    pub begun: bool,
 }
 
 /// What a command does with the data.
@@ -54,8 +37,6 @@ pub enum Unfinished {
     Restoring {
         before: BTreeMap<String, String>,
         written: BTreeMap<ContainerName, Writer>,
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        fillings: BTreeMap<ContainerName, Fill>,
         new: Vec<String>,
     },
     /// New volumes have taken the places of these, which nobody needs any more.

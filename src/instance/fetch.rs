@@ -159,7 +159,6 @@ impl Fetching<'_> {
                 key: owner.key,
             },
             placement: &Placement::Published,
-            fillings: &BTreeMap::new(),
         });
         let present = observe::images(self.engine, &desired).await?;
         let plan = images::images(&desired, &present);

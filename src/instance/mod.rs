@@ -11,7 +11,6 @@ mod down;
 mod explain;
 pub mod facets;
 mod fetch;
-mod filling;
 pub mod forward;
 mod forwarding;
 mod gather;

@@ -132,7 +132,6 @@ impl Reporter for Journal<'_> {
             }
             Event::Failed { .. }
             | Event::Pulling { .. }
-            | Event::Filling { .. }
             | Event::Busy { .. }
             | Event::Emulated { .. } => {}
         }

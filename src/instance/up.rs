@@ -1,9 +1,7 @@
 //! From names to a page: choose the reference, select, verify, plan, apply, wait.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use super::filling::{self, Feeder};
 use super::forwarding::Forwarding;
 use super::intent::{Intent, Manner, Until};
 use super::meanwhile::Meanwhile;
@@ -250,22 +248,25 @@ impl Up<'_> {
         let next = written::next(&self.images, self.overlay.reference.number);
         written::ask(instance, &observation, &next, intent, self.manner)?;
         let forwarding = Forwarding::new(session, open, &self.host, &instance.choice);
-        let (reference, order) = (&self.overlay.reference, &self.selection.order);
-        let fillings = filling::fillings(&instance.data()?, reference, order);
         let goal = Goal {
-            reference,
+            reference: &self.overlay.reference,
             selection: &self.selection,
             images: &gather::for_engine(&self.images),
             identity: &instance.identity,
             configuration: &record.configuration.clone(),
             host: &self.host,
-            overrides: &gather::overrides(session, open, &record, &self.host, (reference, order))?,
+            overrides: &gather::overrides(
+                session,
+                open,
+                &record,
+                &self.host,
+                (&self.overlay.reference, &self.selection.order),
+            )?,
             secrets: &secrets,
             chosen_ports: intent.ports(),
             remembered_ports: &record.remembered(),
             forwarded_ports: &forwarding.ports()?,
             placement: &Placement::Published,
-            fillings: &fillings,
         };
         let planned = goal.plan(&instance.engine, observation).await?;
         told::what_moved(session, &planned, intent.ports());
@@ -274,12 +275,6 @@ impl Up<'_> {
         if self.manner.is_plan() {
             return Ok((planned, BTreeMap::new()));
         }
-        let (overlay, images) = (&self.overlay, &self.images);
-        let feeder = Feeder::begin(instance, overlay, images, &planned, fillings.clone())?;
-        let goal = Goal {
-            fillings: &feeder.fillings,
-            ..goal
-        };
         forwarding.give_way().await?;
         record.remember(&planned.ports, intent.ports());
         record.unproven.extend(touched(&planned.plan));
@@ -289,9 +284,9 @@ impl Up<'_> {
         written::note(instance, &planned.desired, &next, written::When::Before)?;
         mirror::make_folders(&record, goal.reference, &self.selection.order)?;
         let (first, begun) = (planned.ports.clone(), session.home.now());
-        let filler = feeder.clone();
-        let done = self.converge(&goal, &forwarding, planned, (&record.unproven, filler));
-        let done = instance.ends_filled(done.await).await?;
+        let done = self
+            .converge(&goal, &forwarding, planned, &record.unproven)
+            .await?;
         let took = session.home.now().duration_since(begun);
         note(session, open, &record, &self.overlay, &done, took)?;
         written::note(instance, &done.0.desired, &next, written::When::Done)?;
@@ -336,7 +331,7 @@ impl Up<'_> {
         goal: &Goal<'_>,
         forwarding: &Forwarding<'_>,
         planned: Planned,
-        (unproven, filler): (&BTreeSet<ContainerName>, Arc<Feeder>),
+        unproven: &BTreeSet<ContainerName>,
     ) -> Result<Done> {
         let Instance {
             session,
@@ -369,7 +364,6 @@ impl Up<'_> {
             login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
             mirrors: mirrors.clone(),
             secrets: goal.secrets.values.clone(),
-            filler: Some(filler),
             ..walk.options(self.manner.limit)
         };
         let work = Box::pin(async {

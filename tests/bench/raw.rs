@@ -81,7 +81,6 @@ impl Raw {
                 key: Secret::new("bench".to_owned()),
             },
             placement: &Placement::Published,
-            fillings: &BTreeMap::new(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::removal::is_alive;
 use super::{Cause, Observed, Plan, Step};
 use crate::model::container::Until;
 use crate::model::identity::Identity;
@@ -157,7 +158,7 @@ fn stops<'a>(
         // A frozen process does not hear that it is to stop.
         let thaw = (container.state == ContainerState::Paused)
             .then(|| plan.push(Step::Unpause(name.clone()), Cause::Paused, []));
-        if !container.state.is_alive() {
+        if !is_alive(container.state) {
             continue;
         }
         let dependents = stops.iter().filter(|(other, _)| {

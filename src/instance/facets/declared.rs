@@ -116,7 +116,6 @@ impl Declared {
             ports: &record.remembered(),
             secrets: &secrets,
             placement: &Placement::Published,
-            fillings: &BTreeMap::new(),
         });
         Ok(Self {
             here,
@@ -303,7 +302,6 @@ impl Theirs {
             ports: &Ports::default(),
             secrets,
             placement: &self.placement,
-            fillings: &BTreeMap::new(),
         })
     }
 }

@@ -5,22 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::save::writers;
-use super::volumes::{DataVolume, users};
+use super::save::{entries, writers};
+use super::volumes::users;
 use super::{store, transfer, volumes};
 use crate::converge::plan::lifecycle::{self, Entries};
 use crate::engine::Engine as _;
 use crate::error::{Error, Result};
 use crate::home::chunks::Chunks;
-use crate::home::data::{DataRecord, Fill, Unfinished};
+use crate::home::data::{DataRecord, Unfinished};
 use crate::home::state::random_hex;
 use crate::instance::intent::{Addition, Intent, Manner};
 use crate::instance::running::Running;
 use crate::instance::{Brought, Instance};
 use crate::model::container::Kind;
-use crate::model::filling::FilledFrom;
-use crate::model::name::{ContainerName, SnapshotName, VolumeName};
-use crate::model::snapshot::{SavedDump, SavedVolume, Snapshot, Writer};
+use crate::model::name::{ContainerName, SnapshotName};
+use crate::model::snapshot::{SavedVolume, Snapshot, Writer};
 use crate::verify::choose::Versions;
 
 /// What was restored.
@@ -49,18 +48,16 @@ impl Instance<'_> {
                 .hint("`devenv up NAME` starts what the data is for, then restore it"));
         };
         let next = writers(&running, record, snapshot.writers.keys());
-        refuse_another_major(&snapshot, &next, &running.entries())?;
-        refuse_unread(&snapshot, &running)?;
-        let found = self.found(&running)?;
-        let new = New::of(&snapshot, &found);
-        self.agree(&new, (&snapshot, &found), &next)?;
+        refuse_another_major(&snapshot, &next, &entries(&running))?;
+        self.agree(&running, &snapshot, &next)?;
         let asks = record.asks_for_something();
         let intent = Intent::Add(Box::new(Addition {
             versions: Versions::Same,
             over_newer_data: true,
             ..Addition::default()
         }));
-        self.fill(&running, &new).await?;
+        self.fill(&running, &snapshot.volumes, &snapshot.writers)
+            .await?;
         if !asks {
             self.settle().await?;
             self.session
@@ -99,29 +96,15 @@ impl Instance<'_> {
         let _lock = self.lock().await?;
         let snapshot = store(self.session, self.open).load(name)?;
         let running = Running::look(self.session, self.open).await?;
-        let found = self.found(&running)?;
-        self.fill(&running, &New::of(&snapshot, &found)).await?;
+        self.fill(&running, &snapshot.volumes, &snapshot.writers)
+            .await?;
         self.try_out(intent, manner).await
-    }
-
-    /// The volumes with data that are there.
-    fn found(&self, running: &Running) -> Result<Vec<DataVolume>> {
-        let there = &running.observation.observed.volumes;
-        Ok(volumes::of_instance(&self.identity, &self.data()?, there))
     }
 
     /// Brings the instance up on new volumes, which count once that is ready; else the old ones do.
     pub(super) async fn try_out(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
         match Box::pin(self.up_under_lock(intent, manner)).await {
             Ok(brought) => {
-                let data = self.data()?;
-                let mut unread = data.fillings.iter();
-                let unread = unread.find(|(_, it)| matches!(it.from, FilledFrom::Snapshot(_)));
-                if let Some((name, _)) = unread {
-                    self.undo_restore().await?;
-                    let text = format!("{name} does not run, so nothing read its data");
-                    return Err(Error::usage(text).hint(format!("`devenv up {name}` starts it")));
-                }
                 self.settle().await?;
                 Ok(brought)
             }
@@ -135,8 +118,8 @@ impl Instance<'_> {
     /// What is replaced is shown and asked about.
     fn agree(
         &self,
-        new: &New<'_>,
-        (snapshot, found): (&Snapshot, &[DataVolume]),
+        running: &Running,
+        snapshot: &Snapshot,
         next: &BTreeMap<ContainerName, Writer>,
     ) -> Result<()> {
         let reporter = &self.session.reporter;
@@ -149,9 +132,14 @@ impl Instance<'_> {
                 ));
             }
         }
-        let is_replaced = |it: &&DataVolume| new.volumes.contains(&(&it.container, &it.volume));
-        let (replaced, kept): (Vec<_>, Vec<_>) = found.iter().partition(is_replaced);
-        let names = |all: &[&DataVolume]| {
+        let there = &running.observation.observed.volumes;
+        let found = volumes::of_instance(&self.identity, &self.data()?, there);
+        let is_saved = |it: &volumes::DataVolume| {
+            let mut saved = snapshot.volumes.iter();
+            saved.any(|saved| (&saved.container, &saved.volume) == (&it.container, &it.volume))
+        };
+        let (replaced, kept): (Vec<_>, Vec<_>) = found.into_iter().partition(is_saved);
+        let names = |all: &[volumes::DataVolume]| {
             let all: Vec<String> = all
                 .iter()
                 .map(|it| format!("{} of {}", it.volume, it.container))
@@ -178,56 +166,40 @@ impl Instance<'_> {
         )))
     }
 
-    /// Fills new volumes, stops what uses the old ones, and lets the new ones take their places. Those
-    /// that a container's own command fills are made, and filled, when that is brought up.
-    pub(super) async fn fill(&self, running: &Running, new: &New<'_>) -> Result<()> {
+    /// Fills new volumes, stops what uses the old ones, and lets the new ones take their places.
+    pub(super) async fn fill(
+        &self,
+        running: &Running,
+        volumes: &[SavedVolume],
+        writers: &BTreeMap<ContainerName, Writer>,
+    ) -> Result<()> {
         let before = self.data()?;
         let mut places = BTreeMap::new();
-        for (container, volume) in &new.volumes {
-            let own = self.identity.volume(container, volume);
-            let object = format!("{own}.{}", random_hex(4)?);
-            places.insert(own, object);
+        for saved in volumes {
+            let own = self.identity.volume(&saved.container, &saved.volume);
+            let new = format!("{own}.{}", random_hex(4)?);
+            places.insert(own, new);
         }
         let unfinished = Unfinished::Restoring {
             before: before.volumes.clone(),
             written: before.written.clone(),
-            fillings: before.fillings.clone(),
             new: places.values().cloned().collect(),
         };
         self.change_data(|data| data.unfinished = Some(unfinished))?;
         let filled = async {
-            self.write(new.files, &places).await?;
-            self.stop_before(running, &new.volumes, &before).await
+            self.write(volumes, &places).await?;
+            self.stop_before(running, volumes, &before).await
         };
         if let Err(error) = filled.await {
             self.undo_restore().await?;
             return Err(error);
         }
-        let fill = |dump: &SavedDump, snapshot: &SnapshotName| {
-            let volumes = new.volumes.iter().filter(|it| *it.0 == dump.container);
-            let places = volumes.map(|it| places[&self.identity.volume(it.0, it.1)].clone());
-            let fill = Fill {
-                from: FilledFrom::Snapshot(snapshot.clone()),
-                volumes: places.collect(),
-                begun: false,
-            };
-            (dump.container.clone(), fill)
-        };
-        let (dumps, writers) = match new.snapshot {
-            Some(it) => (&it.dumps[..], it.writers.clone()),
-            None => (&[][..], BTreeMap::new()),
-        };
-        let name = new.snapshot.map(|it| &it.name);
-        let fills = dumps.iter().filter_map(|it| Some(fill(it, name?)));
-        let fills: Vec<_> = fills.collect();
         self.change_data(|data| {
-            for (container, _) in &new.volumes {
-                data.written.remove(*container);
-                data.fillings.remove(*container);
-            }
-            data.fillings.extend(fills);
             data.volumes.extend(places);
-            data.written.extend(writers);
+            for it in volumes {
+                data.written.remove(&it.container);
+            }
+            data.written.extend(writers.clone());
         })
     }
 
@@ -245,6 +217,9 @@ impl Instance<'_> {
             self.engine
                 .create_volume(new, &self.identity.labels())
                 .await?;
+            if saved.chunks.is_empty() {
+                continue;
+            }
             let (done, work) = (Arc::clone(&done), Arc::clone(&work));
             let told = move |bytes| {
                 let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -264,17 +239,17 @@ impl Instance<'_> {
     async fn stop_before(
         &self,
         running: &Running,
-        volumes: &[(&ContainerName, &VolumeName)],
+        volumes: &[SavedVolume],
         before: &DataRecord,
     ) -> Result<()> {
         let own: Vec<String> = volumes
             .iter()
-            .map(|(container, volume)| self.identity.volume(container, volume))
+            .map(|it| self.identity.volume(&it.container, &it.volume))
             .collect();
         let observed = &running.observation.observed;
         let objects = own.iter().map(|it| before.in_use(it));
         let users = users(&self.identity, observed, objects);
-        let entries = running.entries();
+        let entries = entries(running);
         let all: BTreeSet<ContainerName> = lifecycle::with_dependents(users, &entries);
         self.halt(running, &all).await?;
         let all: Vec<ContainerName> = all.into_iter().collect();
@@ -299,47 +274,6 @@ impl Instance<'_> {
         self.change_data(|data| data.unfinished = Some(unfinished))?;
         self.drop_old(old).await
     }
-}
-
-/// What takes the places of volumes.
-#[derive(Debug)]
-pub(super) struct New<'a> {
-    /// Whose volumes.
-    pub(super) volumes: Vec<(&'a ContainerName, &'a VolumeName)>,
-    /// What is unpacked into some of them.
-    pub(super) files: &'a [SavedVolume],
-    /// What it is from; `None`: they begin empty.
-    pub(super) snapshot: Option<&'a Snapshot>,
-}
-
-impl<'a> New<'a> {
-    /// What a container wrote is read on empty volumes: all of its own are replaced, those too that it had
-    /// not at that time.
-    fn of(snapshot: &'a Snapshot, found: &'a [DataVolume]) -> Self {
-        let is_read = |it: &&DataVolume| {
-            let mut dumps = snapshot.dumps.iter();
-            dumps.any(|dump| dump.container == it.container)
-        };
-        let found = found.iter().filter(is_read);
-        let found = found.map(|it| (&it.container, &it.volume));
-        let volumes: BTreeSet<_> = snapshot.data().chain(found).collect();
-        Self {
-            volumes: volumes.into_iter().collect(),
-            files: &snapshot.volumes,
-            snapshot: Some(snapshot),
-        }
-    }
-}
-
-/// What a container wrote is read by a command in it.
-fn refuse_unread(snapshot: &Snapshot, running: &Running) -> Result<()> {
-    let mut dumps = snapshot.dumps.iter().map(|it| &it.container);
-    let Some(name) = dumps.find(|it| running.current(it).is_none()) else {
-        return Ok(());
-    };
-    let snapshot = &snapshot.name;
-    let text = format!("{snapshot} holds what {name} wrote, which only {name} can read");
-    Err(Error::usage(text).hint(format!("`devenv up {name}` starts it, then restore")))
 }
 
 /// A database does not read what another major version of it wrote; applications are none.

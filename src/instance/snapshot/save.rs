@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::dumps::Forms;
 use super::transfer;
 use super::volumes::{self, DataVolume};
 use super::{store, waits};
 use crate::converge::apply::Failure;
 use crate::converge::desired::Desired;
-use crate::converge::plan::lifecycle::{self, Change};
+use crate::converge::plan::lifecycle::{self, Change, Entries};
 use crate::error::{Error, Result};
 use crate::home::chunks::Chunks;
 use crate::home::data::{DataRecord, Unfinished};
@@ -20,13 +19,11 @@ use crate::instance::running::Running;
 use crate::instance::walk::Walk;
 use crate::model::identity::{DIGEST, VERSION};
 use crate::model::name::{ContainerName, SnapshotName};
-use crate::model::snapshot::{Origin, SavedDump, SavedVolume, Snapshot, Writer};
+use crate::model::observed::ContainerState;
+use crate::model::snapshot::{Origin, SavedVolume, Snapshot, Writer};
 
 /// How long a container may take to stop, beyond its own grace.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// What is saved as files, and what by the containers' own commands.
-type Content = (Vec<SavedVolume>, Vec<SavedDump>);
 
 /// A snapshot that was taken.
 #[derive(Debug)]
@@ -61,13 +58,11 @@ impl Instance<'_> {
             return Err(Error::usage(text));
         };
         let origin = self.origin(&running, record, &data, &found);
-        refuse_unfilled(&data)?;
-        let forms = self.forms(&running, found);
-        let stopped = self.stop_users(&running, &data, &forms.files).await?;
+        let stopped = self.stop_users(&running, &data, &found).await?;
         let taken = async {
-            let (content, added) = self.read(&forms, &snapshots.chunks()).await?;
+            let (volumes, added) = self.read(&found, &snapshots.chunks()).await?;
             let now = self.session.home.now();
-            let snapshot = Snapshot::new(name.clone(), now, origin, content);
+            let snapshot = Snapshot::new(name.clone(), now, origin, volumes);
             snapshots.save(&snapshot)?;
             // What counts is what can be read again.
             Ok((snapshots.load(name)?, added))
@@ -121,8 +116,8 @@ impl Instance<'_> {
         let observed = &running.observation.observed;
         let objects = found.iter().map(|it| it.object.as_str());
         let users = volumes::users(&self.identity, observed, objects);
-        let mut stopped = lifecycle::with_dependents(users, &running.entries());
-        stopped.retain(|it| running.current(it).is_some_and(|it| it.state.is_alive()));
+        let mut stopped = lifecycle::with_dependents(users, &entries(running));
+        stopped.retain(|it| running.current(it).is_some_and(|it| is_alive(it.state)));
         let running_ones = stopped.clone();
         if let Some(Unfinished::Saving { stopped: before }) = &data.unfinished {
             let there = before.iter().filter(|it| running.current(it).is_some());
@@ -147,7 +142,7 @@ impl Instance<'_> {
         names: &BTreeSet<ContainerName>,
     ) -> Result<()> {
         let observed = &running.observation.observed;
-        let plan = lifecycle::halt(names, &running.entries(), &self.identity, observed);
+        let plan = lifecycle::halt(names, &entries(running), &self.identity, observed);
         let walk = Walk::new(self.session, &self.engine, &self.identity);
         walk.plan(&plan, &Desired::default(), observed, &walk.options(LIMIT))
             .await
@@ -167,20 +162,15 @@ impl Instance<'_> {
         })
     }
 
-    async fn read(&self, forms: &Forms, chunks: &Chunks) -> Result<(Content, u64)> {
+    async fn read(&self, found: &[DataVolume], chunks: &Chunks) -> Result<(Vec<SavedVolume>, u64)> {
         let work = self.session.reporter.work("snapshot");
         let done = AtomicU64::new(0);
-        let told = |bytes| {
-            let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            work.update(&format!("{} MB read", done / 1_000_000));
-        };
-        let ((mut volumes, mut dumps), mut added) = (Content::default(), 0);
-        for it in &forms.dumps {
-            let (dump, new) = it.take(&self.engine, chunks, told).await?;
-            added += new;
-            dumps.push(dump);
-        }
-        for it in &forms.files {
+        let (mut volumes, mut added) = (Vec::new(), 0);
+        for it in found {
+            let told = |bytes| {
+                let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                work.update(&format!("{} MB read", done / 1_000_000));
+            };
             let taken =
                 transfer::read(&self.engine, &self.identity, &it.object, chunks, told).await?;
             added += taken.added;
@@ -190,22 +180,21 @@ impl Instance<'_> {
                 chunks: taken.chunks,
             });
         }
-        let megabytes = done.load(Ordering::Relaxed) / 1_000_000;
+        let megabytes = done.into_inner() / 1_000_000;
         work.finish(&format!(
             "{megabytes} MB read, {} MB of them new",
             added / 1_000_000
         ));
-        Ok(((volumes, dumps), added))
+        Ok((volumes, added))
     }
 }
 
-/// What is half of a seed is nothing to keep.
-fn refuse_unfilled(data: &DataRecord) -> Result<()> {
-    let Some(name) = data.fillings.keys().next() else {
-        return Ok(());
-    };
-    let text = format!("the data of {name} is not there yet: it was not filled");
-    Err(Error::usage(text).hint(format!("`devenv up {name}` fills it")))
+/// Who needs whom, as far as the reference is known.
+pub(super) fn entries(running: &Running) -> Entries {
+    let reference = running.reference.as_ref();
+    reference
+        .map(|it| it.containers.clone())
+        .unwrap_or_default()
 }
 
 /// What runs a container now, else what the instance would run of it.
@@ -233,6 +222,13 @@ pub(super) fn writer(
         digest,
         reference,
     })
+}
+
+fn is_alive(state: ContainerState) -> bool {
+    matches!(
+        state,
+        ContainerState::Running | ContainerState::Paused | ContainerState::Restarting
+    )
 }
 
 /// Writers of all that is known of an instance.

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::home::data::Unfinished;
 use crate::instance::Instance;
 use crate::model::identity::{INSTANCE, READER};
-use crate::model::name::ContainerName;
 
 impl Instance<'_> {
     /// Leaves the data as it was before a restore that did not come to its end, and removes what nobody
@@ -17,16 +16,6 @@ impl Instance<'_> {
     /// # Errors
     /// An engine that does not answer; it is tried again then.
     pub(in crate::instance) async fn finish_with_data(&self) -> Result<()> {
-        self.finish_with_volumes().await?;
-        for name in self.empty_half_filled().await? {
-            self.session.reporter.note(&format!(
-                "filling the data of {name} was interrupted: it is empty again, and `devenv up` begins once more"
-            ));
-        }
-        Ok(())
-    }
-
-    async fn finish_with_volumes(&self) -> Result<()> {
         match self.data()?.unfinished {
             None => Ok(()),
             // What was stopped is started by `up`, or by the next save.
@@ -58,34 +47,13 @@ impl Instance<'_> {
         let Some(Unfinished::Restoring {
             before,
             written,
-            fillings,
             new,
         }) = self.data()?.unfinished
         else {
             return Ok(());
         };
-        self.change_data(|data| {
-            (data.volumes, data.written, data.fillings) = (before, written, fillings);
-        })?;
-        self.remove_with_users(&new).await?;
-        self.change_data(|data| data.unfinished = None)
-    }
-
-    /// What was begun to be filled, and did not end, is neither nothing nor the whole: it goes, with the
-    /// container that runs on it. Gives whose it was.
-    pub(in crate::instance) async fn empty_half_filled(&self) -> Result<Vec<ContainerName>> {
-        let fillings = self.data()?.fillings.into_iter();
-        let mut emptied = Vec::new();
-        for (name, fill) in fillings.filter(|(_, it)| it.begun) {
-            self.remove_with_users(&fill.volumes).await?;
-            self.change_data(|data| drop(data.fillings.remove(&name)))?;
-            emptied.push(name);
-        }
-        Ok(emptied)
-    }
-
-    /// Removes volumes, and the containers that mount them.
-    async fn remove_with_users(&self, volumes: &[String]) -> Result<()> {
+        let (volumes, writers) = (before.clone(), written.clone());
+        self.change_data(|data| (data.volumes, data.written) = (volumes, writers))?;
         let label = format!("{INSTANCE}={}", self.identity.instance);
         for container in self.engine.containers_with(&label).await? {
             let labels = &container.labels;
@@ -96,14 +64,14 @@ impl Instance<'_> {
                 Err(fault) if fault.kind == FaultKind::NotFound => continue,
                 Err(fault) => return Err(fault.into()),
             };
-            if is_own && volumes.iter().any(|it| mounts.contains_key(it)) {
+            if is_own && new.iter().any(|it| mounts.contains_key(it)) {
                 self.engine.remove(&container.id).await?;
             }
         }
-        for volume in volumes {
+        for volume in &new {
             self.remove_if_there(volume).await?;
         }
-        Ok(())
+        self.change_data(|data| data.unfinished = None)
     }
 
     /// Removes volumes whose places others have taken. One that somebody uses stays for the next time.

@@ -2,7 +2,6 @@
 
 mod carrying;
 mod faults;
-mod filling;
 mod readiness;
 pub mod world;
 

@@ -1,10 +1,7 @@
 //! `snapshot`: the data of an instance, saved and restored as one thing.
 
-mod cleaning;
-mod dumps;
 mod files;
 mod kills;
-mod seeds;
 mod versions;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,5 @@
 //! Plans as text, and what holds for every plan.
 
-mod filling;
 mod images;
 mod mending;
 mod overrides;

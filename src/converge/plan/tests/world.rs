@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::converge::desired::ports::Ports;
 use crate::converge::desired::{
-    Desired, DesiredContainer, Filling, Image, Inputs, Placement, Secrets, Source, desired,
+    Desired, DesiredContainer, Image, Inputs, Placement, Secrets, Source, desired,
 };
 use crate::converge::plan::difference::difference;
+use crate::converge::plan::removal::is_alive;
 use crate::converge::plan::{Network, Observed, Plan, Step};
 use crate::converge::select::{Request, select};
 use crate::model::container::Until;
@@ -30,7 +31,6 @@ pub(super) struct World {
     pub(super) configuration: ConfigurationName,
     pub(super) overrides: Overrides,
     pub(super) secrets: Secrets,
-    pub(super) fillings: BTreeMap<ContainerName, Filling>,
     /// What every image says of itself.
     pub(super) image: ImageDefaults,
 }
@@ -68,7 +68,6 @@ impl World {
                 values: BTreeMap::from([("DB_PASSWORD".to_owned(), Secret::new("hunter2"))]),
                 key: Secret::new("key"),
             },
-            fillings: BTreeMap::new(),
             image: ImageDefaults::default(),
         }
     }
@@ -95,7 +94,6 @@ impl World {
             ports: &Ports::default(),
             secrets: &self.secrets,
             placement: &Placement::Published,
-            fillings: &self.fillings,
         })
     }
 
@@ -224,7 +222,7 @@ impl Engine {
                 container.ports.clear();
             }
             Step::Remove { container, id } => {
-                if self.by_id(id)?.state.is_alive() {
+                if is_alive(self.by_id(id)?.state) {
                     return Err(format!("{container} was not stopped"));
                 }
                 self.observed.aliases.remove(id);
@@ -236,17 +234,11 @@ impl Engine {
             }
             Step::CarryOver { container, id, .. } => {
                 let old = self.all().find(|it| it.id == *id).ok_or("it is gone")?;
-                if old.state.is_alive() {
+                if is_alive(old.state) {
                     return Err(format!("{container} still writes"));
                 }
                 if self.container(container.as_str()).state != ContainerState::Created {
                     return Err(format!("{container} has started"));
-                }
-            }
-            Step::Fill { container, .. } => {
-                let container = self.container(container.as_str());
-                if container.state != ContainerState::Running {
-                    return Err("nothing runs that could read it".to_owned());
                 }
             }
             Step::RemoveVolume(name) => {
@@ -256,7 +248,7 @@ impl Engine {
                 self.observed.volumes.remove(name);
             }
             Step::RemoveNetwork { id, .. } => {
-                let alive = |it: &&ObservedContainer| it.state.is_alive();
+                let alive = |it: &&ObservedContainer| is_alive(it.state);
                 let on = |it: &ObservedContainer| it.networks.values().any(|at| at.network == *id);
                 if self.all().filter(alive).any(on) {
                     return Err("the network has active endpoints".to_owned());
@@ -332,8 +324,14 @@ impl Engine {
             }
         }
         for name in [&desired.network, &desired.absent_network] {
-            let networks = self.observed.networks.iter();
-            if networks.filter(|it| it.name == *name).count() > 1 {
+            if self
+                .observed
+                .networks
+                .iter()
+                .filter(|it| it.name == *name)
+                .count()
+                > 1
+            {
                 return Err(format!("network {name} is ambiguous"));
             }
         }
@@ -367,7 +365,7 @@ impl Engine {
             .collect();
         let own = self.container(wanted.name.as_str()).clone();
         let others = self.all().filter(|it| it.id != own.id);
-        for other in others.filter(|it| it.state.is_alive()) {
+        for other in others.filter(|it| is_alive(it.state)) {
             if other.ports.iter().any(|port| ports.contains(port)) {
                 return Err(format!("a port of {} is taken", wanted.name));
             }
