@@ -54,6 +54,11 @@ pub enum ContainerState {
 }
 
 impl ContainerState {
+    /// Whether a stop is needed before a removal.
+    pub fn is_alive(self) -> bool {
+        matches!(self, Self::Running | Self::Paused | Self::Restarting)
+    }
+
     /// The word that `status` shows.
     pub fn as_str(self) -> &'static str {
         match self {

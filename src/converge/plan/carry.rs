@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::removal::is_alive;
 use super::{Observed, Plan, Step};
 use crate::converge::desired::{Desired, DesiredContainer};
 use crate::model::create_body::VOLUME;
@@ -49,7 +48,7 @@ pub fn goes_on(observed: &Observed, container: &ContainerName, object: &str, old
     let mut others = observed.containers.get(container).into_iter().flatten();
     let old = others.find(|it| it.id == old);
     current.is_some_and(|it| it.state == ContainerState::Created)
-        && old.is_some_and(|it| !is_alive(it.state))
+        && old.is_some_and(|it| !it.state.is_alive())
 }
 
 /// Whether a container can still be given something before its first start.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::carry;
 use super::drift::Drift;
-use super::removal::{self, is_alive};
+use super::removal;
 use super::room::Room;
 use super::{Cause, Network, Observed, Plan, Step};
 use crate::converge::desired::{Desired, DesiredContainer};
@@ -170,7 +170,7 @@ impl<'a> Planner<'a> {
         old: &ObservedContainer,
         cause: &Cause,
     ) -> Option<usize> {
-        is_alive(old.state).then(|| {
+        old.state.is_alive().then(|| {
             let (container, id) = (container.name.clone(), old.id.clone());
             let stop = Step::Stop { container, id };
             self.plan.push(stop, cause.clone(), [])

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::removal::is_alive;
 use super::{Cause, Observed, Plan, Step};
 use crate::model::container::Until;
 use crate::model::identity::Identity;
@@ -158,7 +157,7 @@ fn stops<'a>(
         // A frozen process does not hear that it is to stop.
         let thaw = (container.state == ContainerState::Paused)
             .then(|| plan.push(Step::Unpause(name.clone()), Cause::Paused, []));
-        if !is_alive(container.state) {
+        if !container.state.is_alive() {
             continue;
         }
         let dependents = stops.iter().filter(|(other, _)| {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Cause, Observed, Plan, Step};
 use crate::converge::desired::{Dependencies, Desired};
 use crate::model::name::ContainerName;
-use crate::model::observed::{ContainerState, ObservedContainer};
+use crate::model::observed::ObservedContainer;
 
 /// Adds the removal of containers that run but are not desired.
 pub(super) fn unselected(desired: &Desired, observed: &Observed, plan: &mut Plan) {
@@ -51,7 +51,7 @@ pub(super) fn one(
     after: impl IntoIterator<Item = usize>,
     plan: &mut Plan,
 ) -> (Option<usize>, usize) {
-    let stop = is_alive(container.state).then(|| {
+    let stop = container.state.is_alive().then(|| {
         let step = Step::Stop {
             container: name.clone(),
             id: container.id.clone(),
@@ -127,12 +127,4 @@ impl<'a> DependentsFirst<'a> {
         }
         self.sorted.push(name);
     }
-}
-
-/// Whether a stop is needed before a removal.
-pub(super) fn is_alive(state: ContainerState) -> bool {
-    matches!(
-        state,
-        ContainerState::Running | ContainerState::Paused | ContainerState::Restarting
-    )
 }

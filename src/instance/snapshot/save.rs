@@ -19,7 +19,6 @@ use crate::instance::running::Running;
 use crate::instance::walk::Walk;
 use crate::model::identity::{DIGEST, VERSION};
 use crate::model::name::{ContainerName, SnapshotName};
-use crate::model::observed::ContainerState;
 use crate::model::snapshot::{Origin, SavedVolume, Snapshot, Writer};
 
 /// How long a container may take to stop, beyond its own grace.
@@ -117,7 +116,7 @@ impl Instance<'_> {
         let objects = found.iter().map(|it| it.object.as_str());
         let users = volumes::users(&self.identity, observed, objects);
         let mut stopped = lifecycle::with_dependents(users, &entries(running));
-        stopped.retain(|it| running.current(it).is_some_and(|it| is_alive(it.state)));
+        stopped.retain(|it| running.current(it).is_some_and(|it| it.state.is_alive()));
         let running_ones = stopped.clone();
         if let Some(Unfinished::Saving { stopped: before }) = &data.unfinished {
             let there = before.iter().filter(|it| running.current(it).is_some());
@@ -222,13 +221,6 @@ pub(super) fn writer(
         digest,
         reference,
     })
-}
-
-fn is_alive(state: ContainerState) -> bool {
-    matches!(
-        state,
-        ContainerState::Running | ContainerState::Paused | ContainerState::Restarting
-    )
 }
 
 /// Writers of all that is known of an instance.

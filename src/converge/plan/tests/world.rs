@@ -7,7 +7,6 @@ use crate::converge::desired::{
     Desired, DesiredContainer, Image, Inputs, Placement, Secrets, Source, desired,
 };
 use crate::converge::plan::difference::difference;
-use crate::converge::plan::removal::is_alive;
 use crate::converge::plan::{Network, Observed, Plan, Step};
 use crate::converge::select::{Request, select};
 use crate::model::container::Until;
@@ -222,7 +221,7 @@ impl Engine {
                 container.ports.clear();
             }
             Step::Remove { container, id } => {
-                if is_alive(self.by_id(id)?.state) {
+                if self.by_id(id)?.state.is_alive() {
                     return Err(format!("{container} was not stopped"));
                 }
                 self.observed.aliases.remove(id);
@@ -234,7 +233,7 @@ impl Engine {
             }
             Step::CarryOver { container, id, .. } => {
                 let old = self.all().find(|it| it.id == *id).ok_or("it is gone")?;
-                if is_alive(old.state) {
+                if old.state.is_alive() {
                     return Err(format!("{container} still writes"));
                 }
                 if self.container(container.as_str()).state != ContainerState::Created {
@@ -248,7 +247,7 @@ impl Engine {
                 self.observed.volumes.remove(name);
             }
             Step::RemoveNetwork { id, .. } => {
-                let alive = |it: &&ObservedContainer| is_alive(it.state);
+                let alive = |it: &&ObservedContainer| it.state.is_alive();
                 let on = |it: &ObservedContainer| it.networks.values().any(|at| at.network == *id);
                 if self.all().filter(alive).any(on) {
                     return Err("the network has active endpoints".to_owned());
@@ -365,7 +364,7 @@ impl Engine {
             .collect();
         let own = self.container(wanted.name.as_str()).clone();
         let others = self.all().filter(|it| it.id != own.id);
-        for other in others.filter(|it| is_alive(it.state)) {
+        for other in others.filter(|it| it.state.is_alive()) {
             if other.ports.iter().any(|port| ports.contains(port)) {
                 return Err(format!("a port of {} is taken", wanted.name));
             }
