@@ -86,20 +86,28 @@ impl Chunks {
 
     /// Removes what nobody needs, halves of killed commands among them; gives the bytes that are free now.
     pub fn sweep(&self, needed: &BTreeSet<Digest>) -> Result<u64> {
-        let names: BTreeSet<String> = needed.iter().map(Digest::hex).collect();
         let mut free = 0;
+        for path in self.unneeded(needed)? {
+            free += remove(&path)?;
+        }
         for folder in file::names(&self.folder)? {
-            let folder = self.folder.join(folder);
-            for name in file::names(&folder)?
-                .iter()
-                .filter(|it| !names.contains(*it))
-            {
-                free += remove(&folder.join(name))?;
-            }
             // It stays where something is left in it.
-            let _ = std::fs::remove_dir(&folder);
+            let _ = std::fs::remove_dir(self.folder.join(folder));
         }
         Ok(free)
+    }
+
+    /// The files that nobody needs.
+    pub fn unneeded(&self, needed: &BTreeSet<Digest>) -> Result<Vec<PathBuf>> {
+        let names: BTreeSet<String> = needed.iter().map(Digest::hex).collect();
+        let mut found = Vec::new();
+        for folder in file::names(&self.folder)? {
+            let folder = self.folder.join(folder);
+            let all = file::names(&folder)?.into_iter();
+            let surplus = all.filter(|it| !names.contains(it));
+            found.extend(surplus.map(|it| folder.join(it)));
+        }
+        Ok(found)
     }
 }
 
@@ -169,7 +177,11 @@ mod tests {
         let gone = chunks.keep(b"gone").unwrap();
         let half = chunks.path(&kept.digest).with_file_name(".tmp1");
         std::fs::write(&half, b"half").unwrap();
-        let free = chunks.sweep(&[kept.digest].into()).unwrap();
+        let needed = [kept.digest].into();
+        let unneeded = chunks.unneeded(&needed).unwrap();
+        assert_eq!(unneeded.len(), 2, "{unneeded:?}");
+        let free = chunks.sweep(&needed).unwrap();
+        assert!(chunks.unneeded(&needed).unwrap().is_empty());
         assert_eq!(free, gone.added + 4);
         assert_eq!(chunks.stored(&gone.chunk.digest), None);
         assert_eq!(chunks.read(&kept).unwrap(), b"kept");

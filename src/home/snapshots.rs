@@ -141,6 +141,13 @@ impl Snapshots {
         self.chunks().sweep(&self.needed_without(None)?)
     }
 
+    /// How many files no snapshot needs, remains of interrupted commands among them, and their bytes.
+    pub fn unneeded(&self) -> Result<(usize, u64)> {
+        let files = self.chunks().unneeded(&self.needed_without(None)?)?;
+        let size = |path: &PathBuf| std::fs::symlink_metadata(path).map_or(0, |it| it.len());
+        Ok((files.len(), files.iter().map(size).sum()))
+    }
+
     /// The chunks of all snapshots but this one.
     fn needed_without(&self, gone: Option<&SnapshotName>) -> Result<BTreeSet<Digest>> {
         let mut needed = BTreeSet::new();

@@ -15,7 +15,8 @@ use crate::home::session::Session;
 ///
 /// It removes containers that an interrupted command left, networks of instances that do not run,
 /// images and cached content to which no instance and no environment's current or previous reference
-/// refers, local images of dropped proposals, and incomplete proposals. It shows all of them first.
+/// refers, local images of dropped proposals, incomplete proposals, and chunks that no snapshot needs,
+/// with what an interrupted save left. It shows all of them first.
 /// Nothing that others made is touched.
 #[derive(Debug, Args)]
 pub struct Arguments {

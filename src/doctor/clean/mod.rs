@@ -13,6 +13,7 @@ use crate::engine::docker::Docker;
 use crate::error::Result;
 use crate::home::lock::Lock;
 use crate::home::session::Session;
+use crate::home::snapshots::Snapshots;
 use crate::home::state::{self, Owner};
 use crate::model::identity;
 use crate::model::name::PlatformName;
@@ -28,6 +29,8 @@ pub struct Cleaner<'a> {
     engine: &'a Docker,
     platforms: Vec<PlatformName>,
     kept: BTreeMap<PlatformName, Kept>,
+    /// Why chunks of snapshots stay.
+    unread: Vec<String>,
     volumes: bool,
 }
 
@@ -38,24 +41,30 @@ impl<'a> Cleaner<'a> {
             Some(_) => vec![session.home.platform_name()?],
             None => session.home.platforms()?,
         };
-        let mut kept = BTreeMap::new();
+        let (mut kept, mut unread) = (BTreeMap::new(), Vec::new());
         for platform in &platforms {
-            kept.insert(platform.clone(), Kept::of(session, platform).await);
+            let of = Kept::of(session, platform).await;
+            let snapshots = Snapshots::of(&session.home.paths, platform);
+            if let Err(error) = snapshots.unneeded() {
+                let why = error.chain().join(": ");
+                unread.push(format!("chunks of {platform}'s snapshots stay: {why}"));
+            }
+            kept.insert(platform.clone(), of);
         }
         Ok(Self {
             session,
             engine,
             platforms,
             kept,
+            unread,
             volumes,
         })
     }
 
     /// Why some things stay that may be leftovers.
     pub fn unknown(&self) -> impl Iterator<Item = &str> {
-        self.kept
-            .values()
-            .flat_map(|it| it.unknown.iter().map(String::as_str))
+        let kept = self.kept.values().flat_map(|it| &it.unknown);
+        kept.chain(&self.unread).map(String::as_str)
     }
 
     /// What is left over now.
@@ -92,7 +101,26 @@ impl<'a> Cleaner<'a> {
         let mut all = leftovers(&survey);
         all.extend(self.orphans()?);
         all.extend(self.content()?);
+        all.extend(self.chunks());
         Ok(all)
+    }
+
+    /// Chunks that no snapshot needs; none of a platform whose snapshots cannot all be read.
+    fn chunks(&self) -> Vec<Leftover> {
+        let of = |platform: &PlatformName| {
+            let found = self.snapshots(platform).unneeded();
+            let (files, size) = found.ok().filter(|(files, _)| *files > 0)?;
+            Some(Leftover::Chunks {
+                platform: platform.clone(),
+                files,
+                size,
+            })
+        };
+        self.platforms.iter().filter_map(of).collect()
+    }
+
+    fn snapshots(&self, platform: &PlatformName) -> Snapshots {
+        Snapshots::of(&self.session.home.paths, platform)
     }
 
     /// Names of the images that proposals refer to; `None` where not all of them can be read.
@@ -121,9 +149,12 @@ impl<'a> Cleaner<'a> {
         Ok(found)
     }
 
-    /// Removes what is left of half proposals.
+    /// Removes what is left of half proposals, and what no snapshot needs.
     pub fn forget(&self, leftovers: &[Leftover]) -> Result<()> {
         for leftover in leftovers {
+            if let Leftover::Chunks { platform, .. } = leftover {
+                self.snapshots(platform).sweep()?;
+            }
             if let Leftover::Proposal {
                 platform,
                 container,
@@ -136,10 +167,18 @@ impl<'a> Cleaner<'a> {
         Ok(())
     }
 
-    /// The locks of the instances that leftovers belong to.
+    /// The locks of the instances that leftovers belong to, and of snapshots: what another command just
+    /// saves is not needed yet.
     pub async fn locks(&self, leftovers: &[Leftover]) -> Result<Vec<Lock>> {
         let mut locks = Vec::new();
         for platform in &self.platforms {
+            let is_chunks = |it: &Leftover| matches!(it, Leftover::Chunks { platform: of, .. } if of == platform);
+            if leftovers.iter().any(is_chunks) {
+                let reporter = &self.session.reporter;
+                let waiting =
+                    || reporter.note("waiting for another devenv command on the snapshots");
+                locks.push(self.snapshots(platform).lock(waiting).await?);
+            }
             for instance in state::instances(&self.session.home.paths, platform)? {
                 let its = (platform.to_string(), instance.to_string());
                 if leftovers.iter().any(|it| it.instance() == Some(&its)) {

@@ -36,7 +36,7 @@ pub async fn remove(engine: &Docker, leftovers: Vec<Leftover>) -> Result<Removed
     for leftover in leftovers {
         match one(engine, &leftover).await? {
             Ok(()) => {
-                if let Leftover::Content { size, .. } = &leftover {
+                if let Leftover::Content { size, .. } | Leftover::Chunks { size, .. } = &leftover {
                     content += size;
                 }
                 removed.done.push(leftover);
@@ -76,8 +76,8 @@ async fn one(engine: &Docker, leftover: &Leftover) -> Result<Result<(), Fault>> 
             }
             answer
         }
-        // Takes git, not the engine: `Cleaner::forget`.
-        Leftover::Proposal { .. } => Ok(()),
+        // They take git and the store of snapshots, not the engine: `Cleaner::forget`.
+        Leftover::Proposal { .. } | Leftover::Chunks { .. } => Ok(()),
         Leftover::Content { path, .. } => {
             let removed = std::fs::remove_file(path).if_there(Kind::Usage, "remove", path);
             return removed.map(|_| Ok(()));

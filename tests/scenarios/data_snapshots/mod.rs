@@ -1,5 +1,6 @@
 //! `snapshot`: the data of an instance, saved and restored as one thing.
 
+mod cleaning;
 mod files;
 mod kills;
 mod versions;

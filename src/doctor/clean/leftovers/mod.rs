@@ -68,10 +68,16 @@ pub enum Leftover {
     },
     /// A file of the cache.
     Content { path: PathBuf, size: u64 },
+    /// Chunks of snapshots, and halves of them.
+    Chunks {
+        platform: PlatformName,
+        files: usize,
+        size: u64,
+    },
 }
 
 impl Leftover {
-    /// `container`, `network`, `volume`, `image`, `proposal` or `cache`.
+    /// `container`, `network`, `volume`, `image`, `proposal`, `cache` or `chunks`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Container { .. } => "container",
@@ -80,6 +86,7 @@ impl Leftover {
             Self::Image { .. } => "image",
             Self::Proposal { .. } => "proposal",
             Self::Content { .. } => "cache",
+            Self::Chunks { .. } => "chunks",
         }
     }
 
@@ -89,7 +96,10 @@ impl Leftover {
             Self::Container { instance, .. }
             | Self::Network { instance, .. }
             | Self::Volume { instance, .. } => Some(instance),
-            Self::Image { .. } | Self::Proposal { .. } | Self::Content { .. } => None,
+            Self::Image { .. }
+            | Self::Proposal { .. }
+            | Self::Content { .. }
+            | Self::Chunks { .. } => None,
         }
     }
 
@@ -102,13 +112,16 @@ impl Leftover {
             Self::Network { .. } => "its instance has no containers",
             Self::Volume { .. } => "its instance was removed",
             Self::Content { .. } => "no reference leads to it",
+            Self::Chunks { .. } => "no snapshot needs them",
         }
     }
 
     /// Bytes, as far as they are known; of an image, layers shared with others included.
     pub fn size(&self) -> Option<u64> {
         match self {
-            Self::Image { size, .. } | Self::Content { size, .. } => Some(*size),
+            Self::Image { size, .. } | Self::Content { size, .. } | Self::Chunks { size, .. } => {
+                Some(*size)
+            }
             _ => None,
         }
     }
@@ -125,6 +138,9 @@ impl fmt::Display for Leftover {
                 container,
                 ..
             } => write!(f, "{platform}/{container}"),
+            Self::Chunks {
+                platform, files, ..
+            } => write!(f, "{platform}: {files} files"),
             Self::Content { path, .. } => {
                 f.write_str(&path.file_name().unwrap_or_default().to_string_lossy())
             }
