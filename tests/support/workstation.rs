@@ -234,8 +234,16 @@ fn keep_failed() -> bool {
 /// How long a command of the product may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How long all scenarios may take together: several times what they need.
+/// How long all scenarios may take together: several times what they need on this machine's engine, and
+/// enough for one behind ssh, to which each command connects anew.
 const WHOLE_RUN: Duration = Duration::from_secs(45 * 60);
+const WHOLE_RUN_ELSEWHERE: Duration = Duration::from_secs(120 * 60);
+
+#[expect(clippy::disallowed_methods, reason = "a test has no settings")]
+fn whole_run() -> Duration {
+    let engines = std::env::var_os("DEVENV_TEST_ENGINES");
+    engines.map_or(WHOLE_RUN, |_| WHOLE_RUN_ELSEWHERE)
+}
 
 /// Ends this test program, once it takes far too long, with what it is waiting for: a run that hangs
 /// says nothing.
@@ -243,10 +251,9 @@ fn watch_over_the_run() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
         std::thread::spawn(|| {
-            std::thread::park_timeout(WHOLE_RUN);
-            eprintln!(
-                "the scenarios took {WHOLE_RUN:?}: given up; the threads of tests that hang:"
-            );
+            let limit = whole_run();
+            std::thread::park_timeout(limit);
+            eprintln!("the scenarios took {limit:?}: given up; the threads of tests that hang:");
             let threads = "cat /proc/$PPID/task/*/comm | sort | uniq -c; ps -ef --forest";
             let _ = Command::new("sh").args(["-c", threads]).status();
             std::process::abort();

@@ -171,24 +171,25 @@ impl<'a> Cleaner<'a> {
     /// saves is not needed yet.
     pub async fn locks(&self, leftovers: &[Leftover]) -> Result<Vec<Lock>> {
         let mut locks = Vec::new();
+        let reporter = &self.session.reporter;
         for platform in &self.platforms {
-            let is_chunks = |it: &Leftover| matches!(it, Leftover::Chunks { platform: of, .. } if of == platform);
-            if leftovers.iter().any(is_chunks) {
-                let reporter = &self.session.reporter;
-                let waiting =
-                    || reporter.note("waiting for another devenv command on the snapshots");
-                locks.push(self.snapshots(platform).lock(waiting).await?);
-            }
             for instance in state::instances(&self.session.home.paths, platform)? {
                 let its = (platform.to_string(), instance.to_string());
                 if leftovers.iter().any(|it| it.instance() == Some(&its)) {
-                    let waiting = || {
-                        let text = format!("waiting for another devenv command on {instance}");
-                        self.session.reporter.note(&text);
-                    };
+                    let text = format!("waiting for another devenv command on {instance}");
                     let paths = &self.session.home.paths;
+                    let waiting = || reporter.note(&text);
                     locks.push(Lock::take(paths, platform, &instance, waiting).await?);
                 }
+            }
+        }
+        // After those of all instances, as a command that saves takes them.
+        for platform in &self.platforms {
+            let is_chunks = |it: &Leftover| matches!(it, Leftover::Chunks { platform: of, .. } if of == platform);
+            if leftovers.iter().any(is_chunks) {
+                let waiting =
+                    || reporter.note("waiting for another devenv command on the snapshots");
+                locks.push(self.snapshots(platform).lock(waiting).await?);
             }
         }
         Ok(locks)
