@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::transfer::DATA;
+use crate::converge::observe::Observation;
 use crate::engine::{Engine as _, FaultKind};
 use crate::error::Result;
 use crate::home::data::Unfinished;
@@ -26,8 +27,20 @@ impl Instance<'_> {
                 );
                 self.undo_restore().await
             }
-            Some(Unfinished::Restored { old }) => self.drop_old(old).await,
+            Some(Unfinished::Restored { old }) if self.has_restored().await? => {
+                self.drop_old(old).await
+            }
+            // On another engine: volumes of these names may hold what is in use here.
+            Some(Unfinished::Restored { .. }) => Ok(()),
         }
+    }
+
+    /// Whether the volumes that took the places of others are on this engine: their names are of no other.
+    async fn has_restored(&self) -> Result<bool> {
+        let data = self.data()?;
+        let there = Observation::take(&self.engine, &self.identity).await?;
+        let mut new = data.volumes.values();
+        Ok(new.all(|it| there.observed.volumes.contains(it)))
     }
 
     /// Removes what a save that was killed read volumes through.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::service;
-use crate::support::synthetic::{Synthetic, noise};
+use crate::support::synthetic::{PLATFORM, Synthetic, noise};
 use crate::support::workstation::{Workstation, docker};
 
 /// A database that is healthy as long as it has its file, and somebody who needs it.
@@ -218,6 +218,30 @@ async fn what_is_not_healthy_is_not_restored() {
     );
     assert_eq!(workstation.containers(), ["billing running", "db running"]);
     workstation.run(&["up"]).ok().says("nothing to do");
+}
+
+/// What a restore on another engine left to be removed is not removed here, where the same name is of what is
+/// in use.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_restored_on_another_engine_removes_nothing_here() {
+    let platform = platform().await;
+    let workstation = running(&platform);
+    let before = volumes(&workstation);
+    let plain = before.first().unwrap();
+    let record = serde_json::json!({
+        "volumes": { plain: format!("{plain}.elsewhere") },
+        "unfinished": { "what": "restored", "old": [plain] },
+    });
+    let file = format!("state/instances/{PLATFORM}/{}.data", workstation.instance);
+    let file = workstation.home.path().join(file);
+    for _ in 0..2 {
+        std::fs::write(&file, record.to_string()).unwrap();
+        workstation.run(&["down"]).ok();
+    }
+    assert_eq!(volumes(&workstation), before);
+    std::fs::remove_file(file).unwrap();
+    workstation.run(&["up", "db"]).ok();
+    assert_eq!(row(&workstation), "one");
 }
 
 /// A container begins again with empty volumes after a question; what does not get ready on them has its
