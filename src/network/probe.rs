@@ -80,17 +80,19 @@ pub async fn until_right<A: Future<Output = Option<Answer>>>(
     wrong: impl Fn(Option<&Answer>) -> Option<String>,
 ) -> Option<String> {
     let begun = Instant::now();
-    let mut limit = QUICK;
+    let (mut limit, mut last) = (QUICK, None);
     loop {
         let asked = Instant::now();
         let within = limit.min(whole.saturating_sub(begun.elapsed()));
         let answer = ask(within).await;
         let said = wrong(answer.as_ref())?;
+        // What it answered says more than that it did not once more.
+        last = last.filter(|_| answer.is_none()).or(Some(said));
         // One that was begun in time may not have come as far as what it has to contain.
         let is_slow = asked.elapsed() >= within;
         let is_last = limit >= SLOWEST || within < limit;
         if (is_slow && is_last) || (!is_slow && begun.elapsed() > PATIENCE.min(whole)) {
-            return Some(said);
+            return last;
         }
         if is_slow {
             limit *= 2;

@@ -51,6 +51,8 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         ui.warn(warning);
     }
     let was_known = hosts::is_known(session);
+    let ssh = session.home.paths.ssh();
+    let had_ssh = ssh.exists();
     let made = MadeFolders::make(&session.home.paths.platforms())?;
     let staging = session
         .home
@@ -74,6 +76,11 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     }
     // What is left of it is removed by the next one.
     drop(std::fs::remove_dir_all(&staging));
+    if !had_ssh {
+        // The shared connection to an engine ends by itself.
+        drop(std::fs::remove_dir_all(&ssh));
+        drop(ssh.parent().map(std::fs::remove_dir));
+    }
     if !was_known {
         hosts::forget(session);
     }

@@ -241,7 +241,14 @@ fn an_engine_behind_ssh() {
     Host {
         name: "ssh",
         environment: engine.environment(),
-        cannot: OTHER_ENGINES.to_vec(),
+        cannot: [
+            OTHER_ENGINES,
+            &[(
+                "red_team::children::no_program",
+                "puts a program of its own in the place of ssh",
+            )],
+        ]
+        .concat(),
     }
     .passes();
 }
