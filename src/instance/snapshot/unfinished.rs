@@ -18,7 +18,6 @@ impl Instance<'_> {
     /// An engine that does not answer; it is tried again then.
     pub(in crate::instance) async fn finish_with_data(&self) -> Result<()> {
         match self.data()?.unfinished {
-            None => Ok(()),
             // What was stopped is started by `up`, or by the next save.
             Some(Unfinished::Saving { .. }) => self.remove_readers().await,
             Some(Unfinished::Restoring { .. }) => {
@@ -31,7 +30,7 @@ impl Instance<'_> {
                 self.drop_old(old).await
             }
             // On another engine: volumes of these names may hold what is in use here.
-            Some(Unfinished::Restored { .. }) => Ok(()),
+            Some(Unfinished::Restored { .. }) | None => Ok(()),
         }
     }
 
