@@ -50,9 +50,9 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     if let Some(warning) = url.warning() {
         ui.warn(warning);
     }
-    let was_known = hosts::is_known(session);
     let ssh = session.home.paths.ssh();
     let had_ssh = ssh.exists();
+    let was_known = hosts::is_known(session);
     let made = MadeFolders::make(&session.home.paths.platforms())?;
     let staging = session
         .home
