@@ -168,3 +168,23 @@ async fn data_is_never_used_twice() {
         .collect();
     assert_eq!(running, ["1 ledger-db running"]);
 }
+
+/// Back and forth as often as one likes, without the registry.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_serves_again_without_a_registry() {
+    let Some(mut world) = World::new().await else {
+        return;
+    };
+    world.server.apply().ok();
+    world.reference().await;
+    world.server.apply().ok();
+    let run = |arguments: &[&str]| {
+        let all = [&["--offline", "server"][..], arguments].concat();
+        world.server.run(&all).ok();
+        world.server.reference()
+    };
+    for _ in 0..3 {
+        assert_eq!(run(&["rollback", "--yes"]), 1);
+        assert_eq!(run(&["apply", "--again"]), 2);
+    }
+}
