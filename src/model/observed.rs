@@ -54,7 +54,7 @@ pub enum ContainerState {
 }
 
 impl ContainerState {
-    /// Whether a stop is needed before a removal.
+    /// Whether it runs, is frozen, or is about to run again: it is to be stopped before it is removed.
     pub fn is_alive(self) -> bool {
         matches!(self, Self::Running | Self::Paused | Self::Restarting)
     }

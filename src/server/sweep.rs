@@ -33,10 +33,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// Those that run, frozen ones among them, with the generation that made each, and its object.
     pub(super) async fn up(&self) -> Result<Vec<(u64, ContainerName, String)>> {
         let all = self.containers().await?.into_iter();
-        let up = all.filter(|(_, _, it)| {
-            use ContainerState::{Paused, Restarting, Running};
-            matches!(it.state, Running | Paused | Restarting)
-        });
+        let up = all.filter(|(_, _, it)| it.state.is_alive());
         Ok(up.map(|(origin, name, it)| (origin, name, it.id)).collect())
     }
 

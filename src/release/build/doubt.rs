@@ -7,9 +7,9 @@
 pub struct Doubt {
     /// From 1.
     pub line: usize,
-    /// What is wrong.
+    /// What some builders do with it and others do not, for people.
     pub why: &'static str,
-    /// What to write.
+    /// What to write instead, for the hint.
     pub right: &'static str,
 }
 

@@ -144,7 +144,7 @@ impl Trial<'_> {
         port.into_iter().chain(logs).collect()
     }
 
-    /// The files in the folder that have content, as far as the first of it shows.
+    /// The files in the folder that have content, as far as the first [`LARGEST_LOG`] bytes of it show.
     async fn written(&self, container: &str, path: &str) -> Result<Written> {
         let mut pieces = self.docker.read_archive(container, path);
         let mut archive = Vec::new();
