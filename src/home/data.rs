@@ -1,7 +1,7 @@
 //! What is remembered of an instance's data: which volumes it is in, what wrote it last, and what a
 //! command that was killed had begun with it. One file: it changes at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +15,10 @@ use crate::model::snapshot::Writer;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataRecord {
-    /// The volumes that take the places of others, by the names that these would have: an engine can
-    /// neither rename nor swap volumes.
+    /// Volumes that take the places of others, each with the name that it would have: an engine can
+    /// neither rename nor swap volumes. One counts where it is: those of other engines are here too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub volumes: BTreeMap<String, String>,
+    pub places: BTreeMap<String, String>,
     /// What ran last on the volumes of each container.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub written: BTreeMap<ContainerName, Writer>,
@@ -39,8 +39,8 @@ pub enum Unfinished {
         written: BTreeMap<ContainerName, Writer>,
         new: Vec<String>,
     },
-    /// New volumes have taken the places of these, which nobody needs any more.
-    Restored { old: Vec<String> },
+    /// Volumes that nobody needs any more, each with the one that has taken its place.
+    Restored { old: BTreeMap<String, String> },
 }
 
 impl DataRecord {
@@ -64,8 +64,27 @@ impl DataRecord {
         save(&path, self)
     }
 
-    /// The volume that holds what a volume of this name would hold.
-    pub fn in_use<'a>(&'a self, volume: &'a str) -> &'a str {
-        self.volumes.get(volume).map_or(volume, String::as_str)
+    /// Those of an engine's volumes that take the places of others, by the names that these would have.
+    pub fn places_on(&self, volumes: &BTreeSet<String>) -> BTreeMap<String, String> {
+        let here = self.places.iter().filter(|(it, _)| volumes.contains(*it));
+        here.map(|(it, own)| (own.clone(), it.clone())).collect()
+    }
+
+    /// Lets volumes take the places of others on an engine with these `volumes`.
+    pub fn replace(&mut self, new: &BTreeMap<String, String>, volumes: &BTreeSet<String>) {
+        self.places
+            .retain(|it, own| !(new.contains_key(own) && volumes.contains(it)));
+        let new = new.iter().map(|(own, it)| (it.clone(), own.clone()));
+        self.places.extend(new);
+    }
+
+    /// Forgets what an engine with these `volumes` has lost.
+    pub fn forget(&mut self, volumes: &BTreeSet<String>) {
+        let mut places = std::mem::take(&mut self.places);
+        places.retain(|it, _| !volumes.contains(it));
+        *self = Self {
+            places,
+            ..Self::default()
+        };
     }
 }

@@ -1,5 +1,6 @@
 //! An instance ends: its containers and networks go; volumes only where that is asked for.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::walk::Walk;
@@ -9,7 +10,6 @@ use crate::converge::desired::{self, Dependencies, Desired};
 use crate::converge::observe::Observation;
 use crate::converge::plan::{Plan, removal};
 use crate::error::{Error, Result};
-use crate::home::data::DataRecord;
 use crate::home::state::InstanceRecord;
 use crate::instance::running::cached_reference;
 use crate::model::name::ContainerName;
@@ -89,7 +89,7 @@ impl Instance<'_> {
         let paths = &self.session.home.paths;
         let files = forward::Files::new(paths, &self.open.name, &self.session.instance);
         forward::Forwarder::new(files).stop().await?;
-        self.forget(record, volumes)?;
+        self.forget(record, volumes.then_some(&observed.volumes))?;
         Ok(removed)
     }
 
@@ -128,14 +128,18 @@ impl Instance<'_> {
     }
 
     /// With the volumes goes all that is remembered.
-    fn forget(&self, record: Option<InstanceRecord>, everything: bool) -> Result<()> {
-        if everything {
-            self.change_data(|data| *data = DataRecord::default())?;
+    fn forget(
+        &self,
+        record: Option<InstanceRecord>,
+        volumes: Option<&BTreeSet<String>>,
+    ) -> Result<()> {
+        if let Some(volumes) = volumes {
+            self.change_data(|data| data.forget(volumes))?;
         }
         let Some(mut record) = record else {
             return Ok(());
         };
-        if everything {
+        if volumes.is_some() {
             let paths = &self.session.home.paths;
             return InstanceRecord::remove(paths, &self.open.name, &self.session.instance);
         }

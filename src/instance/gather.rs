@@ -189,6 +189,7 @@ pub(super) fn overrides(
     record: &InstanceRecord,
     host: &Host,
     (reference, selection): (&Reference, &[ContainerName]),
+    volumes: &BTreeSet<String>,
 ) -> Result<Overrides> {
     let mut overrides = own_overrides(session, open)?;
     overrides.spread(&reference.members);
@@ -206,7 +207,7 @@ pub(super) fn overrides(
     let mirror = record.logs_to.as_ref();
     overrides.logs_to = mirror.and_then(|it| it.engine.clone());
     let data = DataRecord::load(&session.home.paths, &open.name, &session.instance)?;
-    overrides.volumes = data.volumes;
+    overrides.volumes = data.places_on(volumes);
     Ok(overrides)
 }
 

@@ -261,6 +261,7 @@ impl Up<'_> {
                 &record,
                 &self.host,
                 (&self.overlay.reference, &self.selection.order),
+                &observation.observed.volumes,
             )?,
             secrets: &secrets,
             chosen_ports: intent.ports(),

@@ -86,7 +86,8 @@ impl Declared {
         let selection = select::select(&overlay.reference, &Request::from(record))?;
         let images = gather::images(&preparation, &chosen, &mixed, &overlay, &selection).await?;
         let selected = (&overlay.reference, &selection.order[..]);
-        let overrides = gather::overrides(session, open, record, &host, selected)?;
+        let there = &running.observation.observed.volumes;
+        let overrides = gather::overrides(session, open, record, &host, selected, there)?;
 
         let theirs = Theirs::of(running, record, verified, other)?;
         let released = selection

@@ -12,7 +12,7 @@ use crate::converge::plan::lifecycle::{self, Entries};
 use crate::engine::Engine as _;
 use crate::error::{Error, Result};
 use crate::home::chunks::Chunks;
-use crate::home::data::{DataRecord, Unfinished};
+use crate::home::data::Unfinished;
 use crate::home::state::random_hex;
 use crate::instance::intent::{Addition, Intent, Manner};
 use crate::instance::running::Running;
@@ -180,22 +180,24 @@ impl Instance<'_> {
             let new = format!("{own}.{}", random_hex(4)?);
             places.insert(own, new);
         }
+        let there = &running.observation.observed.volumes;
         let unfinished = Unfinished::Restoring {
-            before: before.volumes.clone(),
+            before: before.places.clone(),
             written: before.written.clone(),
             new: places.values().cloned().collect(),
         };
         self.change_data(|data| data.unfinished = Some(unfinished))?;
         let filled = async {
             self.write(volumes, &places).await?;
-            self.stop_before(running, volumes, &before).await
+            self.stop_before(running, volumes, &before.places_on(there))
+                .await
         };
         if let Err(error) = filled.await {
             self.undo_restore().await?;
             return Err(error);
         }
         self.change_data(|data| {
-            data.volumes.extend(places);
+            data.replace(&places, there);
             for it in volumes {
                 data.written.remove(&it.container);
             }
@@ -240,14 +242,14 @@ impl Instance<'_> {
         &self,
         running: &Running,
         volumes: &[SavedVolume],
-        before: &DataRecord,
+        before: &BTreeMap<String, String>,
     ) -> Result<()> {
         let own: Vec<String> = volumes
             .iter()
             .map(|it| self.identity.volume(&it.container, &it.volume))
             .collect();
         let observed = &running.observation.observed;
-        let objects = own.iter().map(|it| before.in_use(it));
+        let objects = own.iter().map(|it| before.get(it).unwrap_or(it).as_str());
         let users = users(&self.identity, observed, objects);
         let entries = entries(running);
         let all: BTreeSet<ContainerName> = lifecycle::with_dependents(users, &entries);
@@ -267,9 +269,14 @@ impl Instance<'_> {
         let Some(Unfinished::Restoring { before, new, .. }) = data.unfinished else {
             return Ok(());
         };
-        let places = data.volumes.iter().filter(|(_, it)| new.contains(it));
-        let old = places.map(|(own, _)| before.get(own).unwrap_or(own).clone());
-        let old: Vec<String> = old.collect();
+        let mut old = BTreeMap::new();
+        for (new, own) in data.places.iter().filter(|(it, _)| new.contains(it)) {
+            let mut replaced = before
+                .iter()
+                .filter(|(it, _)| !data.places.contains_key(*it));
+            let replaced = replaced.find(|(_, it)| *it == own).map_or(own, |it| it.0);
+            old.insert(replaced.clone(), new.clone());
+        }
         let unfinished = Unfinished::Restored { old: old.clone() };
         self.change_data(|data| data.unfinished = Some(unfinished))?;
         self.drop_old(old).await

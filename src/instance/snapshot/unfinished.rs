@@ -1,14 +1,21 @@
 //! What a command that was killed had begun with the data: undone, or ended, before the next one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::transfer::DATA;
 use crate::converge::observe::Observation;
-use crate::engine::{Engine as _, FaultKind};
+use crate::engine::{Engine as _, Fault, FaultKind};
 use crate::error::Result;
 use crate::home::data::Unfinished;
 use crate::instance::Instance;
 use crate::model::identity::{INSTANCE, READER};
+
+/// How often is looked again while the engine still uses a volume that is to go.
+const LOOKS: u32 = 40;
+
+/// Between two such looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 impl Instance<'_> {
     /// Leaves the data as it was before a restore that did not come to its end, and removes what nobody
@@ -26,20 +33,9 @@ impl Instance<'_> {
                 );
                 self.undo_restore().await
             }
-            Some(Unfinished::Restored { old }) if self.has_restored().await? => {
-                self.drop_old(old).await
-            }
-            // On another engine: volumes of these names may hold what is in use here.
-            Some(Unfinished::Restored { .. }) | None => Ok(()),
+            Some(Unfinished::Restored { old }) => self.drop_old(old).await,
+            None => Ok(()),
         }
-    }
-
-    /// Whether the volumes that took the places of others are on this engine: their names are of no other.
-    async fn has_restored(&self) -> Result<bool> {
-        let data = self.data()?;
-        let there = Observation::take(&self.engine, &self.identity).await?;
-        let mut new = data.volumes.values();
-        Ok(new.all(|it| there.observed.volumes.contains(it)))
     }
 
     /// Removes what a save that was killed read volumes through.
@@ -64,8 +60,22 @@ impl Instance<'_> {
         else {
             return Ok(());
         };
-        let (volumes, writers) = (before.clone(), written.clone());
-        self.change_data(|data| (data.volumes, data.written) = (volumes, writers))?;
+        let (places, writers) = (before.clone(), written.clone());
+        self.change_data(|data| (data.places, data.written) = (places, writers))?;
+        let mut looks = 0;
+        while let Err(fault) = self.remove_with_users(&new).await {
+            // The engine goes on with what a killed command asked for: a container comes after the look.
+            if fault.kind != FaultKind::Conflict || looks == LOOKS {
+                return Err(fault.into());
+            }
+            looks += 1;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        self.change_data(|data| data.unfinished = None)
+    }
+
+    /// Removes volumes that were made for a restore, and first the containers of this instance that use them.
+    async fn remove_with_users(&self, volumes: &[String]) -> Result<(), Fault> {
         let label = format!("{INSTANCE}={}", self.identity.instance);
         for container in self.engine.containers_with(&label).await? {
             let labels = &container.labels;
@@ -74,28 +84,35 @@ impl Instance<'_> {
             let mounts: BTreeMap<String, String> = match self.engine.inspect(&container.id).await {
                 Ok(details) => details.volumes,
                 Err(fault) if fault.kind == FaultKind::NotFound => continue,
-                Err(fault) => return Err(fault.into()),
+                Err(fault) => return Err(fault),
             };
-            if is_own && new.iter().any(|it| mounts.contains_key(it)) {
+            if is_own && volumes.iter().any(|it| mounts.contains_key(it)) {
                 self.engine.remove(&container.id).await?;
             }
         }
-        for volume in &new {
+        for volume in volumes {
             self.remove_if_there(volume).await?;
         }
-        self.change_data(|data| data.unfinished = None)
+        Ok(())
     }
 
-    /// Removes volumes whose places others have taken. One that somebody uses stays for the next time.
-    pub(super) async fn drop_old(&self, old: Vec<String>) -> Result<()> {
-        let mut left = Vec::new();
-        for volume in old {
+    /// Removes volumes whose places others have taken. One that somebody uses stays for the next time, and
+    /// so does one whose place is taken on another engine: here its name is of what is in use.
+    pub(super) async fn drop_old(&self, old: BTreeMap<String, String>) -> Result<()> {
+        let mut left = BTreeMap::new();
+        self.remove_readers().await?;
+        let there = Observation::take(&self.engine, &self.identity).await?;
+        for (volume, new) in old {
+            if !there.observed.volumes.contains(&new) {
+                left.insert(volume, new);
+                continue;
+            }
             match self.remove_if_there(&volume).await {
                 Ok(()) => {}
-                Err(error) => {
-                    let text = format!("{volume}, which nobody needs any more, stays: {error}");
+                Err(fault) => {
+                    let text = format!("{volume}, which nobody needs any more, stays: {fault}");
                     self.session.reporter.warn(&text);
-                    left.push(volume);
+                    left.insert(volume, new);
                 }
             }
         }
@@ -103,9 +120,9 @@ impl Instance<'_> {
         self.change_data(|data| data.unfinished = unfinished)
     }
 
-    async fn remove_if_there(&self, volume: &str) -> Result<()> {
+    async fn remove_if_there(&self, volume: &str) -> Result<(), Fault> {
         match self.engine.remove_volume(volume).await {
-            Err(fault) if fault.kind != FaultKind::NotFound => Err(fault.into()),
+            Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
             _ => Ok(()),
         }
     }

@@ -24,12 +24,12 @@ pub(in crate::instance) fn of_instance(
     data: &DataRecord,
     volumes: &BTreeSet<String>,
 ) -> Vec<DataVolume> {
-    let replaced: BTreeSet<&String> = data.volumes.values().collect();
+    let places = data.places_on(volumes);
     let names: BTreeMap<&String, &String> = volumes
         .iter()
-        .filter(|it| !replaced.contains(it) && !data.volumes.contains_key(*it))
+        .filter(|it| !data.places.contains_key(*it))
         .map(|it| (it, it))
-        .chain(data.volumes.iter().filter(|(_, it)| volumes.contains(*it)))
+        .chain(&places)
         .collect();
     let found = names.into_iter().filter_map(|(own, object)| {
         let (container, volume) = parts(identity, own)?;
@@ -97,10 +97,28 @@ mod tests {
             of(&data),
             [billing.clone(), format!("db data {}", name("db.data"))]
         );
-        data.volumes.insert(name("db.data"), name("db.data.1234"));
+        let place = |data: &mut DataRecord, it: &str| {
+            let new = BTreeMap::from([(name("db.data"), name(it))]);
+            data.replace(&new, &there);
+        };
+        place(&mut data, "db.data.1234");
         assert_eq!(
             of(&data),
-            [billing, format!("db data {}", name("db.data.1234"))]
+            [billing.clone(), format!("db data {}", name("db.data.1234"))]
         );
+        // Of another engine: here it is what it was.
+        place(&mut data, "db.data.elsewhere");
+        assert_eq!(
+            of(&data),
+            [billing.clone(), format!("db data {}", name("db.data"))]
+        );
+        place(&mut data, "db.data.9999");
+        assert_eq!(
+            of(&data),
+            [billing.clone(), format!("db data {}", name("db.data.9999"))]
+        );
+        data.forget(&there);
+        let left: Vec<&String> = data.places.keys().collect();
+        assert_eq!(left, [&name("db.data.elsewhere")]);
     }
 }

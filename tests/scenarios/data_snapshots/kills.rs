@@ -51,3 +51,41 @@ async fn a_kill_at_any_moment_leaves_the_data_as_it_was() {
     }
     assert!(kills >= 3, "{kills} kills came before the end ({saved})");
 }
+
+/// What a killed restore made is removed although the engine still comes with a container that it had been
+/// asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_engine_still_makes_for_a_killed_restore_is_waited_for() {
+    let platform = platform().await;
+    let workstation = running(&platform);
+    let before = volumes(&workstation);
+    let new = format!("{}.late", before.first().unwrap());
+    let owner = format!("devenv.instance={}", workstation.instance);
+    docker(&["volume", "create", "--label", &owner, &new]);
+    let inspect = [
+        "inspect",
+        "--format",
+        "{{.Image}}",
+        &workstation.object("db"),
+    ];
+    let image = docker(&inspect);
+    let name = format!("{new}.user");
+    let mount = format!("{new}:/late");
+    docker(&["create", "--name", &name, "--volume", &mount, image.trim()]);
+    let record = serde_json::json!({
+        "unfinished": { "what": "restoring", "before": {}, "written": {}, "new": [new] },
+    });
+    let file = format!("state/instances/{PLATFORM}/{}.data", workstation.instance);
+    std::fs::write(workstation.home.path().join(file), record.to_string()).unwrap();
+    let late = format!("sleep 1.5; docker rm --force {name}");
+    let mut late = std::process::Command::new("sh")
+        .args(["-c", &late])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let up = workstation.run(&["up", "billing", "db"]);
+    late.wait().unwrap();
+    up.ok().says("a restore was interrupted");
+    assert_eq!(volumes(&workstation), before);
+    assert_eq!(row(&workstation), "one");
+}

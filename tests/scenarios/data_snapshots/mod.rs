@@ -229,8 +229,8 @@ async fn what_was_restored_on_another_engine_removes_nothing_here() {
     let before = volumes(&workstation);
     let plain = before.first().unwrap();
     let record = serde_json::json!({
-        "volumes": { plain: format!("{plain}.elsewhere") },
-        "unfinished": { "what": "restored", "old": [plain] },
+        "places": { format!("{plain}.elsewhere"): plain },
+        "unfinished": { "what": "restored", "old": { plain: format!("{plain}.elsewhere") } },
     });
     let file = format!("state/instances/{PLATFORM}/{}.data", workstation.instance);
     let file = workstation.home.path().join(file);
@@ -239,9 +239,12 @@ async fn what_was_restored_on_another_engine_removes_nothing_here() {
         workstation.run(&["down"]).ok();
     }
     assert_eq!(volumes(&workstation), before);
-    std::fs::remove_file(file).unwrap();
     workstation.run(&["up", "db"]).ok();
-    assert_eq!(row(&workstation), "one");
+    assert_eq!(
+        (row(&workstation).as_str(), volumes(&workstation)),
+        ("one", before)
+    );
+    std::fs::remove_file(file).unwrap();
 }
 
 /// A container begins again with empty volumes after a question; what does not get ready on them has its
