@@ -1,6 +1,7 @@
 /* The one program of the test image: plays a container as its arguments say. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void stop(int signal) {
@@ -171,6 +173,9 @@ static void client(const struct sockaddr_in6 *to, const char *until, int keeps, 
   int server = -1;
   for (unsigned turn = 0; access(until, F_OK); turn++) {
     const char *ask = keeps ? "keep-alive" : "close", *why = 0;
+    int again = server >= 0;
+    struct timespec begun, ended;
+    clock_gettime(CLOCK_MONOTONIC, &begun);
     char request[300], answer[8192], want[64] = "";
     int length = snprintf(request, sizeof request,
         posts && turn % 2 ? "POST /billing HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\nContent-Length: 4\r\n\r\nsold"
@@ -184,7 +189,12 @@ static void client(const struct sockaddr_in6 *to, const char *until, int keeps, 
     }
     __sync_fetch_and_add(&counts->requests, 1);
     if (why) {
-      if (!__sync_fetch_and_add(&counts->failed, 1)) snprintf(counts->first, sizeof counts->first, "%.12s", why);
+      int error = errno;
+      clock_gettime(CLOCK_MONOTONIC, &ended);
+      long took = (ended.tv_sec - begun.tv_sec) * 1000 + (ended.tv_nsec - begun.tv_nsec) / 1000000;
+      if (!__sync_fetch_and_add(&counts->failed, 1))
+        snprintf(counts->first, sizeof counts->first, "%.23s over a %s connection after %ld ms (%s)", why,
+            again ? "kept" : "new", took, strerror(error));
     } else {
       char *header = strcasestr(answer, "\r\nX-Want: "), *body = strstr(answer, "\r\n\r\n") + 4;
       if (header) sscanf(header + 10, "%63s", want);
