@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::converge::apply::{self, Failure, Options, Reporter, Watch};
 use crate::converge::desired::ports::{self, Moved, Ports};
-use crate::converge::desired::{self, Desired, Image, Inputs, Placement, Secrets};
+use crate::converge::desired::{self, Desired, Filling, Image, Inputs, Placement, Secrets};
 use crate::converge::plan::{Plan, carry, difference};
 use crate::converge::select::Selection;
 use crate::engine::{Engine, FaultKind};
@@ -48,6 +48,8 @@ pub struct Goal<'a> {
     pub forwarded_ports: &'a BTreeSet<u16>,
     /// How containers are reached, and whose volumes they have.
     pub placement: &'a Placement,
+    /// What fills empty volumes, by container.
+    pub fillings: &'a BTreeMap<ContainerName, Filling>,
 }
 
 /// A plan with what it was made from.
@@ -142,6 +144,7 @@ impl Goal<'_> {
             ports: &ports,
             secrets: self.secrets,
             placement: self.placement,
+            fillings: self.fillings,
         });
         Ok((desired, ports, moved))
     }
@@ -224,7 +227,12 @@ impl Goal<'_> {
                     }
                     let again = async {
                         let observation = Observation::settled(engine, self.identity).await?;
-                        self.plan_without(engine, observation, &refused).await
+                        let mut fillings = self.fillings.clone();
+                        let filler = options.filler.as_ref();
+                        fillings.retain(|name, _| !filler.is_some_and(|it| it.has_filled(name)));
+                        let fillings = &fillings;
+                        let left = Goal { fillings, ..*self };
+                        left.plan_without(engine, observation, &refused).await
                     };
                     planned = again.await.map_err(|error: Error| {
                         Failure::Other(error.within(format!("cannot plan again after: {fault}")))

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::file::{load, save};
@@ -22,9 +23,22 @@ pub struct DataRecord {
     /// What ran last on the volumes of each container.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub written: BTreeMap<ContainerName, Writer>,
+    /// Volumes that go where they are found, whichever engine that is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unneeded: BTreeMap<String, Unneeded>,
     /// What is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Unfinished>,
+}
+
+/// Why a volume goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unneeded {
+    /// The volume that has taken its place, and is on the same engine; itself: it never counted.
+    pub by: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What a command does with the data.
@@ -33,14 +47,12 @@ pub struct DataRecord {
 pub enum Unfinished {
     /// These were stopped to be saved, and are to start again.
     Saving { stopped: Vec<ContainerName> },
-    /// New volumes are filled, or tried out; until that is over the data is what it was before.
+    /// New volumes are filled, or tried out; until that is over the data is what it was before, and they
+    /// are not needed.
     Restoring {
         before: BTreeMap<String, String>,
         written: BTreeMap<ContainerName, Writer>,
-        new: Vec<String>,
     },
-    /// Volumes that nobody needs any more, each with the one that has taken its place.
-    Restored { old: BTreeMap<String, String> },
 }
 
 impl DataRecord {
@@ -70,6 +82,22 @@ impl DataRecord {
         here.map(|(it, own)| (own.clone(), it.clone())).collect()
     }
 
+    /// Remembers new volumes before they are made.
+    pub fn begin<'a>(&mut self, new: impl IntoIterator<Item = &'a String>, since: Timestamp) {
+        self.unfinished = match self.unfinished.take() {
+            Some(begun @ Unfinished::Restoring { .. }) => Some(begun),
+            Some(Unfinished::Saving { .. }) | None => Some(Unfinished::Restoring {
+                before: self.places.clone(),
+                written: self.written.clone(),
+            }),
+        };
+        let unneeded = |it: &String| {
+            let by = it.clone();
+            (it.clone(), Unneeded { by, since })
+        };
+        self.unneeded.extend(new.into_iter().map(unneeded));
+    }
+
     /// Lets volumes take the places of others on an engine with these `volumes`.
     pub fn replace(&mut self, new: &BTreeMap<String, String>, volumes: &BTreeSet<String>) {
         self.places
@@ -78,13 +106,148 @@ impl DataRecord {
         self.places.extend(new);
     }
 
+    /// Volumes that were filled count from now on, whatever becomes of what else is under way.
+    pub fn keep(&mut self, volumes: &[String]) {
+        let Some(Unfinished::Restoring { before, .. }) = &mut self.unfinished else {
+            return;
+        };
+        for volume in volumes {
+            self.unneeded.remove(volume);
+            if let Some(own) = self.places.get(volume) {
+                before.insert(volume.clone(), own.clone());
+            }
+        }
+        if !self.places.keys().any(|it| self.unneeded.contains_key(it)) {
+            self.unfinished = None;
+        }
+    }
+
+    /// All new volumes count from now on, and those whose places they have taken are not needed.
+    pub fn settle(&mut self, now: Timestamp) {
+        let Some(Unfinished::Restoring { before, .. }) = self.unfinished.take() else {
+            return;
+        };
+        let gone = |own: &String| {
+            let mut before = before.iter().filter(|(_, it)| *it == own);
+            before.find(|(it, _)| !self.places.contains_key(*it))
+        };
+        let of_new = self
+            .places
+            .iter()
+            .filter(|(it, _)| self.unneeded.contains_key(*it));
+        let replaced = of_new.map(|(new, own)| {
+            let old = gone(own).map_or(own, |(old, _)| old);
+            (old.clone(), new.clone())
+        });
+        let replaced: BTreeMap<String, String> = replaced.collect();
+        for (old, new) in replaced {
+            self.unneeded.remove(&new);
+            // What it had replaced itself goes with it.
+            for it in self.unneeded.values_mut().filter(|it| it.by == old) {
+                it.by.clone_from(&new);
+            }
+            let (by, since) = (new, now);
+            self.unneeded.insert(old, Unneeded { by, since });
+        }
+    }
+
+    /// What was there before new volumes is what counts again.
+    pub fn undo(&mut self) {
+        if let Some(Unfinished::Restoring { before, written }) = self.unfinished.take() {
+            (self.places, self.written) = (before, written);
+        }
+    }
+
     /// Forgets what an engine with these `volumes` has lost.
     pub fn forget(&mut self, volumes: &BTreeSet<String>) {
-        let mut places = std::mem::take(&mut self.places);
-        places.retain(|it, _| !volumes.contains(it));
-        *self = Self {
-            places,
-            ..Self::default()
-        };
+        self.places.retain(|it, _| !volumes.contains(it));
+        self.unneeded.retain(|it, _| !volumes.contains(it));
+        self.written.clear();
+        self.unfinished = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map<const N: usize>(all: [(&str, &str); N]) -> BTreeMap<String, String> {
+        all.map(|(a, b)| (a.to_owned(), b.to_owned())).into()
+    }
+
+    fn set<const N: usize>(all: [&str; N]) -> BTreeSet<String> {
+        all.map(ToOwned::to_owned).into()
+    }
+
+    fn unneeded(data: &DataRecord) -> BTreeMap<String, String> {
+        let all = data.unneeded.iter();
+        all.map(|(it, why)| (it.clone(), why.by.clone())).collect()
+    }
+
+    /// A restore as its commands remember it.
+    fn restore(data: &mut DataRecord, own: &str, new: &str, there: &BTreeSet<String>) {
+        data.begin([&new.to_owned()], Timestamp::UNIX_EPOCH);
+        data.replace(&map([(own, new)]), there);
+    }
+
+    #[test]
+    fn what_replaces_what_was_replaced_stands_for_both() {
+        let mut data = DataRecord::default();
+        restore(&mut data, "p", "p.1", &set(["p"]));
+        assert_eq!(unneeded(&data), map([("p.1", "p.1")]));
+        data.settle(Timestamp::UNIX_EPOCH);
+        assert_eq!(unneeded(&data), map([("p", "p.1")]));
+        // Somebody still uses `p`.
+        restore(&mut data, "p", "p.2", &set(["p", "p.1"]));
+        data.settle(Timestamp::UNIX_EPOCH);
+        assert_eq!(unneeded(&data), map([("p", "p.2"), ("p.1", "p.2")]));
+        assert_eq!(data.places_on(&set(["p", "p.2"])), map([("p", "p.2")]));
+        assert_eq!(data.unfinished, None);
+    }
+
+    #[test]
+    fn what_is_undone_is_as_before_and_what_was_new_is_remembered() {
+        let mut data = DataRecord::default();
+        restore(&mut data, "p", "p.1", &set(["p"]));
+        data.settle(Timestamp::UNIX_EPOCH);
+        let before = data.clone();
+        restore(&mut data, "p", "p.2", &set(["p.1"]));
+        assert_eq!(data.places, map([("p.2", "p")]));
+        data.undo();
+        assert_eq!(data.places, before.places);
+        assert_eq!(unneeded(&data), map([("p", "p.1"), ("p.2", "p.2")]));
+    }
+
+    #[test]
+    fn another_engine_keeps_what_it_has() {
+        let mut data = DataRecord::default();
+        restore(&mut data, "p", "p.a", &set(["p"]));
+        data.settle(Timestamp::UNIX_EPOCH);
+        // There it is its own `p` that is replaced.
+        restore(&mut data, "p", "p.b", &set(["p"]));
+        data.settle(Timestamp::UNIX_EPOCH);
+        assert_eq!(data.places_on(&set(["p.a"])), map([("p", "p.a")]));
+        assert_eq!(data.places_on(&set(["p.b"])), map([("p", "p.b")]));
+        data.forget(&set(["p.b"]));
+        assert_eq!(data.places, map([("p.a", "p")]));
+    }
+
+    #[test]
+    fn what_was_filled_counts_whatever_becomes_of_the_rest() {
+        let mut data = DataRecord::default();
+        let new = map([("p", "p.1"), ("q", "q.1")]);
+        data.begin(new.values(), Timestamp::UNIX_EPOCH);
+        data.replace(&new, &set([]));
+        data.keep(&["p.1".to_owned()]);
+        assert!(data.unfinished.is_some());
+        let mut undone = data.clone();
+        undone.undo();
+        assert_eq!(undone.places, map([("p.1", "p")]));
+        assert_eq!(unneeded(&undone), map([("q.1", "q.1")]));
+        data.keep(&["q.1".to_owned()]);
+        assert_eq!(
+            (data.unfinished.is_none(), unneeded(&data)),
+            (true, map([]))
+        );
     }
 }

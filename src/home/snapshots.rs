@@ -204,7 +204,12 @@ mod tests {
             writers: BTreeMap::new(),
         };
         let name = SnapshotName::new(name).unwrap();
-        Snapshot::new(name, Timestamp::UNIX_EPOCH, origin, vec![volume])
+        Snapshot::new(
+            name,
+            Timestamp::UNIX_EPOCH,
+            origin,
+            (vec![volume], Vec::new()),
+        )
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::converge::desired::{self, Dependencies, Desired};
 use crate::converge::observe::Observation;
 use crate::converge::plan::{Plan, removal};
 use crate::error::{Error, Result};
+use crate::home::data::DataRecord;
 use crate::home::state::InstanceRecord;
 use crate::instance::running::cached_reference;
 use crate::model::name::ContainerName;
@@ -139,7 +140,8 @@ impl Instance<'_> {
         let Some(mut record) = record else {
             return Ok(());
         };
-        if volumes.is_some() {
+        // What is on another engine is still this instance's.
+        if volumes.is_some() && self.data()? == DataRecord::default() {
             let paths = &self.session.home.paths;
             return InstanceRecord::remove(paths, &self.open.name, &self.session.instance);
         }

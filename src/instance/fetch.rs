@@ -159,6 +159,7 @@ impl Fetching<'_> {
                 key: owner.key,
             },
             placement: &Placement::Published,
+            fillings: &BTreeMap::new(),
         });
         let present = observe::images(self.engine, &desired).await?;
         let plan = images::images(&desired, &present);

@@ -11,6 +11,7 @@ mod down;
 mod explain;
 pub mod facets;
 mod fetch;
+mod filling;
 pub mod forward;
 mod forwarding;
 mod gather;

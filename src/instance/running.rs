@@ -1,6 +1,7 @@
 //! An instance as it is now: what commands on existing containers begin with.
 
 use crate::converge::observe::Observation;
+use crate::converge::plan::lifecycle::Entries;
 use crate::converge::select;
 use crate::engine;
 use crate::engine::docker::Docker;
@@ -91,6 +92,14 @@ impl Running {
     pub fn current(&self, name: &ContainerName) -> Option<&ObservedContainer> {
         let object = self.identity.object(name);
         self.observation.observed.current(name, &object)
+    }
+
+    /// Who needs whom, as far as the reference is known.
+    pub(super) fn entries(&self) -> Entries {
+        let reference = self.reference.as_ref();
+        reference
+            .map(|it| it.containers.clone())
+            .unwrap_or_default()
     }
 
     /// Containers and bundles by name; all that are there without names.

@@ -132,6 +132,7 @@ impl Reporter for Journal<'_> {
             }
             Event::Failed { .. }
             | Event::Pulling { .. }
+            | Event::Filling { .. }
             | Event::Busy { .. }
             | Event::Emulated { .. } => {}
         }

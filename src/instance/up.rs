@@ -1,7 +1,9 @@
 //! From names to a page: choose the reference, select, verify, plan, apply, wait.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::filling::{Emptied, Feeder};
 use super::forwarding::Forwarding;
 use super::intent::{Intent, Manner, Until};
 use super::meanwhile::Meanwhile;
@@ -68,12 +70,20 @@ impl Instance<'_> {
             Intent::Add(it) if !it.fresh.is_empty() => {
                 Box::pin(self.up_afresh(&it.fresh, intent, manner)).await
             }
-            _ => self.up_under_lock(intent, manner).await,
+            _ => {
+                let emptied = Emptied::Nothing;
+                self.up_under_lock(intent, manner, emptied).await
+            }
         }
     }
 
     /// The same for a command that holds the instance's lock.
-    pub(super) async fn up_under_lock(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
+    pub(super) async fn up_under_lock(
+        &self,
+        intent: &Intent,
+        manner: Manner,
+        emptied: Emptied<'_>,
+    ) -> Result<Brought> {
         let session = self.session;
         let record = self.record()?;
         let registry = session.registry();
@@ -113,6 +123,7 @@ impl Instance<'_> {
             overlay,
             selection,
             images,
+            emptied,
             before: record,
         };
         let (planned, ready) = Box::pin(up.carry_out(intent, observation, next.clone())).await?;
@@ -227,6 +238,7 @@ struct Up<'a> {
     overlay: Overlay,
     selection: Selection,
     images: BTreeMap<ContainerName, RunImage>,
+    emptied: Emptied<'a>,
     /// What the instance remembered until now.
     before: Option<InstanceRecord>,
 }
@@ -248,26 +260,25 @@ impl Up<'_> {
         let next = written::next(&self.images, self.overlay.reference.number);
         written::ask(instance, &observation, &next, intent, self.manner)?;
         let forwarding = Forwarding::new(session, open, &self.host, &instance.choice);
+        let (reference, order) = (&self.overlay.reference, &self.selection.order);
+        let fillings = self.emptied.fillings(reference, order);
+        let selected = (reference, &order[..]);
+        let there = &observation.observed.volumes;
+        let overrides = gather::overrides(session, open, &record, &self.host, selected, there)?;
         let goal = Goal {
-            reference: &self.overlay.reference,
+            reference,
             selection: &self.selection,
             images: &gather::for_engine(&self.images),
             identity: &instance.identity,
             configuration: &record.configuration.clone(),
             host: &self.host,
-            overrides: &gather::overrides(
-                session,
-                open,
-                &record,
-                &self.host,
-                (&self.overlay.reference, &self.selection.order),
-                &observation.observed.volumes,
-            )?,
+            overrides: &overrides,
             secrets: &secrets,
             chosen_ports: intent.ports(),
             remembered_ports: &record.remembered(),
             forwarded_ports: &forwarding.ports()?,
             placement: &Placement::Published,
+            fillings: &fillings,
         };
         let planned = goal.plan(&instance.engine, observation).await?;
         told::what_moved(session, &planned, intent.ports());
@@ -276,6 +287,8 @@ impl Up<'_> {
         if self.manner.is_plan() {
             return Ok((planned, BTreeMap::new()));
         }
+        let (overlay, images) = (&self.overlay, &self.images);
+        let feeder = Feeder::new(instance, overlay, images, &planned, self.emptied)?;
         forwarding.give_way().await?;
         record.remember(&planned.ports, intent.ports());
         record.unproven.extend(touched(&planned.plan));
@@ -285,9 +298,9 @@ impl Up<'_> {
         written::note(instance, &planned.desired, &next, written::When::Before)?;
         mirror::make_folders(&record, goal.reference, &self.selection.order)?;
         let (first, begun) = (planned.ports.clone(), session.home.now());
-        let done = self
-            .converge(&goal, &forwarding, planned, &record.unproven)
-            .await?;
+        let unproven = &record.unproven;
+        let done = self.fill(&goal, &forwarding, planned, unproven, feeder);
+        let done = done.await?;
         let took = session.home.now().duration_since(begun);
         note(session, open, &record, &self.overlay, &done, took)?;
         written::note(instance, &done.0.desired, &next, written::When::Done)?;
@@ -297,6 +310,54 @@ impl Up<'_> {
         let record = self.remember(intent, &record, &done.0)?;
         mirror::copy_out(&instance.engine, &instance.identity, Some(&record)).await?;
         Ok(done)
+    }
+
+    /// Converges, on new volumes where some are filled at their first start; those go where that does not
+    /// come to its end.
+    async fn fill(
+        &self,
+        goal: &Goal<'_>,
+        forwarding: &Forwarding<'_>,
+        mut planned: Planned,
+        unproven: &BTreeSet<ContainerName>,
+        mut feeder: Feeder,
+    ) -> Result<Done> {
+        let instance = self.instance;
+        let places = feeder.begin(instance, &mut planned).await?;
+        if places.is_empty() && feeder.is_idle() {
+            let filler = Arc::new(feeder);
+            return self
+                .converge(goal, forwarding, planned, unproven, filler)
+                .await;
+        }
+        let (mut overrides, fillings) = (goal.overrides.clone(), feeder.fillings());
+        overrides.volumes.extend(places);
+        let goal = Goal {
+            overrides: &overrides,
+            fillings: &fillings,
+            ..*goal
+        };
+        let done = async {
+            let planned = goal.plan(&instance.engine, planned.observation).await?;
+            let filler = Arc::new(feeder);
+            self.converge(&goal, forwarding, planned, unproven, filler)
+                .await
+        };
+        let error = match Box::pin(done).await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let is_first =
+            instance.data()?.unfinished.is_some() && matches!(self.emptied, Emptied::Nothing);
+        if let Err(other) = instance.undo_restore().await {
+            instance.session.reporter.warn(&other.chain().join(": "));
+        }
+        if is_first {
+            let text =
+                "what was not filled to its end is removed again; `devenv up` begins once more";
+            return Err(error.hint(text));
+        }
+        Err(error)
     }
 
     /// What the user is told and asked before anything is planned.
@@ -333,6 +394,7 @@ impl Up<'_> {
         forwarding: &Forwarding<'_>,
         planned: Planned,
         unproven: &BTreeSet<ContainerName>,
+        filler: Arc<Feeder>,
     ) -> Result<Done> {
         let Instance {
             session,
@@ -365,6 +427,7 @@ impl Up<'_> {
             login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
             mirrors: mirrors.clone(),
             secrets: goal.secrets.values.clone(),
+            filler: Some(filler),
             ..walk.options(self.manner.limit)
         };
         let work = Box::pin(async {

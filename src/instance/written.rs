@@ -9,8 +9,7 @@ use super::snapshot::volumes;
 use crate::converge::desired::Desired;
 use crate::converge::observe::Observation;
 use crate::error::{Error, Result};
-use crate::model::create_body::VOLUME;
-use crate::model::name::{ContainerName, LOGS};
+use crate::model::name::ContainerName;
 use crate::model::snapshot::Writer;
 use crate::proposals::RunImage;
 
@@ -91,11 +90,8 @@ pub(super) fn note(
     next: &Next,
     when: When,
 ) -> Result<()> {
-    let logs = format!(".{LOGS}");
-    let with_data = desired.containers.iter().filter(|it| {
-        let mut mounts = it.body.host_config.mounts.iter();
-        mounts.any(|it| it.kind == VOLUME && !it.source.is_empty() && !it.source.ends_with(&logs))
-    });
+    let all = desired.containers.iter();
+    let with_data = all.filter(|it| it.data_volumes().next().is_some());
     let writers: Vec<_> = with_data
         .filter_map(|it| Some((it.name.clone(), next.get(&it.name)?.clone())))
         .collect();

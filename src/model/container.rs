@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::filling::{Dumping, Seed};
 use super::name::{
     ConfigurationName, ContainerName, EnvironmentName, FileName, VariableName, VolumeName,
 };
@@ -96,6 +97,10 @@ pub struct Definition {
     pub hostname: Option<HostName>,
     /// A one-shot that must exit 0.
     pub once: bool,
+    /// What fills its volumes at its first start.
+    pub seed: Option<Seed>,
+    /// How its data is saved while it runs.
+    pub snapshot: Option<Dumping>,
     /// How many copies the servers of each environment run; `None`: as the platform's apps do.
     pub replicas: Option<BTreeMap<EnvironmentName, u16>>,
 }

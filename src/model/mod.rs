@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod difference;
 pub mod digest;
 pub mod facets;
+pub mod filling;
 pub mod forge;
 pub mod host_profile;
 pub mod identity;

@@ -123,6 +123,9 @@ impl Reference {
         if let Some(fault) = members::fault(name, run, published, is_taken) {
             return Err(format!("has `replicas`, but {fault}"));
         }
+        if let Some((_, fault)) = run.filling_fault() {
+            return Err(format!("cannot have {fault}"));
+        }
         let needs = container.needs.iter().map(|need| &need.container);
         let mut others = needs.chain(&container.uses);
         match others.find(|other| !self.containers.contains_key(*other)) {

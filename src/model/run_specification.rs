@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::container::{ConfigurationSettings, Definition, Health, Kind, Publish, Until};
+use super::filling::{Dumping, Seed};
 use super::image_configuration::ImageDefaults;
-use super::name::{ConfigurationName, ContainerName, EnvironmentName, VariableName, VolumeName};
+use super::name::{
+    ConfigurationName, ContainerName, EnvironmentName, LOGS, VariableName, VolumeName,
+};
 use super::platform::Defaults;
 use super::quantity::{ByteSize, Cpus, Span};
 use super::text::{AbsolutePath, HostName, Word};
@@ -80,6 +83,12 @@ pub struct RunSpecification {
     /// Host name inside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<HostName>,
+    /// What fills its volumes at its first start on a workstation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
+    /// How its data is saved while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Dumping>,
     /// How many copies the servers of each environment run: one where it is silent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replicas: BTreeMap<EnvironmentName, u16>,
@@ -139,6 +148,8 @@ impl RunSpecification {
                 .stop_grace
                 .or_else(|| shared.and_then(|shared| shared.stop_grace)),
             hostname: definition.hostname.clone(),
+            seed: definition.seed.clone(),
+            snapshot: definition.snapshot.clone(),
             replicas: definition.replicas.clone().unwrap_or_else(|| {
                 let shared = shared.filter(|_| !definition.once);
                 shared
@@ -158,6 +169,26 @@ impl RunSpecification {
     /// Every secret that it takes a value of.
     pub fn secret_names(&self) -> impl Iterator<Item = &VariableName> {
         self.secrets.iter().chain(self.secret_files.keys())
+    }
+
+    /// Which key about filling its volumes cannot be, and why.
+    pub fn filling_fault(&self) -> Option<(&'static str, String)> {
+        let (seed, dumping) = (self.seed.as_ref(), self.snapshot.as_ref());
+        let seed = seed.map(|it| ("seed", it.command.is_empty()));
+        let dumping = dumping.map(|it| ("snapshot", it.dump.is_empty() || it.restore.is_empty()));
+        let has_data = self.volumes.keys().any(|it| it.as_str() != LOGS);
+        seed.into_iter().chain(dumping).find_map(|(key, is_empty)| {
+            let why = if self.kind != Kind::Service || self.once {
+                "only a service that goes on running has one"
+            } else if !has_data {
+                "there is no volume for data: one that is not called `logs`"
+            } else if is_empty {
+                "a command is empty"
+            } else {
+                return None;
+            };
+            Some((key, format!("`{key}`: {why}")))
+        })
     }
 
     /// How far others that need this container wait where they do not say.
@@ -180,6 +211,8 @@ fn is_false(value: &bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Kind as ErrorKind;
+    use crate::model::yaml;
 
     #[test]
     fn defaults_are_for_apps_only() {
@@ -194,5 +227,53 @@ mod tests {
         };
         assert_eq!(RunSpecification::resolve(&app, &defaults).port, Some(8080));
         assert_eq!(RunSpecification::resolve(&service, &defaults).port, None);
+    }
+
+    fn read(text: &str) -> Result<RunSpecification, String> {
+        let text = format!("kind: service\n{text}");
+        let read = yaml::read::<Definition>(ErrorKind::Definitions, "c.yaml", text.as_bytes());
+        let definition = read.map_err(|error| error.to_string())?;
+        Ok(RunSpecification::resolve(&definition, &Defaults::default()))
+    }
+
+    fn wrong(text: &str) -> String {
+        match read(text) {
+            Ok(run) => run.filling_fault().map(|(_, why)| why).unwrap_or_default(),
+            Err(error) => error,
+        }
+    }
+
+    const DATA: &str = "volumes: { data: /srv/db }\n";
+    const SEED: &str = "seed: { file: seed.sql.gz, command: [load] }\n";
+    const SNAPSHOT: &str = "snapshot: { dump: [dump], restore: [load, all] }\n";
+
+    #[test]
+    fn both_are_part_of_what_running_it_takes() {
+        let run = read(&format!("{DATA}{SEED}{SNAPSHOT}")).unwrap();
+        assert_eq!(run.filling_fault(), None);
+        let text = yaml::write(&run).unwrap();
+        let again = yaml::read::<RunSpecification>(ErrorKind::Trust, "r.yaml", text.as_bytes());
+        assert_eq!(again.unwrap(), run);
+        assert_eq!(run.seed.unwrap().file.as_str(), "seed.sql.gz");
+        assert_eq!(run.snapshot.unwrap().restore, ["load", "all"]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let of = |rest: &str, seed: &str| wrong(&format!("{rest}{seed}"));
+        assert_eq!(of(DATA, SEED), "");
+        assert!(of("", SEED).contains("no volume for data"));
+        assert!(of("volumes: { logs: /l }\n", SNAPSHOT).contains("no volume for data"));
+        assert!(of("once: true\n", SEED).contains("goes on running"));
+        for file in ["../seed.sql", "a/seed.sql", "/etc/passwd", ".git", "-rf"] {
+            let seed = format!("seed: {{ file: \"{file}\", command: [load] }}\n");
+            assert!(of(DATA, &seed).contains("not a file name"), "{file}");
+        }
+        let none = "seed: { file: seed.sql, command: [] }\n";
+        assert_eq!(of(DATA, none), "`seed`: a command is empty");
+        let half = "snapshot: { dump: [dump] }\n";
+        assert!(of(DATA, half).contains("restore"), "{}", of(DATA, half));
+        let other = "seed: { file: seed.sql, command: [load], url: x }\n";
+        assert!(of(DATA, other).contains("unknown field `url`"));
     }
 }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::chunking::LARGEST;
 use super::digest::Digest;
 use super::name::{
-    ConfigurationName, ContainerName, EnvironmentName, InstanceName, PlatformName, SnapshotName,
-    VolumeName,
+    ConfigurationName, ContainerName, EnvironmentName, InstanceName, LOGS, PlatformName,
+    SnapshotName, VolumeName,
 };
 use crate::error::{Error, Result};
 
@@ -41,8 +41,11 @@ pub struct Snapshot {
     pub digest: Digest,
     /// What wrote the volumes, as far as it is known.
     pub writers: BTreeMap<ContainerName, Writer>,
-    /// The volumes.
+    /// The volumes, as files.
     pub volumes: Vec<SavedVolume>,
+    /// What containers wrote of their data while they ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dumps: Vec<SavedDump>,
 }
 
 /// What a snapshot is about, before its volumes were read.
@@ -76,6 +79,18 @@ pub struct SavedVolume {
     pub chunks: Vec<Chunk>,
 }
 
+/// The data of one container as its own command wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedDump {
+    /// Whose.
+    pub container: ContainerName,
+    /// The volumes that it stands for.
+    pub volumes: Vec<VolumeName>,
+    /// What was written, in this order.
+    pub chunks: Vec<Chunk>,
+}
+
 /// A piece of content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +119,7 @@ impl Snapshot {
         name: SnapshotName,
         taken: Timestamp,
         origin: Origin,
-        volumes: Vec<SavedVolume>,
+        (volumes, dumps): (Vec<SavedVolume>, Vec<SavedDump>),
     ) -> Self {
         Self {
             schema: SCHEMA,
@@ -118,6 +133,7 @@ impl Snapshot {
             digest: origin.digest,
             writers: origin.writers,
             volumes,
+            dumps,
         }
     }
 
@@ -127,14 +143,17 @@ impl Snapshot {
     /// [`crate::error::Kind::Usage`], with what is wrong.
     pub fn check(&self) -> Result<()> {
         let mut seen = BTreeSet::new();
-        let mut twice = self.volumes.iter();
-        let twice = twice.find(|it| !seen.insert((&it.container, &it.volume)));
+        let twice = self.data().find(|it| !seen.insert(*it));
         let wrong = if self.schema != SCHEMA {
             format!("its schema is {}, this devenv knows {SCHEMA}", self.schema)
-        } else if let Some(volume) = twice {
-            format!("it has {volume} twice")
-        } else if self.volumes.is_empty() {
+        } else if let Some((container, volume)) = twice {
+            format!("it has {volume} of {container} twice")
+        } else if seen.is_empty() {
             "it has no volume".to_owned()
+        } else if self.data().any(|(_, it)| it.as_str() == LOGS) {
+            "it has a volume of log files".to_owned()
+        } else if let Some(dump) = self.dumps.iter().find(|it| it.volumes.is_empty()) {
+            format!("what {} wrote is of no volume", dump.container)
         } else if self
             .chunks()
             .any(|it| !(1..=LARGEST).contains(&(it.size as usize)))
@@ -147,9 +166,18 @@ impl Snapshot {
         Err(Error::usage(text))
     }
 
+    /// The volumes that it holds the data of, in either form.
+    pub fn data(&self) -> impl Iterator<Item = (&ContainerName, &VolumeName)> {
+        let files = self.volumes.iter().map(|it| (&it.container, &it.volume));
+        let dumps = self.dumps.iter();
+        let dumps = dumps.flat_map(|it| it.volumes.iter().map(|volume| (&it.container, volume)));
+        files.chain(dumps)
+    }
+
     /// All chunks, as often as they are needed.
     pub fn chunks(&self) -> impl Iterator<Item = &Chunk> {
-        self.volumes.iter().flat_map(|it| &it.chunks)
+        let files = self.volumes.iter().flat_map(|it| &it.chunks);
+        files.chain(self.dumps.iter().flat_map(|it| &it.chunks))
     }
 
     /// The digests of its chunks.
@@ -157,9 +185,9 @@ impl Snapshot {
         self.chunks().map(|it| it.digest).collect()
     }
 
-    /// Bytes of the volumes, uncompressed.
+    /// Bytes of its content, uncompressed.
     pub fn size(&self) -> u64 {
-        self.volumes.iter().map(SavedVolume::size).sum()
+        self.chunks().map(|it| u64::from(it.size)).sum()
     }
 }
 
@@ -264,7 +292,8 @@ mod tests {
             }],
         });
         let snapshot = SnapshotName::new("a").unwrap();
-        Snapshot::new(snapshot, Timestamp::UNIX_EPOCH, origin, volumes.collect())
+        let volumes = (volumes.collect(), Vec::new());
+        Snapshot::new(snapshot, Timestamp::UNIX_EPOCH, origin, volumes)
     }
 
     #[test]
@@ -275,6 +304,22 @@ mod tests {
         assert!(wrong(&snapshot(&[])).contains("no volume"));
         assert!(wrong(&snapshot(&[("db", 0)])).contains("a size"));
         assert!(wrong(&snapshot(&[("db", 5 << 20)])).contains("a size"));
+        let dump = |container: &str, volumes: &[&str]| {
+            let mut it = snapshot(&[("db", 9)]);
+            it.dumps.push(SavedDump {
+                container: ContainerName::new(container).unwrap(),
+                volumes: volumes
+                    .iter()
+                    .map(|it| VolumeName::new(*it).unwrap())
+                    .collect(),
+                chunks: it.volumes[0].chunks.clone(),
+            });
+            it
+        };
+        assert!(dump("billing", &["data"]).check().is_ok());
+        assert_eq!(dump("billing", &["data"]).size(), 18);
+        assert!(wrong(&dump("db", &["data"])).contains("data of db twice"));
+        assert!(wrong(&dump("billing", &[])).contains("of no volume"));
         let mut other = snapshot(&[("db", 9)]);
         other.schema = 1;
         assert!(wrong(&other).contains("its schema is 1"));

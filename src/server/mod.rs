@@ -207,6 +207,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             ports: &desired::ports::Ports::default(),
             secrets: &target.secrets,
             placement,
+            fillings: &BTreeMap::new(),
         })
     }
 

@@ -319,6 +319,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             remembered_ports: &Ports::default(),
             forwarded_ports: &BTreeSet::new(),
             placement,
+            // What is in a server's volumes is production's data.
+            fillings: &BTreeMap::new(),
         };
         let mut observation = Observation::settled(self.engine, &identity).await?;
         observation.observed.volumes.extend(volumes.iter().cloned());

@@ -236,6 +236,7 @@ impl World {
             ports: &Ports::default(),
             secrets: &self.secrets,
             placement: &Placement::Published,
+            fillings: &BTreeMap::new(),
         });
         let compiled = Instant::now();
         let plan = difference(&desired, observed);

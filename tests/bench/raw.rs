@@ -81,6 +81,7 @@ impl Raw {
                 key: Secret::new("bench".to_owned()),
             },
             placement: &Placement::Published,
+            fillings: &BTreeMap::new(),
         })
     }
 

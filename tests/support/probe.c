@@ -97,6 +97,19 @@ static int show(const char *path) {
   return file ? fclose(file) : 1;
 }
 
+/* Writes what it reads into a file, so many milliseconds after each piece, and ends with this code. */
+static int pour(const char *path, int code, int delay) {
+  char piece[4096];
+  FILE *file = fopen(path, "w");
+  if (!file) return 1;
+  for (ssize_t length; (length = read(0, piece, sizeof piece)) > 0; usleep(1000 * delay)) {
+    fwrite(piece, 1, length, file);
+    fflush(file);
+  }
+  if (code) fprintf(stderr, "row 7 is wrong\n");
+  return fclose(file) ? 1 : code;
+}
+
 /* Reads one message with the body that it announces into a buffer; its length, 0 at the end, -1 where it breaks off. */
 static ssize_t message(int from, char *into, size_t size) {
   size_t length = 0;
@@ -242,6 +255,7 @@ int main(int count, char **words) {
   if (!strcmp(verb, "hosts") && count > 3) return write_to("/etc/hosts", "a", word) || execv(words[3], words + 3);
   if (!strcmp(verb, "check")) return access(word, F_OK) ? 1 : 0;
   if (!strcmp(verb, "show")) return show(word);
+  if (!strcmp(verb, "pour")) return pour(word, count > 3 ? atoi(words[3]) : 0, count > 4 ? atoi(words[4]) : 0);
   if (!strcmp(verb, "remove")) return unlink(word) ? 1 : 0;
   if (!strcmp(verb, "reach")) return count > 3 ? reach(word, words[3]) : 1;
   if (!strcmp(verb, "env")) return printf("%s\n", getenv(word) ? getenv(word) : "(none)") < 0;

@@ -12,6 +12,7 @@ use crate::converge::apply::{Event, Reporter};
 use crate::converge::plan::Step;
 use crate::definitions::Activity;
 use crate::home::reporter::{self, Reporter as _, Work as _};
+use crate::model::filling::FilledFrom;
 use crate::model::visible::printable;
 
 /// Hears the executor's events and shows them.
@@ -56,6 +57,14 @@ impl<'a> Progress<'a> {
                     megabytes(progress.current),
                     megabytes(progress.total)
                 );
+                self.line(container.as_str()).set_message(text);
+            }
+            Event::Filling {
+                container,
+                done,
+                total,
+            } => {
+                let text = format!("{} of {} MB read", done / 1_000_000, total / 1_000_000);
                 self.line(container.as_str()).set_message(text);
             }
             Event::Busy { .. } | Event::Emulated { .. } => self.bars.suspend(|| self.tell(event)),
@@ -107,6 +116,13 @@ impl<'a> Progress<'a> {
                 progress,
             } => {
                 json!({ "event": "pulling", "container": container.as_str(), "current": progress.current, "total": progress.total })
+            }
+            Event::Filling {
+                container,
+                done,
+                total,
+            } => {
+                json!({ "event": "filling", "container": container.as_str(), "current": done, "total": total })
             }
             Event::Busy {
                 container,
@@ -245,6 +261,10 @@ fn doing(step: &Step) -> String {
         Step::CarryOver { path, .. } => format!("copying {path}"),
         Step::Unpause(_) => "resuming".to_owned(),
         Step::Wait(_, until) => format!("waiting until it is {}", until.as_str()),
+        Step::Fill { from, .. } => match from {
+            FilledFrom::Seed(file) => format!("reading {file}"),
+            FilledFrom::Snapshot(name) => format!("reading {name}"),
+        },
         Step::Stop { .. } => "stopping".to_owned(),
         Step::Remove { .. } | Step::RemoveVolume(_) | Step::RemoveNetwork { .. } => {
             "removing".to_owned()
@@ -265,6 +285,10 @@ fn done(step: &Step) -> String {
         Step::CarryOver { path, .. } => format!("{path} copied"),
         Step::Unpause(_) => "resumed".to_owned(),
         Step::Wait(_, until) => until.as_str().to_owned(),
+        Step::Fill { from, .. } => match from {
+            FilledFrom::Seed(file) => format!("seeded from {file}"),
+            FilledFrom::Snapshot(name) => format!("restored from {name}"),
+        },
         Step::Stop { .. } => "stopped".to_owned(),
         Step::Remove { .. } | Step::RemoveVolume(_) | Step::RemoveNetwork { .. } => {
             "removed".to_owned()
@@ -293,6 +317,7 @@ fn is_worth_a_line(step: &Step) -> bool {
             | Step::Pause { .. }
             | Step::Unpause(_)
             | Step::Wait(..)
+            | Step::Fill { .. }
             | Step::Remove { .. }
             | Step::RemoveVolume(_)
     )

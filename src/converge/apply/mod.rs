@@ -2,6 +2,8 @@
 
 mod carry_over;
 mod check;
+mod fill;
+mod filler;
 mod follow;
 mod put_back;
 mod runtime;
@@ -11,6 +13,7 @@ mod walk;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::converge::desired::Desired;
@@ -23,6 +26,7 @@ use crate::model::mirrors::Mirrors;
 use crate::model::name::ContainerName;
 use crate::model::secret::Secret;
 
+pub use filler::Filler;
 pub use put_back::{put_back, remove_idle_networks};
 pub use start::start;
 pub use stopped::Stopped;
@@ -38,6 +42,12 @@ pub enum Event<'a> {
     Pulling {
         container: &'a ContainerName,
         progress: PullProgress,
+    },
+    /// Bytes were given to what fills the volumes of a container.
+    Filling {
+        container: &'a ContainerName,
+        done: u64,
+        total: u64,
     },
     /// The registry that an image comes from has too much to do, and is asked again.
     Busy {
@@ -81,6 +91,8 @@ pub struct Options {
     pub mirrors: Mirrors,
     /// Values of the secrets that containers have as files, by name.
     pub secrets: BTreeMap<String, Secret>,
+    /// What fills empty volumes.
+    pub filler: Option<Arc<dyn Filler>>,
 }
 
 /// Why a plan was not walked to its end.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use super::carry_over::carry_over;
+use super::fill::fill;
 use super::start::start;
 use super::{Context, Event, Failure, wait_until};
 use crate::converge::desired::{Desired, DesiredContainer, Image, Source};
@@ -145,6 +146,7 @@ impl<'a> Runtime<'a> {
                 )
                 .await
             }
+            Step::Fill { container, .. } => fill(context, container, &self.id(container)?).await,
             Step::Stop { id, .. } => gone_is_fine(self.told(id, engine.stop(id, None).await)),
             Step::Remove { id, .. } => gone_is_fine(self.told(id, engine.remove(id).await)),
             Step::RemoveVolume(name) => gone_is_fine(engine.remove_volume(name).await),

@@ -115,6 +115,7 @@ fn one(
         absent: absent_names(inputs, is_proxy, proxy_runs),
         once: run.once,
         has_health: run.health.is_some() || (image.defaults.has_health && !is_off),
+        filling: inputs.fillings.get(name).cloned(),
     }
 }
 

@@ -13,11 +13,12 @@ use crate::converge::select::Selection;
 use crate::model::container::Until;
 use crate::model::create_body::{AddressBody, CreateBody, VOLUME};
 use crate::model::digest::Digest;
+use crate::model::filling::FilledFrom;
 use crate::model::host_profile::Host;
 use crate::model::identity::Identity;
 use crate::model::image::Repository;
 use crate::model::image_configuration::ImageDefaults;
-use crate::model::name::{ConfigurationName, ContainerName, InstanceName, VolumeName};
+use crate::model::name::{ConfigurationName, ContainerName, InstanceName, LOGS, VolumeName};
 use crate::model::overrides::Overrides;
 use crate::model::reference::Reference;
 use crate::model::run_specification::ResolvedNeed;
@@ -90,6 +91,26 @@ pub struct Inputs<'a> {
     pub secrets: &'a Secrets,
     /// How containers are reached, and whose volumes they have.
     pub placement: &'a Placement,
+    /// What fills empty volumes, by container.
+    pub fillings: &'a BTreeMap<ContainerName, Filling>,
+}
+
+/// What fills the volumes of a container once it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filling {
+    /// From where.
+    pub from: FilledFrom,
+    /// When.
+    pub due: Due,
+}
+
+/// When volumes are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Where the engine has none of them yet.
+    WhereNew,
+    /// In any case: it is remembered that nothing in them counts.
+    Now,
 }
 
 /// How containers are reached, and whose volumes they have.
@@ -200,9 +221,21 @@ pub struct DesiredContainer {
     pub once: bool,
     /// Whether the engine checks it.
     pub has_health: bool,
+    /// What fills its volumes.
+    pub filling: Option<Filling>,
 }
 
 impl DesiredContainer {
+    /// The volumes, by the engine's names, that hold its data: log files are none.
+    pub fn data_volumes(&self) -> impl Iterator<Item = &str> {
+        let logs = format!(".{LOGS}");
+        let mounts = self.body.host_config.mounts.iter();
+        let named = mounts.filter(move |it| {
+            it.kind == VOLUME && !it.source.is_empty() && !it.source.ends_with(&logs)
+        });
+        named.map(|it| it.source.as_str())
+    }
+
     /// How far it must come for the instance to be ready.
     pub fn ready(&self) -> Until {
         if self.once {

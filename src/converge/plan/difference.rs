@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::carry;
 use super::drift::Drift;
 use super::removal;
 use super::room::Room;
 use super::{Cause, Network, Observed, Plan, Step};
+use super::{carry, fill};
 use crate::converge::desired::{Desired, DesiredContainer};
 use crate::model::container::Until;
 use crate::model::name::ContainerName;
@@ -24,6 +24,7 @@ pub fn difference(desired: &Desired, observed: &Observed) -> Plan {
         room: Room::default(),
         started: BTreeMap::new(),
         waits: BTreeMap::new(),
+        filled: BTreeMap::new(),
         index: desired
             .containers
             .iter()
@@ -41,6 +42,7 @@ pub fn difference(desired: &Desired, observed: &Observed) -> Plan {
     planner.room = Room::made(desired, observed, &mut planner.plan);
     for (container, prepared) in desired.containers.iter().zip(prepared) {
         planner.start(container, prepared);
+        planner.fill(container);
     }
     planner.plan
 }
@@ -55,6 +57,7 @@ struct Planner<'a> {
     room: Room,
     started: BTreeMap<&'a ContainerName, usize>,
     waits: BTreeMap<(&'a ContainerName, Until), usize>,
+    filled: BTreeMap<&'a ContainerName, usize>,
     index: BTreeMap<&'a ContainerName, &'a DesiredContainer>,
 }
 
@@ -303,10 +306,11 @@ impl<'a> Planner<'a> {
         };
         after.extend(self.room.needed_by(container));
         for need in &container.needs {
-            after.extend(self.wait(&need.container, need.until, &container.name));
+            let cause = Cause::NeededBy(container.name.clone());
+            after.extend(self.wait(&need.container, need.until, cause));
         }
-        let uses = container.uses.iter();
-        after.extend(uses.filter_map(|other| self.started.get(other)));
+        let step_of = |other| self.filled.get(other).or(self.started.get(other));
+        after.extend(container.uses.iter().filter_map(step_of));
         let start = Step::Start(container.name.clone());
         let start = self.plan.push(start, cause.clone(), after);
         self.started.insert(&container.name, start);
@@ -320,9 +324,26 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Fills its volumes where nobody ever did: whoever needs it waits for that.
+    fn fill(&mut self, container: &'a DesiredContainer) {
+        let Some(from) = fill::due(container, self.observed) else {
+            return;
+        };
+        let ready = self.wait(&container.name, container.ready(), Cause::Empty);
+        let step = Step::Fill {
+            container: container.name.clone(),
+            from: from.clone(),
+        };
+        let step = self.plan.push(step, Cause::Empty, ready);
+        self.filled.insert(&container.name, step);
+    }
+
     /// The step after which a needed container has come far enough; none if it already has.
-    fn wait(&mut self, name: &ContainerName, until: Until, by: &ContainerName) -> Option<usize> {
+    fn wait(&mut self, name: &ContainerName, until: Until, cause: Cause) -> Option<usize> {
         let needed = *self.index.get(name)?;
+        if let Some(step) = self.filled.get(name) {
+            return Some(*step);
+        }
         let started = self.started.get(name).copied();
         if until == Until::Started {
             return started;
@@ -341,7 +362,7 @@ impl<'a> Planner<'a> {
             return None;
         }
         let step = Step::Wait(needed.name.clone(), until);
-        let step = self.plan.push(step, Cause::NeededBy(by.clone()), started);
+        let step = self.plan.push(step, cause, started);
         self.waits.insert((&needed.name, until), step);
         Some(step)
     }

@@ -3,6 +3,7 @@
 pub mod carry;
 pub mod difference;
 pub mod drift;
+mod fill;
 pub mod images;
 pub mod lifecycle;
 pub mod observed;
@@ -15,6 +16,7 @@ mod tests;
 use std::fmt;
 
 use crate::model::container::Until;
+use crate::model::filling::FilledFrom;
 use crate::model::name::ContainerName;
 
 pub use observed::Observed;
@@ -61,6 +63,11 @@ pub enum Step {
     Unpause(ContainerName),
     /// Waits until the container has come this far.
     Wait(ContainerName, Until),
+    /// Fills the empty volumes of a container that runs.
+    Fill {
+        container: ContainerName,
+        from: FilledFrom,
+    },
     /// Stops with the container's own signal and grace.
     Stop {
         container: ContainerName,
@@ -90,6 +97,7 @@ impl Step {
             | Self::Wait(name, _) => Some(name),
             Self::Rename { container, .. }
             | Self::CarryOver { container, .. }
+            | Self::Fill { container, .. }
             | Self::Pause { container, .. }
             | Self::Disconnect { container, .. }
             | Self::Stop { container, .. }
@@ -120,6 +128,8 @@ pub enum Cause {
     ImageMissing,
     /// A container is about to be created.
     Creation,
+    /// Its volume holds nothing yet.
+    Empty,
     /// It is in a volume without a name, which goes with its container.
     Nameless,
     /// It runs another version.
@@ -223,6 +233,10 @@ impl fmt::Display for Step {
             Self::Pause { container, .. } => write!(f, "pause {container}"),
             Self::Unpause(name) => write!(f, "unpause {name}"),
             Self::Wait(name, until) => write!(f, "wait for {name} {}", until.as_str()),
+            Self::Fill { container, from } => match from {
+                FilledFrom::Seed(file) => write!(f, "seed {container} from {file}"),
+                FilledFrom::Snapshot(name) => write!(f, "restore {container} from {name}"),
+            },
             Self::Stop { container, .. } => write!(f, "stop {container}"),
             Self::Remove { container, .. } => write!(f, "remove {container}"),
             Self::RemoveVolume(name) => write!(f, "remove volume {name}"),
@@ -236,6 +250,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Missing => f.write_str("it is not there"),
             Self::ImageMissing => f.write_str("its image is not on this engine"),
+            Self::Empty => f.write_str("its volume holds nothing yet"),
             Self::Nameless => f.write_str("it is in a volume without a name"),
             Self::Creation => f.write_str("it is about to be created"),
             Self::Version { from, to } => write!(f, "{from} → {to}"),

@@ -37,6 +37,14 @@ const THAWS: [Duration; 4] = [
     Duration::from_millis(800),
 ];
 
+/// How long to wait before a container is stopped again whose engine was still cleaning up after it.
+const CLEANUPS: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(800),
+    Duration::from_millis(3200),
+    Duration::from_millis(6400),
+];
+
 impl Engine for Docker {
     async fn containers(&self) -> Result<Vec<ObservedContainer>, Fault> {
         self.list(ListContainersOptionsBuilder::default()).await
@@ -248,7 +256,7 @@ impl Engine for Docker {
             signal: None,
             t: grace.map(seconds),
         };
-        for pause in THAWS {
+        for pause in CLEANUPS {
             let call = self.client.stop_container(container, Some(options.clone()));
             match within(self.limit_with(grace), call).await {
                 // Libpod's words while it still cleans up.

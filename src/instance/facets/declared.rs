@@ -117,6 +117,7 @@ impl Declared {
             ports: &record.remembered(),
             secrets: &secrets,
             placement: &Placement::Published,
+            fillings: &BTreeMap::new(),
         });
         Ok(Self {
             here,
@@ -303,6 +304,7 @@ impl Theirs {
             ports: &Ports::default(),
             secrets,
             placement: &self.placement,
+            fillings: &BTreeMap::new(),
         })
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::instance::status::{ContainerStatus, Status};
 use crate::model::catalogue::Catalogue;
 use crate::model::container::Kind;
+use crate::model::filling::{Dumping, Seed};
 use crate::model::name::{BundleName, ContainerName, EnvironmentName};
 use crate::model::reference::Reference;
 use crate::model::run_specification::{ResolvedNeed, RunSpecification};
@@ -79,6 +80,10 @@ pub struct Entry {
     pub needed_by: Vec<ContainerName>,
     /// The bundles that it is in.
     pub bundles: Vec<BundleName>,
+    /// What fills its volumes at its first start.
+    pub seed: Option<Seed>,
+    /// How its data is saved while it runs.
+    pub snapshot: Option<Dumping>,
 }
 
 /// A container of the instance.
@@ -215,6 +220,8 @@ fn defined(catalogue: &Catalogue, name: &ContainerName) -> Option<Entry> {
         uses: definition.uses.clone(),
         needed_by: Vec::new(),
         bundles: Vec::new(),
+        seed: definition.seed.clone(),
+        snapshot: definition.snapshot.clone(),
     })
 }
 
@@ -233,6 +240,8 @@ fn gone(reference: &Reference, name: &ContainerName) -> Option<Entry> {
         uses: container.uses.clone(),
         needed_by: Vec::new(),
         bundles: Vec::new(),
+        seed: container.run.seed.clone(),
+        snapshot: container.run.snapshot.clone(),
     })
 }
 

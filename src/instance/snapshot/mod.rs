@@ -5,6 +5,7 @@
 //! healthy with it, what was there before is what counts.
 
 mod afresh;
+mod dumps;
 mod parcel;
 mod restore;
 mod save;
@@ -12,6 +13,7 @@ mod transfer;
 mod unfinished;
 pub(super) mod volumes;
 
+pub(super) use dumps::DumpReader;
 pub use parcel::{Imported, export, import};
 pub use restore::Restored;
 pub(super) use restore::refuse_another_major;

@@ -5,20 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::save::{entries, writers};
-use super::volumes::users;
+use super::save::writers;
+use super::unfinished::Patience;
+use super::volumes::{DataVolume, users};
 use super::{store, transfer, volumes};
 use crate::converge::plan::lifecycle::{self, Entries};
 use crate::engine::Engine as _;
 use crate::error::{Error, Result};
 use crate::home::chunks::Chunks;
-use crate::home::data::Unfinished;
 use crate::home::state::random_hex;
+use crate::instance::filling::Emptied;
 use crate::instance::intent::{Addition, Intent, Manner};
 use crate::instance::running::Running;
 use crate::instance::{Brought, Instance};
 use crate::model::container::Kind;
-use crate::model::name::{ContainerName, SnapshotName};
+use crate::model::name::{ContainerName, SnapshotName, VolumeName};
 use crate::model::snapshot::{SavedVolume, Snapshot, Writer};
 use crate::verify::choose::Versions;
 
@@ -48,16 +49,18 @@ impl Instance<'_> {
                 .hint("`devenv up NAME` starts what the data is for, then restore it"));
         };
         let next = writers(&running, record, snapshot.writers.keys());
-        refuse_another_major(&snapshot, &next, &entries(&running))?;
-        self.agree(&running, &snapshot, &next)?;
+        refuse_another_major(&snapshot, &next, &running.entries())?;
+        refuse_unread(&snapshot, &running)?;
+        let found = self.found(&running)?;
+        let new = New::of(&snapshot, &found);
+        self.agree(&new, (&snapshot, &found), &next)?;
         let asks = record.asks_for_something();
         let intent = Intent::Add(Box::new(Addition {
             versions: Versions::Same,
             over_newer_data: true,
             ..Addition::default()
         }));
-        self.fill(&running, &snapshot.volumes, &snapshot.writers)
-            .await?;
+        self.fill(&running, &new).await?;
         if !asks {
             self.settle().await?;
             self.session
@@ -66,7 +69,7 @@ impl Instance<'_> {
             let brought = None;
             return Ok(Restored { snapshot, brought });
         }
-        match self.try_out(&intent, manner).await {
+        match self.try_out(&intent, manner, Emptied::For(&snapshot)).await {
             Ok(brought) => Ok(Restored {
                 snapshot,
                 brought: Some(brought),
@@ -74,7 +77,8 @@ impl Instance<'_> {
             Err(error) => {
                 let text = format!("{name} was not restored: the data is what it was before");
                 let error = error.within(text);
-                Err(match Box::pin(self.up_under_lock(&intent, manner)).await {
+                let again = self.up_under_lock(&intent, manner, Emptied::Nothing);
+                Err(match Box::pin(again).await {
                     Ok(_) => error.hint("what ran before runs again"),
                     Err(_) => error.hint("`devenv up` starts what ran before"),
                 })
@@ -96,14 +100,25 @@ impl Instance<'_> {
         let _lock = self.lock().await?;
         let snapshot = store(self.session, self.open).load(name)?;
         let running = Running::look(self.session, self.open).await?;
-        self.fill(&running, &snapshot.volumes, &snapshot.writers)
-            .await?;
-        self.try_out(intent, manner).await
+        let found = self.found(&running)?;
+        self.fill(&running, &New::of(&snapshot, &found)).await?;
+        self.try_out(intent, manner, Emptied::For(&snapshot)).await
+    }
+
+    /// The volumes with data that are there.
+    fn found(&self, running: &Running) -> Result<Vec<DataVolume>> {
+        let there = &running.observation.observed.volumes;
+        Ok(volumes::of_instance(&self.identity, &self.data()?, there))
     }
 
     /// Brings the instance up on new volumes, which count once that is ready; else the old ones do.
-    pub(super) async fn try_out(&self, intent: &Intent, manner: Manner) -> Result<Brought> {
-        match Box::pin(self.up_under_lock(intent, manner)).await {
+    pub(super) async fn try_out(
+        &self,
+        intent: &Intent,
+        manner: Manner,
+        emptied: Emptied<'_>,
+    ) -> Result<Brought> {
+        match Box::pin(self.up_under_lock(intent, manner, emptied)).await {
             Ok(brought) => {
                 self.settle().await?;
                 Ok(brought)
@@ -118,8 +133,8 @@ impl Instance<'_> {
     /// What is replaced is shown and asked about.
     fn agree(
         &self,
-        running: &Running,
-        snapshot: &Snapshot,
+        new: &New<'_>,
+        (snapshot, found): (&Snapshot, &[DataVolume]),
         next: &BTreeMap<ContainerName, Writer>,
     ) -> Result<()> {
         let reporter = &self.session.reporter;
@@ -132,14 +147,9 @@ impl Instance<'_> {
                 ));
             }
         }
-        let there = &running.observation.observed.volumes;
-        let found = volumes::of_instance(&self.identity, &self.data()?, there);
-        let is_saved = |it: &volumes::DataVolume| {
-            let mut saved = snapshot.volumes.iter();
-            saved.any(|saved| (&saved.container, &saved.volume) == (&it.container, &it.volume))
-        };
-        let (replaced, kept): (Vec<_>, Vec<_>) = found.into_iter().partition(is_saved);
-        let names = |all: &[volumes::DataVolume]| {
+        let is_replaced = |it: &&DataVolume| new.volumes.contains(&(&it.container, &it.volume));
+        let (replaced, kept): (Vec<_>, Vec<_>) = found.iter().partition(is_replaced);
+        let names = |all: &[&DataVolume]| {
             let all: Vec<String> = all
                 .iter()
                 .map(|it| format!("{} of {}", it.volume, it.container))
@@ -166,43 +176,69 @@ impl Instance<'_> {
         )))
     }
 
-    /// Fills new volumes, stops what uses the old ones, and lets the new ones take their places.
-    pub(super) async fn fill(
-        &self,
-        running: &Running,
-        volumes: &[SavedVolume],
-        writers: &BTreeMap<ContainerName, Writer>,
-    ) -> Result<()> {
-        let before = self.data()?;
-        let mut places = BTreeMap::new();
-        for saved in volumes {
-            let own = self.identity.volume(&saved.container, &saved.volume);
-            let new = format!("{own}.{}", random_hex(4)?);
-            places.insert(own, new);
-        }
+    /// Fills new volumes, stops what uses the old ones, and lets the new ones take their places. Those
+    /// that a container's own command fills are empty until that is brought up.
+    pub(super) async fn fill(&self, running: &Running, new: &New<'_>) -> Result<()> {
         let there = &running.observation.observed.volumes;
-        let unfinished = Unfinished::Restoring {
-            before: before.places.clone(),
-            written: before.written.clone(),
-            new: places.values().cloned().collect(),
-        };
-        self.change_data(|data| data.unfinished = Some(unfinished))?;
+        let before = self.data()?.places_on(there);
+        let own = new.volumes.iter();
+        let own = own.map(|(container, volume)| self.identity.volume(container, volume));
+        let own: Vec<String> = own.collect();
+        let observed = &running.observation.observed;
+        observed.refuse_foreign(&own, &self.identity)?;
+        let places = self.begin(own)?;
         let filled = async {
-            self.write(volumes, &places).await?;
-            self.stop_before(running, volumes, &before.places_on(there))
-                .await
+            self.create(&places).await?;
+            self.write(new.files, &places).await?;
+            self.stop_before(running, &new.volumes, &before).await
         };
         if let Err(error) = filled.await {
             self.undo_restore().await?;
             return Err(error);
         }
+        let writers = new.snapshot.map(|it| it.writers.clone());
         self.change_data(|data| {
             data.replace(&places, there);
-            for it in volumes {
-                data.written.remove(&it.container);
+            for (container, _) in &new.volumes {
+                data.written.remove(*container);
             }
-            data.written.extend(writers.clone());
+            data.written.extend(writers.unwrap_or_default());
         })
+    }
+
+    /// Empty volumes take the places of these, which are not there; until they count, they go with whatever
+    /// ends badly. Gives them by the names that they would have.
+    pub(in crate::instance) async fn place_new(
+        &self,
+        own: BTreeSet<String>,
+    ) -> Result<BTreeMap<String, String>> {
+        let places = self.begin(own)?;
+        if let Err(error) = self.create(&places).await {
+            self.undo_restore().await?;
+            return Err(error);
+        }
+        self.change_data(|data| data.replace(&places, &BTreeSet::new()))?;
+        Ok(places)
+    }
+
+    /// Names for volumes that take the places of others, remembered before there is any of them.
+    fn begin(&self, own: impl IntoIterator<Item = String>) -> Result<BTreeMap<String, String>> {
+        let named = own.into_iter().map(|own| {
+            let new = format!("{own}.{}", random_hex(4)?);
+            Ok((own, new))
+        });
+        let places = named.collect::<Result<BTreeMap<_, _>>>()?;
+        let now = self.session.home.now();
+        self.change_data(|data| data.begin(places.values(), now))?;
+        Ok(places)
+    }
+
+    async fn create(&self, places: &BTreeMap<String, String>) -> Result<()> {
+        for new in places.values() {
+            let labels = self.identity.labels();
+            self.engine.create_volume(new, &labels).await?;
+        }
+        Ok(())
     }
 
     async fn write(
@@ -216,12 +252,6 @@ impl Instance<'_> {
         let done = Arc::new(AtomicU64::new(0));
         for saved in volumes {
             let new = &places[&self.identity.volume(&saved.container, &saved.volume)];
-            self.engine
-                .create_volume(new, &self.identity.labels())
-                .await?;
-            if saved.chunks.is_empty() {
-                continue;
-            }
             let (done, work) = (Arc::clone(&done), Arc::clone(&work));
             let told = move |bytes| {
                 let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -241,17 +271,17 @@ impl Instance<'_> {
     async fn stop_before(
         &self,
         running: &Running,
-        volumes: &[SavedVolume],
+        volumes: &[(&ContainerName, &VolumeName)],
         before: &BTreeMap<String, String>,
     ) -> Result<()> {
         let own: Vec<String> = volumes
             .iter()
-            .map(|it| self.identity.volume(&it.container, &it.volume))
+            .map(|(container, volume)| self.identity.volume(container, volume))
             .collect();
         let observed = &running.observation.observed;
         let objects = own.iter().map(|it| before.get(it).unwrap_or(it).as_str());
         let users = users(&self.identity, observed, objects);
-        let entries = entries(running);
+        let entries = running.entries();
         let all: BTreeSet<ContainerName> = lifecycle::with_dependents(users, &entries);
         self.halt(running, &all).await?;
         let all: Vec<ContainerName> = all.into_iter().collect();
@@ -265,22 +295,51 @@ impl Instance<'_> {
 
     /// From here on the new volumes are what counts; the old ones go.
     async fn settle(&self) -> Result<()> {
-        let data = self.data()?;
-        let Some(Unfinished::Restoring { before, new, .. }) = data.unfinished else {
-            return Ok(());
-        };
-        let mut old = BTreeMap::new();
-        for (new, own) in data.places.iter().filter(|(it, _)| new.contains(it)) {
-            let mut replaced = before
-                .iter()
-                .filter(|(it, _)| !data.places.contains_key(*it));
-            let replaced = replaced.find(|(_, it)| *it == own).map_or(own, |it| it.0);
-            old.insert(replaced.clone(), new.clone());
-        }
-        let unfinished = Unfinished::Restored { old: old.clone() };
-        self.change_data(|data| data.unfinished = Some(unfinished))?;
-        self.drop_old(old).await
+        let now = self.session.home.now();
+        self.change_data(|data| data.settle(now))?;
+        self.sweep(Patience::None).await
     }
+}
+
+/// What takes the places of volumes.
+#[derive(Debug)]
+pub(super) struct New<'a> {
+    /// Whose volumes.
+    pub(super) volumes: Vec<(&'a ContainerName, &'a VolumeName)>,
+    /// What is unpacked into some of them.
+    pub(super) files: &'a [SavedVolume],
+    /// What it is from; `None`: they begin empty.
+    pub(super) snapshot: Option<&'a Snapshot>,
+}
+
+impl<'a> New<'a> {
+    /// What a container wrote is read on empty volumes: all of its own are replaced, those too that it had
+    /// not at that time.
+    fn of(snapshot: &'a Snapshot, found: &'a [DataVolume]) -> Self {
+        let is_read = |it: &&DataVolume| {
+            let mut dumps = snapshot.dumps.iter();
+            dumps.any(|dump| dump.container == it.container)
+        };
+        let found = found.iter().filter(is_read);
+        let found = found.map(|it| (&it.container, &it.volume));
+        let volumes: BTreeSet<_> = snapshot.data().chain(found).collect();
+        Self {
+            volumes: volumes.into_iter().collect(),
+            files: &snapshot.volumes,
+            snapshot: Some(snapshot),
+        }
+    }
+}
+
+/// What a container wrote is read by a command in it.
+fn refuse_unread(snapshot: &Snapshot, running: &Running) -> Result<()> {
+    let mut dumps = snapshot.dumps.iter().map(|it| &it.container);
+    let Some(name) = dumps.find(|it| running.current(it).is_none()) else {
+        return Ok(());
+    };
+    let snapshot = &snapshot.name;
+    let text = format!("{snapshot} holds what {name} wrote, which only {name} can read");
+    Err(Error::usage(text).hint(format!("`devenv up {name}` starts it, then restore")))
 }
 
 /// A database does not read what another major version of it wrote; applications are none.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::dumps::Forms;
 use super::transfer;
 use super::volumes::{self, DataVolume};
 use super::{store, waits};
 use crate::converge::apply::Failure;
 use crate::converge::desired::Desired;
-use crate::converge::plan::lifecycle::{self, Change, Entries};
+use crate::converge::plan::lifecycle::{self, Change};
 use crate::error::{Error, Result};
 use crate::home::chunks::Chunks;
 use crate::home::data::{DataRecord, Unfinished};
@@ -19,10 +20,13 @@ use crate::instance::running::Running;
 use crate::instance::walk::Walk;
 use crate::model::identity::{DIGEST, VERSION};
 use crate::model::name::{ContainerName, SnapshotName};
-use crate::model::snapshot::{Origin, SavedVolume, Snapshot, Writer};
+use crate::model::snapshot::{Origin, SavedDump, SavedVolume, Snapshot, Writer};
 
 /// How long a container may take to stop, beyond its own grace.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// What is saved as files, and what by the containers' own commands.
+type Content = (Vec<SavedVolume>, Vec<SavedDump>);
 
 /// A snapshot that was taken.
 #[derive(Debug)]
@@ -57,11 +61,12 @@ impl Instance<'_> {
             return Err(Error::usage(text));
         };
         let origin = self.origin(&running, record, &data, &found);
-        let stopped = self.stop_users(&running, &data, &found).await?;
+        let forms = self.forms(&running, found);
+        let stopped = self.stop_users(&running, &data, &forms.files).await?;
         let taken = async {
-            let (volumes, added) = self.read(&found, &snapshots.chunks()).await?;
+            let (content, added) = self.read(&forms, &snapshots.chunks()).await?;
             let now = self.session.home.now();
-            let snapshot = Snapshot::new(name.clone(), now, origin, volumes);
+            let snapshot = Snapshot::new(name.clone(), now, origin, content);
             snapshots.save(&snapshot)?;
             // What counts is what can be read again.
             Ok((snapshots.load(name)?, added))
@@ -115,7 +120,7 @@ impl Instance<'_> {
         let observed = &running.observation.observed;
         let objects = found.iter().map(|it| it.object.as_str());
         let users = volumes::users(&self.identity, observed, objects);
-        let mut stopped = lifecycle::with_dependents(users, &entries(running));
+        let mut stopped = lifecycle::with_dependents(users, &running.entries());
         stopped.retain(|it| running.current(it).is_some_and(|it| it.state.is_alive()));
         let running_ones = stopped.clone();
         if let Some(Unfinished::Saving { stopped: before }) = &data.unfinished {
@@ -125,11 +130,7 @@ impl Instance<'_> {
         let unfinished = Unfinished::Saving {
             stopped: stopped.iter().cloned().collect(),
         };
-        self.change_data(|data| match data.unfinished {
-            None | Some(Unfinished::Saving { .. }) => data.unfinished = Some(unfinished),
-            // These are still to go.
-            Some(Unfinished::Restored { .. } | Unfinished::Restoring { .. }) => {}
-        })?;
+        self.change_data(|data| data.unfinished = Some(unfinished))?;
         self.halt(running, &running_ones).await?;
         Ok(stopped)
     }
@@ -141,7 +142,7 @@ impl Instance<'_> {
         names: &BTreeSet<ContainerName>,
     ) -> Result<()> {
         let observed = &running.observation.observed;
-        let plan = lifecycle::halt(names, &entries(running), &self.identity, observed);
+        let plan = lifecycle::halt(names, &running.entries(), &self.identity, observed);
         let walk = Walk::new(self.session, &self.engine, &self.identity);
         walk.plan(&plan, &Desired::default(), observed, &walk.options(LIMIT))
             .await
@@ -161,15 +162,20 @@ impl Instance<'_> {
         })
     }
 
-    async fn read(&self, found: &[DataVolume], chunks: &Chunks) -> Result<(Vec<SavedVolume>, u64)> {
+    async fn read(&self, forms: &Forms, chunks: &Chunks) -> Result<(Content, u64)> {
         let work = self.session.reporter.work("snapshot");
         let done = AtomicU64::new(0);
-        let (mut volumes, mut added) = (Vec::new(), 0);
-        for it in found {
-            let told = |bytes| {
-                let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                work.update(&format!("{} MB read", done / 1_000_000));
-            };
+        let told = |bytes| {
+            let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            work.update(&format!("{} MB read", done / 1_000_000));
+        };
+        let ((mut volumes, mut dumps), mut added) = (Content::default(), 0);
+        for it in &forms.dumps {
+            let (dump, new) = it.take(&self.engine, chunks, told).await?;
+            added += new;
+            dumps.push(dump);
+        }
+        for it in &forms.files {
             let taken =
                 transfer::read(&self.engine, &self.identity, &it.object, chunks, told).await?;
             added += taken.added;
@@ -179,21 +185,13 @@ impl Instance<'_> {
                 chunks: taken.chunks,
             });
         }
-        let megabytes = done.into_inner() / 1_000_000;
+        let megabytes = done.load(Ordering::Relaxed) / 1_000_000;
         work.finish(&format!(
             "{megabytes} MB read, {} MB of them new",
             added / 1_000_000
         ));
-        Ok((volumes, added))
+        Ok(((volumes, dumps), added))
     }
-}
-
-/// Who needs whom, as far as the reference is known.
-pub(super) fn entries(running: &Running) -> Entries {
-    let reference = running.reference.as_ref();
-    reference
-        .map(|it| it.containers.clone())
-        .unwrap_or_default()
 }
 
 /// What runs a container now, else what the instance would run of it.

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::stream::{self, FuturesOrdered, StreamExt};
+use futures_util::stream::{self, FuturesOrdered, Stream, StreamExt};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::engine::docker::Docker;
@@ -46,45 +46,79 @@ pub(super) async fn read(
     told: impl Fn(u64),
 ) -> Result<Taken> {
     let reader = Reader::of(engine, identity, object, FOLDER, DATA).await?;
-    let read = keep(engine, &reader, chunks, told).await;
+    let read = keep_archive(engine, &reader, chunks, told).await;
     let removed = reader.remove(engine).await;
     let taken = read.map_err(|error| error.within(format!("cannot save the volume {object}")))?;
     removed?;
     Ok(taken)
 }
 
-async fn keep(
+async fn keep_archive(
     engine: &Docker,
     reader: &Reader,
     chunks: &Chunks,
     told: impl Fn(u64),
 ) -> Result<Taken> {
-    let mut archive = engine.read_archive(reader.id(), CONTENT);
-    let (mut cutter, mut end) = (Cutter::default(), Vec::new());
-    let mut keeping = Keeping {
-        chunks: chunks.clone(),
-        tasks: FuturesOrdered::new(),
-        taken: Taken::default(),
-    };
-    while let Some(piece) = archive.next().await {
-        let piece = piece?;
-        cutter.push(&piece);
+    let end = Mutex::new(Vec::new());
+    let archive = engine.read_archive(reader.id(), CONTENT);
+    let archive = archive.map(|piece| piece.map_err(Error::from));
+    let watched = archive.inspect(|piece| {
+        let Ok(piece) = piece else { return };
+        let mut end = end.lock().unwrap_or_else(PoisonError::into_inner);
         end.extend_from_slice(&piece[piece.len().saturating_sub(END)..]);
-        end.drain(..end.len().saturating_sub(END));
-        told(piece.len() as u64);
-        while let Some(piece) = cutter.next_piece() {
-            keeping.add(piece).await?;
-        }
-    }
+        let surplus = end.len().saturating_sub(END);
+        end.drain(..surplus);
+    });
+    let taken = keep(watched, chunks, told).await?;
+    let end = end.into_inner().unwrap_or_else(PoisonError::into_inner);
     if end.len() < END || end.iter().any(|byte| *byte != 0) {
         return Err(Error::engine(
             "the engine's archive of it ends in the middle",
         ));
     }
+    Ok(taken)
+}
+
+/// Cuts what comes into chunks, and keeps them; `told` hears of bytes as they come.
+pub(super) async fn keep(
+    pieces: impl Stream<Item = Result<Bytes>>,
+    chunks: &Chunks,
+    told: impl Fn(u64),
+) -> Result<Taken> {
+    let mut pieces = std::pin::pin!(pieces);
+    let mut cutter = Cutter::default();
+    let mut keeping = Keeping {
+        chunks: chunks.clone(),
+        tasks: FuturesOrdered::new(),
+        taken: Taken::default(),
+    };
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        cutter.push(&piece);
+        told(piece.len() as u64);
+        while let Some(piece) = cutter.next_piece() {
+            keeping.add(piece).await?;
+        }
+    }
     while let Some(piece) = cutter.last_piece() {
         keeping.add(piece).await?;
     }
     keeping.end().await
+}
+
+/// The bytes of chunks in their order, each checked.
+pub(super) fn pieces(
+    saved: Vec<Chunk>,
+    chunks: &Chunks,
+) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+    let chunks = chunks.clone();
+    stream::iter(saved)
+        .map(move |chunk| {
+            let chunks = chunks.clone();
+            spawn_blocking(move || chunks.read(&chunk))
+        })
+        .buffered(at_once())
+        .map(|read| joined(read).map(Bytes::from))
 }
 
 /// Chunks that are being compressed and written, in order.
@@ -131,24 +165,18 @@ pub(super) async fn write(
 ) -> Result<()> {
     let reader = Reader::of(engine, identity, object, FOLDER, DATA).await?;
     let broken: Arc<Mutex<Option<Error>>> = Arc::default();
-    let (chunks, failed) = (chunks.clone(), Arc::clone(&broken));
-    let pieces = stream::iter(saved.chunks.clone())
-        .map(move |chunk| {
-            let chunks = chunks.clone();
-            spawn_blocking(move || chunks.read(&chunk))
-        })
-        .buffered(at_once())
-        .map(move |read| match joined(read) {
-            Ok(bytes) => {
-                told(bytes.len() as u64);
-                Ok(Bytes::from(bytes))
-            }
-            Err(error) => {
-                let text = error.to_string();
-                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                Err(std::io::Error::other(text))
-            }
-        });
+    let failed = Arc::clone(&broken);
+    let pieces = pieces(saved.chunks.clone(), chunks).map(move |read| match read {
+        Ok(bytes) => {
+            told(bytes.len() as u64);
+            Ok(bytes)
+        }
+        Err(error) => {
+            let text = error.to_string();
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            Err(std::io::Error::other(text))
+        }
+    });
     let written = engine.write_archive(reader.id(), FOLDER, pieces).await;
     let removed = reader.remove(engine).await;
     // The engine was only told that nothing more comes.

@@ -37,6 +37,7 @@ pub(super) fn faults(
     check.paths();
     check.secrets();
     check.replicas();
+    check.filling();
     check.faults
 }
 
@@ -224,6 +225,14 @@ impl Check<'_> {
         let is_taken = |name: &str| self.catalogue.definitions.contains_key(name);
         if let Some(message) = members::fault(self.name, &run, published, is_taken) {
             self.refuse(&[Step::Key("replicas")], &message);
+        }
+    }
+
+    fn filling(&mut self) {
+        let defaults = &self.catalogue.platform.defaults;
+        let run = RunSpecification::resolve(self.definition, defaults);
+        if let Some((key, why)) = run.filling_fault() {
+            self.refuse(&[Step::Key(key)], &why);
         }
     }
 

@@ -37,7 +37,7 @@ impl Folder<'_> {
     /// # Errors
     /// Every fault of the folder.
     pub fn dockerfile(&self) -> Result<Option<Dockerfile>, Vec<Error>> {
-        let mut faults: Vec<Error> = self.pointers().collect();
+        let mut faults: Vec<Error> = self.pointers().chain(self.missing_seed()).collect();
         let definition = self.definition;
         faults.extend(
             template::refuse_outside_proxy(&self.path(), definition.kind, self.files).err(),
@@ -81,6 +81,15 @@ impl Folder<'_> {
             Err(found) => faults.extend(found),
         }
         Err(faults)
+    }
+
+    /// The file that its volumes are filled from.
+    fn missing_seed(&self) -> Option<Error> {
+        let file = &self.definition.seed.as_ref()?.file;
+        let is_there = self.files.iter().any(|it| it.path == file.as_str());
+        let place = Place::file(format!("{}/{file}", self.path()));
+        let text = "there is no such file, and it is the `seed` of the container";
+        (!is_there).then(|| Error::at(ErrorKind::Definitions, place, text))
     }
 
     fn pointers(&self) -> impl Iterator<Item = Error> {

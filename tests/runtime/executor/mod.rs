@@ -2,6 +2,7 @@
 
 mod carrying;
 mod faults;
+mod filling;
 mod readiness;
 pub mod world;
 

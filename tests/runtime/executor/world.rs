@@ -8,7 +8,7 @@ use std::time::Duration;
 use devenv::converge::apply::Options;
 use devenv::converge::apply::{self, Event, Failure, Reliance, Reporter, Watch};
 use devenv::converge::desired::ports::Ports;
-use devenv::converge::desired::{Image, Placement, Secrets, Source};
+use devenv::converge::desired::{Filling, Image, Placement, Secrets, Source};
 use devenv::converge::goal::{Goal, Planned};
 use devenv::converge::observe::Observation;
 use devenv::converge::ready::{Ready, Waiting};
@@ -46,6 +46,8 @@ pub struct World {
     chosen_ports: BTreeMap<u16, u16>,
     remembered: Ports,
     forwarded: BTreeSet<u16>,
+    /// What fills empty volumes.
+    pub fillings: BTreeMap<ContainerName, Filling>,
     pub host: Host,
     configuration: ConfigurationName,
     pub secrets: Secrets,
@@ -84,6 +86,7 @@ impl World {
             images: BTreeMap::new(),
             overrides: Overrides::default(),
             chosen_ports: BTreeMap::new(),
+            fillings: BTreeMap::new(),
             remembered: Ports::default(),
             forwarded: BTreeSet::new(),
             host: Host {
@@ -192,6 +195,7 @@ impl World {
             remembered_ports: &self.remembered,
             forwarded_ports: &self.forwarded,
             placement: &Placement::Published,
+            fillings: &self.fillings,
         }
     }
 

@@ -73,7 +73,8 @@ async fn what_the_engine_still_makes_for_a_killed_restore_is_waited_for() {
     let mount = format!("{new}:/late");
     docker(&["create", "--name", &name, "--volume", &mount, image.trim()]);
     let record = serde_json::json!({
-        "unfinished": { "what": "restoring", "before": {}, "written": {}, "new": [new] },
+        "unneeded": { new.clone(): { "by": new, "since": "2026-11-30T00:00:00Z" } },
+        "unfinished": { "what": "restoring", "before": {}, "written": {} },
     });
     let file = format!("state/instances/{PLATFORM}/{}.data", workstation.instance);
     std::fs::write(workstation.home.path().join(file), record.to_string()).unwrap();
@@ -85,7 +86,7 @@ async fn what_the_engine_still_makes_for_a_killed_restore_is_waited_for() {
         .unwrap();
     let up = workstation.run(&["up", "billing", "db"]);
     late.wait().unwrap();
-    up.ok().says("a restore was interrupted");
+    up.ok().says("filling volumes was interrupted");
     assert_eq!(volumes(&workstation), before);
     assert_eq!(row(&workstation), "one");
 }

@@ -1,8 +1,10 @@
 //! `snapshot`: the data of an instance, saved and restored as one thing.
 
 mod cleaning;
+mod dumps;
 mod files;
 mod kills;
+mod seeds;
 mod versions;
 
 use std::collections::BTreeSet;
@@ -230,7 +232,7 @@ async fn what_was_restored_on_another_engine_removes_nothing_here() {
     let plain = before.first().unwrap();
     let record = serde_json::json!({
         "places": { format!("{plain}.elsewhere"): plain },
-        "unfinished": { "what": "restored", "old": { plain: format!("{plain}.elsewhere") } },
+        "unneeded": { plain: { "by": format!("{plain}.elsewhere"), "since": "2026-11-30T00:00:00Z" } },
     });
     let file = format!("state/instances/{PLATFORM}/{}.data", workstation.instance);
     let file = workstation.home.path().join(file);

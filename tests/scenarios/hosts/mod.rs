@@ -184,6 +184,7 @@ fn podman_through_its_docker_api() {
                 ("explaining::", NO_CHECKS),
                 ("random_walk::", NO_CHECKS),
                 ("readiness::a_check_by_path", NO_CHECKS),
+                ("readiness::a_route_is_asked", NO_CHECKS),
                 ("transcripts::a_day", NO_CHECKS),
                 (
                     "names::",

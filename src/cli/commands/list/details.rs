@@ -1,6 +1,7 @@
 //! The rest of one container's definition, line by line.
 
 use crate::model::container::{Definition, Health};
+use crate::model::filling::{Dumping, Seed};
 use crate::model::platform::Defaults;
 use crate::model::run_specification::RunSpecification;
 
@@ -62,6 +63,11 @@ impl Details<'_> {
                 "variables",
                 names(run.environment.keys().map(AsRef::as_ref).collect()),
             ),
+            ("seed", run.seed.as_ref().map(seed).unwrap_or_default()),
+            (
+                "snapshot",
+                run.snapshot.as_ref().map(dumping).unwrap_or_default(),
+            ),
             (
                 "secrets",
                 names(run.secret_names().map(AsRef::as_ref).collect()),
@@ -74,6 +80,15 @@ impl Details<'_> {
         .map(|(title, text)| (title.to_owned(), text))
         .into()
     }
+}
+
+fn seed(seed: &Seed) -> String {
+    format!("{}, read by {}", seed.file, seed.command.join(" "))
+}
+
+fn dumping(snapshot: &Dumping) -> String {
+    let (dump, restore) = (snapshot.dump.join(" "), snapshot.restore.join(" "));
+    format!("written by {dump}, read by {restore}")
 }
 
 fn health(health: &Health) -> String {

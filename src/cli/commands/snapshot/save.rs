@@ -15,7 +15,8 @@ use crate::model::quantity::Span;
 
 /// Save the volumes of the instance under a name
 ///
-/// What writes them is stopped meanwhile, with what needs it, and is ready again when the command ends.
+/// What writes them is stopped meanwhile, with what needs it, and is ready again when the command ends;
+/// a service whose definition has a `snapshot` goes on running, and its own command writes its data.
 /// Log files are not saved. The snapshot is there as a whole or not at all: a command that is interrupted
 /// leaves none, and the next `devenv up` starts what it had stopped.
 #[derive(Debug, Args)]
@@ -36,7 +37,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         "saved {}: {} in {} volumes, {} more on this disk",
         arguments.name,
         size::of(saved.snapshot.size()),
-        saved.snapshot.volumes.len(),
+        saved.snapshot.data().count(),
         size::of(saved.added)
     ));
     let mut value = snapshot_json(&Listed::of(session, &open, saved.snapshot)?);

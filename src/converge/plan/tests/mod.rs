@@ -1,5 +1,6 @@
 //! Plans as text, and what holds for every plan.
 
+mod filling;
 mod images;
 mod mending;
 mod overrides;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::converge::desired::ports::Ports;
 use crate::converge::desired::{
-    Desired, DesiredContainer, Image, Inputs, Placement, Secrets, Source, desired,
+    Desired, DesiredContainer, Filling, Image, Inputs, Placement, Secrets, Source, desired,
 };
 use crate::converge::plan::difference::difference;
 use crate::converge::plan::{Network, Observed, Plan, Step};
@@ -30,6 +30,7 @@ pub(super) struct World {
     pub(super) configuration: ConfigurationName,
     pub(super) overrides: Overrides,
     pub(super) secrets: Secrets,
+    pub(super) fillings: BTreeMap<ContainerName, Filling>,
     /// What every image says of itself.
     pub(super) image: ImageDefaults,
 }
@@ -67,6 +68,7 @@ impl World {
                 values: BTreeMap::from([("DB_PASSWORD".to_owned(), Secret::new("hunter2"))]),
                 key: Secret::new("key"),
             },
+            fillings: BTreeMap::new(),
             image: ImageDefaults::default(),
         }
     }
@@ -93,6 +95,7 @@ impl World {
             ports: &Ports::default(),
             secrets: &self.secrets,
             placement: &Placement::Published,
+            fillings: &self.fillings,
         })
     }
 
@@ -240,6 +243,12 @@ impl Engine {
                     return Err(format!("{container} has started"));
                 }
             }
+            Step::Fill { container, .. } => {
+                let container = self.container(container.as_str());
+                if container.state != ContainerState::Running {
+                    return Err("nothing runs that could read it".to_owned());
+                }
+            }
             Step::RemoveVolume(name) => {
                 if self.all().any(|it| it.volumes.contains_key(name)) {
                     return Err(format!("volume {name} is in use"));
@@ -323,14 +332,8 @@ impl Engine {
             }
         }
         for name in [&desired.network, &desired.absent_network] {
-            if self
-                .observed
-                .networks
-                .iter()
-                .filter(|it| it.name == *name)
-                .count()
-                > 1
-            {
+            let networks = self.observed.networks.iter();
+            if networks.filter(|it| it.name == *name).count() > 1 {
                 return Err(format!("network {name} is ambiguous"));
             }
         }
