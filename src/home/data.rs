@@ -122,8 +122,8 @@ impl DataRecord {
         }
     }
 
-    /// All new volumes count from now on, and those whose places they have taken are not needed.
-    pub fn settle(&mut self, now: Timestamp) {
+    /// All new volumes count from now on; those of the engine's whose places they have taken are not needed.
+    pub fn settle(&mut self, there: &BTreeSet<String>, now: Timestamp) {
         let Some(Unfinished::Restoring { before, .. }) = self.unfinished.take() else {
             return;
         };
@@ -146,8 +146,10 @@ impl DataRecord {
             for it in self.unneeded.values_mut().filter(|it| it.by == old) {
                 it.by.clone_from(&new);
             }
-            let (by, since) = (new, now);
-            self.unneeded.insert(old, Unneeded { by, since });
+            if there.contains(&old) {
+                let (by, since) = (new, now);
+                self.unneeded.insert(old, Unneeded { by, since });
+            }
         }
     }
 
@@ -161,7 +163,8 @@ impl DataRecord {
     /// Forgets what an engine with these `volumes` has lost.
     pub fn forget(&mut self, volumes: &BTreeSet<String>) {
         self.places.retain(|it, _| !volumes.contains(it));
-        self.unneeded.retain(|it, _| !volumes.contains(it));
+        self.unneeded
+            .retain(|it, why| !volumes.contains(it) && !volumes.contains(&why.by));
         self.written.clear();
         self.unfinished = None;
     }
@@ -195,11 +198,11 @@ mod tests {
         let mut data = DataRecord::default();
         restore(&mut data, "p", "p.1", &set(["p"]));
         assert_eq!(unneeded(&data), map([("p.1", "p.1")]));
-        data.settle(Timestamp::UNIX_EPOCH);
+        data.settle(&set(["p", "p.1"]), Timestamp::UNIX_EPOCH);
         assert_eq!(unneeded(&data), map([("p", "p.1")]));
         // Somebody still uses `p`.
         restore(&mut data, "p", "p.2", &set(["p", "p.1"]));
-        data.settle(Timestamp::UNIX_EPOCH);
+        data.settle(&set(["p", "p.1", "p.2"]), Timestamp::UNIX_EPOCH);
         assert_eq!(unneeded(&data), map([("p", "p.2"), ("p.1", "p.2")]));
         assert_eq!(data.places_on(&set(["p", "p.2"])), map([("p", "p.2")]));
         assert_eq!(data.unfinished, None);
@@ -209,7 +212,7 @@ mod tests {
     fn what_is_undone_is_as_before_and_what_was_new_is_remembered() {
         let mut data = DataRecord::default();
         restore(&mut data, "p", "p.1", &set(["p"]));
-        data.settle(Timestamp::UNIX_EPOCH);
+        data.settle(&set(["p", "p.1"]), Timestamp::UNIX_EPOCH);
         let before = data.clone();
         restore(&mut data, "p", "p.2", &set(["p.1"]));
         assert_eq!(data.places, map([("p.2", "p")]));
@@ -221,14 +224,17 @@ mod tests {
     #[test]
     fn another_engine_keeps_what_it_has() {
         let mut data = DataRecord::default();
-        restore(&mut data, "p", "p.a", &set(["p"]));
-        data.settle(Timestamp::UNIX_EPOCH);
+        restore(&mut data, "p", "p.a", &set([]));
+        data.settle(&set(["p.a"]), Timestamp::UNIX_EPOCH);
+        assert_eq!(unneeded(&data), map([]));
         // There it is its own `p` that is replaced.
         restore(&mut data, "p", "p.b", &set(["p"]));
-        data.settle(Timestamp::UNIX_EPOCH);
+        data.settle(&set(["p", "p.b"]), Timestamp::UNIX_EPOCH);
+        assert_eq!(unneeded(&data), map([("p", "p.b")]));
         assert_eq!(data.places_on(&set(["p.a"])), map([("p", "p.a")]));
         assert_eq!(data.places_on(&set(["p.b"])), map([("p", "p.b")]));
         data.forget(&set(["p.b"]));
+        assert_eq!(unneeded(&data), map([]));
         assert_eq!(data.places, map([("p.a", "p")]));
     }
 

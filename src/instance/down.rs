@@ -90,6 +90,9 @@ impl Instance<'_> {
         let paths = &self.session.home.paths;
         let files = forward::Files::new(paths, &self.open.name, &self.session.instance);
         forward::Forwarder::new(files).stop().await?;
+        if !asks {
+            self.change_data(|data| *data = DataRecord::default())?;
+        }
         self.forget(record, volumes.then_some(&observed.volumes))?;
         Ok(removed)
     }

@@ -6,6 +6,7 @@
 pub mod answered;
 pub mod bisect;
 mod change;
+mod converging;
 pub mod defaults;
 mod down;
 mod explain;

@@ -1,7 +1,6 @@
 //! From names to a page: choose the reference, select, verify, plan, apply, wait.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use super::filling::{Emptied, Feeder};
 use super::forwarding::Forwarding;
@@ -10,13 +9,11 @@ use super::meanwhile::Meanwhile;
 use super::pin::{Pin, VersionPin};
 use super::told;
 use super::tried::note;
-use super::walk::Walk;
 use super::{Instance, defaults, gather, mirror, written};
-use crate::converge::apply::{self, Failure};
 use crate::converge::desired::{Placement, Secrets};
 use crate::converge::goal::{Goal, Planned};
 use crate::converge::observe::Observation;
-use crate::converge::ready::{Ready, Waiting, touched};
+use crate::converge::ready::{Ready, touched};
 use crate::converge::select::{self, Request, Selection, Why};
 use crate::engine::docker::Docker;
 use crate::error::{Error, Result};
@@ -230,21 +227,21 @@ fn selection(overlay: &Overlay, next: &InstanceRecord) -> Result<Selection> {
 }
 
 /// Everything that was gathered, on its way to the engine.
-struct Up<'a> {
-    instance: &'a Instance<'a>,
-    manner: Manner,
-    registry: Option<&'a Registry>,
-    host: Host,
+pub(super) struct Up<'a> {
+    pub(super) instance: &'a Instance<'a>,
+    pub(super) manner: Manner,
+    pub(super) registry: Option<&'a Registry>,
+    pub(super) host: Host,
     overlay: Overlay,
     selection: Selection,
     images: BTreeMap<ContainerName, RunImage>,
-    emptied: Emptied<'a>,
+    pub(super) emptied: Emptied<'a>,
     /// What the instance remembered until now.
     before: Option<InstanceRecord>,
 }
 
 /// What was planned at last, and how each container is known to be ready.
-type Done = (Planned, BTreeMap<ContainerName, Ready>);
+pub(super) type Done = (Planned, BTreeMap<ContainerName, Ready>);
 
 impl Up<'_> {
     /// Asks, plans, remembers what is about to be done, and does it.
@@ -312,54 +309,6 @@ impl Up<'_> {
         Ok(done)
     }
 
-    /// Converges, on new volumes where some are filled at their first start; those go where that does not
-    /// come to its end.
-    async fn fill(
-        &self,
-        goal: &Goal<'_>,
-        forwarding: &Forwarding<'_>,
-        mut planned: Planned,
-        unproven: &BTreeSet<ContainerName>,
-        mut feeder: Feeder,
-    ) -> Result<Done> {
-        let instance = self.instance;
-        let places = feeder.begin(instance, &mut planned).await?;
-        if places.is_empty() && feeder.is_idle() {
-            let filler = Arc::new(feeder);
-            return self
-                .converge(goal, forwarding, planned, unproven, filler)
-                .await;
-        }
-        let (mut overrides, fillings) = (goal.overrides.clone(), feeder.fillings());
-        overrides.volumes.extend(places);
-        let goal = Goal {
-            overrides: &overrides,
-            fillings: &fillings,
-            ..*goal
-        };
-        let done = async {
-            let planned = goal.plan(&instance.engine, planned.observation).await?;
-            let filler = Arc::new(feeder);
-            self.converge(&goal, forwarding, planned, unproven, filler)
-                .await
-        };
-        let error = match Box::pin(done).await {
-            Ok(done) => return Ok(done),
-            Err(error) => error,
-        };
-        let is_first =
-            instance.data()?.unfinished.is_some() && matches!(self.emptied, Emptied::Nothing);
-        if let Err(other) = instance.undo_restore().await {
-            instance.session.reporter.warn(&other.chain().join(": "));
-        }
-        if is_first {
-            let text =
-                "what was not filled to its end is removed again; `devenv up` begins once more";
-            return Err(error.hint(text));
-        }
-        Err(error)
-    }
-
     /// What the user is told and asked before anything is planned.
     async fn ask(&self, record: &InstanceRecord) -> Result<Secrets> {
         let (instance, overlay, manner) = (self.instance, &self.overlay, self.manner);
@@ -386,66 +335,5 @@ impl Up<'_> {
             self.instance.save(&record)?;
         }
         Ok(record)
-    }
-
-    async fn converge(
-        &self,
-        goal: &Goal<'_>,
-        forwarding: &Forwarding<'_>,
-        planned: Planned,
-        unproven: &BTreeSet<ContainerName>,
-        filler: Arc<Feeder>,
-    ) -> Result<Done> {
-        let Instance {
-            session,
-            ref engine,
-            ref identity,
-            ..
-        } = *self.instance;
-        let walk = Walk::watching(session, engine, identity, &self.host.profile);
-        let waiting = Waiting {
-            engine,
-            watch: &walk.watch,
-            identity,
-            reference: goal.reference,
-            address: goal.host.address(),
-            limit: self.manner.limit,
-        };
-        let is_proven = unproven.is_empty() || self.manner.until != Until::Ready;
-        if planned.plan.is_empty()
-            && is_proven
-            && let Some(ready) = waiting.already(&planned)
-        {
-            let mended = forwarding.settle(&planned.ports).await?;
-            if self.manner.until == Until::Ready {
-                forwarding.prove(goal.reference, &planned, mended).await?;
-            }
-            return Ok((planned, ready));
-        }
-        let mirrors = &session.home.settings.registry_mirrors.value;
-        let options = apply::Options {
-            login: gather::login(self.registry, mirrors, goal.images, &planned.plan).await?,
-            mirrors: mirrors.clone(),
-            secrets: goal.secrets.values.clone(),
-            filler: Some(filler),
-            ..walk.options(self.manner.limit)
-        };
-        let work = Box::pin(async {
-            let reporter = walk.reporter();
-            let planned = goal
-                .converge(engine, &reporter, &options, &walk.watch, planned)
-                .await?;
-            let settled = forwarding.settle(&planned.ports).await;
-            settled.map_err(Failure::Other)?;
-            let mut ready = waiting.untouched(&planned);
-            if self.manner.until == Until::Ready {
-                ready = waiting.all(&planned).await?;
-                waiting.routes(&planned, unproven).await?;
-                let proven = forwarding.prove(goal.reference, &planned, true).await;
-                proven.map_err(Failure::Other)?;
-            }
-            Ok((planned, ready))
-        });
-        walk.following(Some(goal.reference), work).await
     }
 }

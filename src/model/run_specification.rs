@@ -171,12 +171,17 @@ impl RunSpecification {
         self.secrets.iter().chain(self.secret_files.keys())
     }
 
+    /// The volumes with its data: log files are none.
+    pub fn data_volumes(&self) -> impl Iterator<Item = &VolumeName> {
+        self.volumes.keys().filter(|it| it.as_str() != LOGS)
+    }
+
     /// Which key about filling its volumes cannot be, and why.
     pub fn filling_fault(&self) -> Option<(&'static str, String)> {
         let (seed, dumping) = (self.seed.as_ref(), self.snapshot.as_ref());
         let seed = seed.map(|it| ("seed", it.command.is_empty()));
         let dumping = dumping.map(|it| ("snapshot", it.dump.is_empty() || it.restore.is_empty()));
-        let has_data = self.volumes.keys().any(|it| it.as_str() != LOGS);
+        let has_data = self.data_volumes().next().is_some();
         seed.into_iter().chain(dumping).find_map(|(key, is_empty)| {
             let why = if self.kind != Kind::Service || self.once {
                 "only a service that goes on running has one"

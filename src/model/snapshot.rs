@@ -142,7 +142,7 @@ impl Snapshot {
     /// # Errors
     /// [`crate::error::Kind::Usage`], with what is wrong.
     pub fn check(&self) -> Result<()> {
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut wrote) = (BTreeSet::new(), BTreeSet::new());
         let twice = self.data().find(|it| !seen.insert(*it));
         let wrong = if self.schema != SCHEMA {
             format!("its schema is {}, this devenv knows {SCHEMA}", self.schema)
@@ -154,6 +154,10 @@ impl Snapshot {
             "it has a volume of log files".to_owned()
         } else if let Some(dump) = self.dumps.iter().find(|it| it.volumes.is_empty()) {
             format!("what {} wrote is of no volume", dump.container)
+        } else if let Some(dump) = self.dumps.iter().find(|it| it.chunks.is_empty()) {
+            format!("what {} wrote is empty", dump.container)
+        } else if let Some(dump) = self.dumps.iter().find(|it| !wrote.insert(&it.container)) {
+            format!("it has what {} wrote twice", dump.container)
         } else if self
             .chunks()
             .any(|it| !(1..=LARGEST).contains(&(it.size as usize)))

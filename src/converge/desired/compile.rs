@@ -115,7 +115,11 @@ fn one(
         absent: absent_names(inputs, is_proxy, proxy_runs),
         once: run.once,
         has_health: run.health.is_some() || (image.defaults.has_health && !is_off),
-        filling: inputs.fillings.get(name).cloned(),
+        filling: inputs.fillings.get(name).cloned().filter(|_| {
+            // Nothing is poured into a folder of the user's.
+            let mut declared = entry.run.data_volumes();
+            declared.all(|it| run.volumes.contains_key(it))
+        }),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::instance::{Brought, Instance, snapshot};
 use crate::model::bisection::Verdict;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
-use crate::model::snapshot::{Snapshot, Writer};
+use crate::model::snapshot::{SavedDump, Snapshot, Writer};
 use crate::verify::choose::{Preparation, Versions};
 
 /// What a judge says of a candidate that runs.
@@ -177,6 +177,16 @@ fn unread(saved: &Snapshot, trial: &Trial, reference: &Reference) -> Option<Stri
         };
         Some((name.clone(), writer))
     };
+    let reads = |it: &SavedDump| {
+        let entry = reference.containers.get(&it.container);
+        entry.is_some_and(|it| it.run.snapshot.is_some())
+    };
+    if let Some(dump) = saved.dumps.iter().find(|it| !reads(it)) {
+        let (name, snapshot) = (&dump.container, &saved.name);
+        return Some(format!(
+            "its {name} cannot read what {name} wrote into {snapshot}"
+        ));
+    }
     let next = saved.writers.keys().filter_map(writer).collect();
     let refused = snapshot::refuse_another_major(saved, &next, &reference.containers);
     refused.err().map(|error| error.to_string())

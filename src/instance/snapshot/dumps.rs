@@ -12,15 +12,15 @@ use super::transfer::{self, Taken};
 use super::volumes::DataVolume;
 use super::{store, volumes};
 use crate::converge::plan::lifecycle;
-use crate::engine::docker::Docker;
+use crate::engine::docker::{Docker, Ended};
 use crate::error::{Error, Result};
 use crate::home::chunks::Chunks;
 use crate::home::session::{OpenPlatform, Session};
 use crate::instance::Instance;
 use crate::instance::running::Running;
 use crate::model::identity::DIGEST;
-use crate::model::name::ContainerName;
-use crate::model::observed::ContainerState;
+use crate::model::name::{ContainerName, VolumeName};
+use crate::model::observed::{ContainerState, ObservedContainer};
 use crate::model::snapshot::SavedDump;
 
 /// Bytes on their way from a command to the chunks.
@@ -51,6 +51,7 @@ impl Instance<'_> {
         let all = running.entries();
         let mut dumps: BTreeMap<ContainerName, Dump> = BTreeMap::new();
         let mut files = Vec::new();
+        let there = found.clone();
         for it in found {
             let entry = all.get(&it.container);
             let dumping = entry.and_then(|it| it.run.snapshot.as_ref());
@@ -63,6 +64,14 @@ impl Instance<'_> {
                 files.push(it);
                 continue;
             };
+            // A dump stands for what the command sees: for all that is declared, and for nothing else.
+            let places = mounted(&there, current);
+            let declared = entry.map(|it| it.run.data_volumes().collect::<Vec<_>>());
+            let sees = |volume: &VolumeName| places.contains(&(&it.container, volume));
+            if !(sees(&it.volume) && declared.is_some_and(|all| all.iter().all(|it| sees(it)))) {
+                files.push(it);
+                continue;
+            }
             let dump = dumps.entry(it.container.clone()).or_insert_with(|| Dump {
                 container: it.container.clone(),
                 id: current.id.clone(),
@@ -81,6 +90,16 @@ impl Instance<'_> {
         files.sort_by(|a, b| (&a.container, &a.volume).cmp(&(&b.container, &b.volume)));
         Forms { files, dumps }
     }
+}
+
+/// Those of the volumes that a container mounts.
+pub(super) fn mounted<'a>(
+    found: &'a [DataVolume],
+    container: &ObservedContainer,
+) -> BTreeSet<(&'a ContainerName, &'a VolumeName)> {
+    let its = found.iter();
+    let its = its.filter(|it| container.volumes.contains_key(&it.object));
+    its.map(|it| (&it.container, &it.volume)).collect()
 }
 
 impl Dump {
@@ -117,14 +136,7 @@ impl Dump {
         let Taken { chunks, added } = kept.map_err(within)?;
         let ended = ended.map_err(|fault| within(fault.into()))?;
         let program = self.command.first().map_or("", String::as_str);
-        if ended.code != 0 {
-            let text = format!("`{program}` exited with code {}", ended.code);
-            let error = within(Error::not_healthy(text));
-            return Err(match ended.said.as_str() {
-                "" => error,
-                said => error.detail(format!("it said last:\n{said}")),
-            });
-        }
+        judged(&self.command, &ended).map_err(within)?;
         if chunks.is_empty() {
             let text = format!("`{program}` wrote nothing to its standard output");
             return Err(within(Error::not_healthy(text)));
@@ -137,6 +149,23 @@ impl Dump {
         };
         Ok((saved, added))
     }
+}
+
+/// Whether a command did what it is for.
+pub(in crate::instance) fn judged(command: &[String], ended: &Ended) -> Result<()> {
+    let program = command.first().map_or("", String::as_str);
+    let how = match ended.code {
+        0 => return Ok(()),
+        code @ (126 | 127) => format!(
+            "`{program}` exited with code {code}: it, or what it calls, cannot be run in the container"
+        ),
+        code => format!("`{program}` exited with code {code}"),
+    };
+    let error = Error::not_healthy(how);
+    Err(match ended.said.as_str() {
+        "" => error,
+        said => error.detail(format!("it said last:\n{said}")),
+    })
 }
 
 /// What a snapshot holds of a container, to be read by its own command.

@@ -13,7 +13,7 @@ mod transfer;
 mod unfinished;
 pub(super) mod volumes;
 
-pub(super) use dumps::DumpReader;
+pub(super) use dumps::{DumpReader, judged};
 pub use parcel::{Imported, export, import};
 pub use restore::Restored;
 pub(super) use restore::refuse_another_major;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::dumps::mounted;
 use super::save::writers;
 use super::unfinished::Patience;
 use super::volumes::{DataVolume, users};
@@ -19,6 +20,7 @@ use crate::instance::intent::{Addition, Intent, Manner};
 use crate::instance::running::Running;
 use crate::instance::{Brought, Instance};
 use crate::model::container::Kind;
+use crate::model::identity::INSTANCE;
 use crate::model::name::{ContainerName, SnapshotName, VolumeName};
 use crate::model::snapshot::{SavedVolume, Snapshot, Writer};
 use crate::verify::choose::Versions;
@@ -52,9 +54,12 @@ impl Instance<'_> {
         refuse_another_major(&snapshot, &next, &running.entries())?;
         refuse_unread(&snapshot, &running)?;
         let found = self.found(&running)?;
-        let new = New::of(&snapshot, &found);
+        let new = New::of(&snapshot, &found, &running);
         self.agree(&new, (&snapshot, &found), &next)?;
         let asks = record.asks_for_something();
+        if !asks && let Some(dump) = snapshot.dumps.first() {
+            return Err(only_it_reads(name, &dump.container));
+        }
         let intent = Intent::Add(Box::new(Addition {
             versions: Versions::Same,
             over_newer_data: true,
@@ -101,7 +106,8 @@ impl Instance<'_> {
         let snapshot = store(self.session, self.open).load(name)?;
         let running = Running::look(self.session, self.open).await?;
         let found = self.found(&running)?;
-        self.fill(&running, &New::of(&snapshot, &found)).await?;
+        self.fill(&running, &New::of(&snapshot, &found, &running))
+            .await?;
         self.try_out(intent, manner, Emptied::For(&snapshot)).await
     }
 
@@ -296,7 +302,10 @@ impl Instance<'_> {
     /// From here on the new volumes are what counts; the old ones go.
     async fn settle(&self) -> Result<()> {
         let now = self.session.home.now();
-        self.change_data(|data| data.settle(now))?;
+        let label = format!("{INSTANCE}={}", self.identity.instance);
+        let there = self.engine.volumes(&label).await?.into_iter();
+        let there: BTreeSet<String> = there.map(|it| it.name).collect();
+        self.change_data(|data| data.settle(&there, now))?;
         self.sweep(Patience::None).await
     }
 }
@@ -313,16 +322,13 @@ pub(super) struct New<'a> {
 }
 
 impl<'a> New<'a> {
-    /// What a container wrote is read on empty volumes: all of its own are replaced, those too that it had
-    /// not at that time.
-    fn of(snapshot: &'a Snapshot, found: &'a [DataVolume]) -> Self {
-        let is_read = |it: &&DataVolume| {
-            let mut dumps = snapshot.dumps.iter();
-            dumps.any(|dump| dump.container == it.container)
-        };
-        let found = found.iter().filter(is_read);
-        let found = found.map(|it| (&it.container, &it.volume));
-        let volumes: BTreeSet<_> = snapshot.data().chain(found).collect();
+    /// What a container wrote is read on empty volumes: all that it mounts are replaced, those too that it
+    /// had not at that time.
+    fn of(snapshot: &'a Snapshot, found: &'a [DataVolume], running: &Running) -> Self {
+        let dumps = snapshot.dumps.iter();
+        let current = dumps.filter_map(|it| running.current(&it.container));
+        let mounted = current.flat_map(|it| mounted(found, it));
+        let volumes: BTreeSet<_> = snapshot.data().chain(mounted).collect();
         Self {
             volumes: volumes.into_iter().collect(),
             files: &snapshot.volumes,
@@ -337,9 +343,12 @@ fn refuse_unread(snapshot: &Snapshot, running: &Running) -> Result<()> {
     let Some(name) = dumps.find(|it| running.current(it).is_none()) else {
         return Ok(());
     };
-    let snapshot = &snapshot.name;
+    Err(only_it_reads(&snapshot.name, name))
+}
+
+fn only_it_reads(snapshot: &SnapshotName, name: &ContainerName) -> Error {
     let text = format!("{snapshot} holds what {name} wrote, which only {name} can read");
-    Err(Error::usage(text).hint(format!("`devenv up {name}` starts it, then restore")))
+    Error::usage(text).hint(format!("`devenv up {name}` starts it, then restore"))
 }
 
 /// A database does not read what another major version of it wrote; applications are none.

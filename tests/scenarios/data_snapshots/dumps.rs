@@ -88,7 +88,8 @@ async fn commands_that_fail_change_nothing() {
         .run(&["snapshot", "restore", "first", "--yes"])
         .code(7);
     said.says("first was not restored: the data is what it was before")
-        .says("the data of db in first was not read: `/probe` exited with code 3")
+        .says("the data of db in first was not read")
+        .says("`/probe` exited with code 3")
         .says("row 7 is wrong")
         .says("what ran before runs again");
     assert_eq!(
@@ -197,4 +198,53 @@ async fn a_kill_while_it_is_read_leaves_the_data_as_it_was() {
         ("two", before)
     );
     assert_eq!(workstation.containers(), ["billing running", "db running"]);
+}
+
+/// A volume that the container does not mount is no part of what its command writes: it is saved as files, and
+/// stays what it is where it is in no snapshot.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_is_not_mounted_is_not_lost() {
+    let (dump, restore) = ("show, /srv/db/row", "pour, /srv/db/row");
+    let both = dumped(dump, restore, "data: /srv/db, archive: /srv/archive");
+    let needs = service("needs: [{ container: db, until: healthy }]\n");
+    let mut platform = Synthetic::released(&[("db", &both), ("billing", &needs)]).await;
+    let workstation = running_on(&platform);
+    write(&workstation, "/srv/archive/old", "kept");
+    let archive = volumes(&workstation);
+    let archive = archive.iter().find(|it| it.contains("archive")).unwrap();
+    platform.write_container("db", &dumped(dump, restore, "data: /srv/db"));
+    platform.push("One volume less");
+    platform.release("db", "1.1").await;
+    platform.reference().await;
+    platform.promote("production").await;
+    let up = ["up", "billing", "db", "--environment", "production"];
+    workstation.run(&up).ok();
+    let saved = workstation.run(&["snapshot", "save", "first", "--json"]);
+    let saved = saved.ok().json();
+    assert_eq!(saved["dumps"][0]["volumes"], serde_json::json!(["data"]));
+    assert_eq!(saved["volumes"][0]["volume"], "archive", "{saved}");
+    let restore = ["snapshot", "restore", "first", "--yes"];
+    workstation.run(&restore).ok();
+    assert_eq!(row(&workstation), "one");
+    let now = volumes(&workstation);
+    let now = now.iter().find(|it| it.contains("archive")).unwrap();
+    assert_ne!(now, archive, "restored as files");
+    let mount = format!("{now}:/v");
+    let image = docker(&[
+        "inspect",
+        "--format",
+        "{{.Image}}",
+        &workstation.object("db"),
+    ]);
+    let show = [
+        "run",
+        "--rm",
+        "--volume",
+        &mount,
+        image.trim(),
+        "/probe",
+        "show",
+        "/v/old",
+    ];
+    assert_eq!(docker(&show), "kept");
 }

@@ -83,7 +83,8 @@ async fn a_seed_that_fails_leaves_nothing() {
     for _ in 0..2 {
         let failed = workstation.run(&up).code(7);
         failed
-            .says("the seed seed.sql of db failed: `/probe` exited with code 3")
+            .says("the seed seed.sql of db failed")
+            .says("`/probe` exited with code 3")
             .says("row 7 is wrong")
             .says("what was not filled to its end is removed again");
         assert!(volumes(&workstation).is_empty());
@@ -117,7 +118,8 @@ async fn a_seed_that_fails_leaves_nothing() {
     said.says("there is no containers/db/seed.sql in the definitions");
     let none = |platform: &Synthetic| write_seed(platform, "whole");
     let said = next("/nothing-such", "1.3", &none).await.code(7);
-    said.says("`/nothing-such` cannot be run in the container");
+    said.says("`/nothing-such` exited with code 12")
+        .says("cannot be run in the container");
     next(pour, "1.4", &|_| {}).await.ok();
     assert_eq!(row(&workstation), "whole");
 }
@@ -163,4 +165,25 @@ fn wait(is_there: impl Fn() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(50));
         is_there()
     })
+}
+
+/// A folder of the user's that stands in for the data is filled with nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_ones_own_is_not_filled() {
+    let platform = platform_with("/probe, pour, /srv/db/row", "first").await;
+    let workstation = Workstation::initialised(&platform.url());
+    let own = workstation.home.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    let mount = format!(
+        "{{ from: {}, to: /srv/db, read_only: false }}",
+        own.display()
+    );
+    let text = format!("containers: {{ db: {{ mounts: [{mount}] }} }}\n");
+    workstation.write("config/overrides/acme.yaml", &text);
+    let up = ["up", "billing", "db", "--no-proxy"];
+    for fresh in [&[][..], &["--fresh", "db", "--yes"]] {
+        let said = workstation.run(&[&up[..], fresh].concat()).ok();
+        assert!(!said.stderr.contains("seed.sql"), "{}", said.stderr);
+        assert_eq!(std::fs::read_dir(&own).unwrap().count(), 0);
+    }
 }

@@ -34,8 +34,8 @@ pub fn apache_layers(listen: &str, routes: &str) -> Vec<Vec<u8>> {
         .collect();
     let configuration = format!(
         "{load}ServerName localhost\nListen {listen}\nUser nobody\nGroup nogroup\nServerRoot /\nDefaultRuntimeDir /run\n\
-         PidFile /run/apache.pid\nErrorLog /proc/self/fd/2\nMutex posixsem\nStartServers 2\nThreadsPerChild 32\n\
-         MaxRequestWorkers 128\nKeepAliveTimeout 5\nMaxKeepAliveRequests 0\nProxyTimeout 60\n{routes}"
+         PidFile /run/apache.pid\nErrorLog /proc/self/fd/2\nMutex posixsem\nStartServers 2\nThreadsPerChild 64\n\
+         MaxRequestWorkers 256\nKeepAliveTimeout 5\nMaxKeepAliveRequests 0\nProxyTimeout 60\n{routes}"
     );
     let configuration = tar(&[
         ("etc/apache.conf", 0o644, configuration.as_bytes()),

@@ -1,34 +1,31 @@
 //! Empty volumes are filled: by the seed of a service at its first start, by what a snapshot holds of it
 //! after a restore. Those of a first start are new ones, which count once they are filled to their end.
 
+mod content;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
-use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::watch;
 
+use content::{Content, failed, restored, seed};
+
 use super::Instance;
-use super::snapshot::DumpReader;
+use super::snapshot::{self, DumpReader};
 use crate::converge::apply::Filler;
 use crate::converge::desired::{DesiredContainer, Due, Filling};
 use crate::converge::goal::Planned;
 use crate::converge::plan::Step;
-use crate::definitions::CommitId;
-use crate::engine::docker::{Docker, Ended};
-use crate::error::{Error, Kind, Result};
+use crate::engine::docker::Docker;
+use crate::error::{Error, Result};
 use crate::home::data::DataRecord;
 use crate::home::paths::Paths;
 use crate::model::filling::FilledFrom;
-use crate::model::lfs;
-use crate::model::name::{ContainerName, FileName, InstanceName, PlatformName};
+use crate::model::name::{ContainerName, InstanceName, PlatformName};
 use crate::model::reference::Reference;
 use crate::model::snapshot::Snapshot;
 use crate::proposals::{Overlay, RunImage};
-
-/// Bytes of a seed that are given at once.
-const PIECE: usize = 64 << 10;
 
 /// The empty volumes that a command has put in the places of others.
 #[derive(Debug, Clone, Copy)]
@@ -79,23 +76,11 @@ pub(super) struct Feeder {
     platform: PlatformName,
     instance: InstanceName,
     contents: BTreeMap<ContainerName, Content>,
+    /// Whether nothing else is under way: what is filled counts at once.
+    is_first: bool,
     /// The new volumes of containers that had none.
     first: BTreeMap<ContainerName, Vec<String>>,
     filled: Mutex<BTreeSet<ContainerName>>,
-}
-
-/// What one container is given.
-#[derive(Debug)]
-struct Content {
-    from: FilledFrom,
-    command: Vec<String>,
-    bytes: Source,
-}
-
-#[derive(Debug)]
-enum Source {
-    Seed(Bytes),
-    Dump(DumpReader),
 }
 
 impl Feeder {
@@ -133,8 +118,10 @@ impl Feeder {
             .find(|it| !contents.contains_key(&it.container))
         {
             let name = &dump.container;
-            let text = format!("{name} is not to run, and only {name} can read its data");
-            return Err(Error::usage(text).hint(format!("`devenv up {name}` starts it")));
+            let text = format!("nothing here would read what {name} wrote");
+            return Err(Error::usage(text).hint(format!(
+                "`devenv up {name}` starts it; a folder of yours must not stand in for its data"
+            )));
         }
         Ok(Self {
             engine: instance.engine.clone(),
@@ -142,6 +129,7 @@ impl Feeder {
             platform: instance.open.name.clone(),
             instance: instance.session.instance.clone(),
             contents,
+            is_first: matches!(emptied, Emptied::Nothing),
             first: BTreeMap::new(),
             filled: Mutex::default(),
         })
@@ -165,7 +153,7 @@ impl Feeder {
             let (there, made): (Vec<_>, Vec<_>) =
                 volumes.partition(|it| planned.observation.observed.volumes.contains(*it));
             refuse_used(instance, &there)?;
-            if there.is_empty() {
+            if there.is_empty() && self.is_first {
                 self.first.insert(name.clone(), Vec::new());
             }
             own.extend(made.into_iter().map(|it| (it.to_owned(), name.clone())));
@@ -224,11 +212,12 @@ impl Feeder {
             }
         };
         content.bytes.fault()?;
-        judged(container, content, &ended?)?;
+        let judged = snapshot::judged(&content.command, &ended?);
+        judged.map_err(|why| failed(container, content, why))?;
         let read = *heard.borrow();
         if read < total {
-            let text = format!("it ended after {read} of {total} bytes, and said that all is well");
-            return Err(failed(container, content, &text));
+            let text = format!("it said that all is well after {read} of {total} bytes");
+            return Err(failed(container, content, Error::not_healthy(text)));
         }
         let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(first) = self.first.get(container) {
@@ -276,128 +265,4 @@ impl Filler for Feeder {
         let filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
         filled.contains(container)
     }
-}
-
-impl Source {
-    fn size(&self) -> u64 {
-        match self {
-            Self::Seed(bytes) => bytes.len() as u64,
-            Self::Dump(dump) => dump.size(),
-        }
-    }
-
-    /// Its pieces; how many bytes were taken is told on the way.
-    fn stream(&self, done: watch::Sender<u64>) -> BoxStream<'static, Bytes> {
-        let pieces = match self {
-            Self::Seed(bytes) => {
-                let bytes = bytes.clone();
-                let starts = (0..bytes.len()).step_by(PIECE);
-                let piece = move |at: usize| bytes.slice(at..bytes.len().min(at + PIECE));
-                stream::iter(starts).map(piece).boxed()
-            }
-            Self::Dump(dump) => dump.stream(),
-        };
-        pieces
-            .inspect(move |piece| done.send_modify(|it| *it += piece.len() as u64))
-            .boxed()
-    }
-
-    /// Why the pieces ended before their end.
-    fn fault(&self) -> Result<()> {
-        match self {
-            Self::Seed(_) => Ok(()),
-            Self::Dump(dump) => dump.fault(),
-        }
-    }
-}
-
-/// Whether the command did what it is for.
-fn judged(container: &ContainerName, content: &Content, ended: &Ended) -> Result<()> {
-    let program = content.command.first().map_or("", String::as_str);
-    let how = match ended.code {
-        0 => return Ok(()),
-        126 | 127 => format!("`{program}` cannot be run in the container"),
-        code => format!("`{program}` exited with code {code}"),
-    };
-    let error = failed(container, content, &how);
-    Err(match ended.said.as_str() {
-        "" => error,
-        said => error.detail(format!("it said last:\n{said}")),
-    })
-}
-
-fn failed(container: &ContainerName, content: &Content, how: &str) -> Error {
-    let what = match &content.from {
-        FilledFrom::Seed(file) => format!("the seed {file} of {container} failed"),
-        FilledFrom::Snapshot(name) => format!("the data of {container} in {name} was not read"),
-    };
-    Error::not_healthy(format!("{what}: {how}"))
-}
-
-/// The seed of a container, from the commit of the definitions that its signed build statement names;
-/// of a proposal, from the commit that it was built from.
-fn seed(
-    instance: &Instance<'_>,
-    overlay: &Overlay,
-    images: &BTreeMap<ContainerName, RunImage>,
-    name: &ContainerName,
-    file: &FileName,
-) -> Result<Content> {
-    let unknown = || Error::bug(format!("the seed of {name} is from nowhere"));
-    let run = &overlay
-        .reference
-        .containers
-        .get(name)
-        .ok_or_else(unknown)?
-        .run;
-    let seed = run.seed.as_ref().ok_or_else(unknown)?;
-    let commit: CommitId = match images.get(name).ok_or_else(unknown)? {
-        RunImage::Released(image) => image.commit.parse().map_err(Error::trust)?,
-        RunImage::Local(local) => local.commit.ok_or_else(unknown)?,
-    };
-    let path = format!("containers/{}/{file}", overlay.reference.origin(name));
-    let cannot = |error: Error| {
-        error
-            .within(format!("cannot read the seed of {name}"))
-            .hint("`devenv sync` fetches the definitions")
-    };
-    let definitions = instance.session.definitions(&instance.open.name)?;
-    let bytes = definitions.read(commit, &path).map_err(cannot)?;
-    let bytes = bytes.ok_or_else(|| {
-        let text = format!(
-            "there is no {path} in the definitions at {}",
-            commit.short()
-        );
-        cannot(Error::definitions(text))
-    })?;
-    if lfs::is_pointer(&bytes) {
-        return Err(lfs::refusal(Kind::Definitions, &path));
-    }
-    Ok(Content {
-        from: FilledFrom::Seed(file.clone()),
-        command: seed.command.clone(),
-        bytes: Source::Seed(bytes.into()),
-    })
-}
-
-/// What was dumped is read by the command of what runs: a snapshot's own word is not enough.
-fn restored(
-    reference: &Reference,
-    name: &ContainerName,
-    from: &FilledFrom,
-    dump: DumpReader,
-) -> Result<Content> {
-    let entry = reference.containers.get(name);
-    let dumping = entry.and_then(|it| it.run.snapshot.as_ref());
-    let dumping = dumping.ok_or_else(|| {
-        Error::usage(format!(
-            "{name} has no `snapshot` here whose `restore` could read its data"
-        ))
-        .hint("`devenv up --reference NUMBER` runs the definitions that the snapshot is from")
-    })?;
-    Ok(Content {
-        from: from.clone(),
-        command: dumping.restore.clone(),
-        bytes: Source::Dump(dump),
-    })
 }
