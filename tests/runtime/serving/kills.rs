@@ -45,7 +45,7 @@ async fn killed(container: &str, version: &str, kill: Kill) -> bool {
     room.assert_data_is_alone();
     room.engine.heal();
     room.machine.hang = None;
-    let next = tokio::time::timeout(std::time::Duration::from_secs(30), room.apply());
+    let next = tokio::time::timeout(std::time::Duration::from_secs(120), room.apply());
     next.await
         .unwrap_or_else(|_| panic!("{kill:?} hangs"))
         .unwrap_or_else(|error| panic!("{kill:?}: {error}"));
