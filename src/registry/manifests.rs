@@ -174,10 +174,11 @@ impl Registry {
         let answer = match (self.send(&call).await, by) {
             (
                 Err(
-                    fault @ Fault::Server {
-                        status: 400 | 409 | 412,
+                    fault @ (Fault::Server {
+                        status: 400 | 405 | 409 | 412,
                         ..
-                    },
+                    }
+                    | Fault::Forbidden { .. }),
                 ),
                 By::Tag(tag),
             ) => {

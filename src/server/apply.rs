@@ -13,6 +13,7 @@ use super::follow::Follow;
 use super::ground::Ground;
 use super::machine::Machine;
 use super::open::Open;
+use super::settle::Settled;
 use super::state::{Failed, Looked, State};
 use crate::engine::Engine;
 use crate::error::{Error, Kind, Result};
@@ -38,17 +39,29 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
     let begun = Instant::now();
     let settling = async {
         if manner.dry_run {
-            return Ok((false, Vec::new()));
+            return Ok((false, Settled::default()));
         }
         // A look that fails leaves it to the steps themselves, of which some do without the engine.
         if server.is_calm(&state).await.unwrap_or(false) {
-            return Ok((true, Vec::new()));
+            return Ok((true, Settled::default()));
         }
         Ok((false, server.settle(&mut state).await?))
     };
     // What serves does not wait for the registry.
     let (settled, looked): (Result<_>, _) = tokio::join!(settling, follow.look());
-    let (calm, mended) = settled?;
+    let (
+        calm,
+        Settled {
+            mended,
+            failed: sick,
+        },
+    ) = settled?;
+    if let Some(error) = &sick {
+        let why = error.chain().join(": ");
+        server
+            .reporter
+            .warn(&format!("what serves is not whole: {why}"));
+    }
     if !mended.is_empty() {
         let event = Event {
             at: now(),
@@ -65,10 +78,12 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
     let entry = Follow::entry(&look)?;
     let ledger = Follow::record(entry);
     let inputs = follow.inputs()?;
-    let (wanted, mends) = match server
-        .due(&mut state, ledger, &inputs, manner, calm)
-        .await?
-    {
+    let due = server.due(&mut state, ledger, &inputs, manner, calm);
+    let due = due.await?;
+    if let (Some(error), Due::Nothing | Due::Waits { .. }) = (sick, &due) {
+        return Err(error);
+    }
+    let (wanted, mends) = match due {
         Due::Nothing => {
             return Ok(Applied::Nothing {
                 reference: ledger.number,

@@ -20,7 +20,7 @@ const LARGEST: u64 = 4 << 20;
 pub struct Event {
     /// When it was done.
     pub at: Timestamp,
-    /// Who had it done: a user, or `timer`.
+    /// Who had it done: a user, or `system`: the timer.
     pub by: String,
     /// `switch`, `rollback`, `failed`, `drift`.
     pub what: What,
@@ -88,7 +88,7 @@ mod tests {
         let path = folder.path().join("log/events.jsonl");
         let event = Event {
             at: Timestamp::UNIX_EPOCH,
-            by: "timer".to_owned(),
+            by: "system".to_owned(),
             what: What::Switch,
             from: Some(1),
             to: Some(2),

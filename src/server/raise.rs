@@ -173,6 +173,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             .filter(|name| target.reference.containers[*name].run.once)
             .cloned()
             .collect();
+        let mut begun = Instant::now();
         if !once.is_empty() {
             let first = with_needs(target, &once, &plan.fresh);
             self.stop_for(state, number, &first, plan).await?;
@@ -184,7 +185,9 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             }
             self.save(state)?;
         }
-        let begun = Instant::now();
+        if state.generations[&number].stopped.is_empty() {
+            begun = Instant::now();
+        }
         self.stop_for(state, number, &plan.fresh, plan).await?;
         self.converge(target, number, &plan.fresh, &placement, &volumes)
             .await?;

@@ -10,14 +10,26 @@ use super::Server;
 use super::machine::Machine;
 use super::state::{Place, Stage, State};
 use crate::engine::{Engine, FaultKind};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::model::name::ContainerName;
 use crate::model::observed::ContainerState;
 
+/// What came of settling.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// What was mended, in words.
+    pub mended: Vec<String>,
+    /// Why something that should serve does not: the ledger may have a reference where it does.
+    pub failed: Option<Error>,
+}
+
 impl<E: Engine, M: Machine> Server<'_, E, M> {
     /// Settles what is there. A reboot, a restarted engine and a command that was killed are all the
-    /// same to it. Gives what was mended, in words.
-    pub async fn settle(&self, state: &mut State) -> Result<Vec<String>> {
+    /// same to it.
+    ///
+    /// # Errors
+    /// An engine that does not answer, a kernel that does not lead.
+    pub async fn settle(&self, state: &mut State) -> Result<Settled> {
         // Before all else: since a reboot nothing is led anywhere.
         if let Some((_, serving)) = state.current() {
             self.machine.let_through(self.file.addresses, true).await?;
@@ -38,8 +50,18 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         }
         // Before anything is started: what is left of an undone generation may hold its data.
         self.sweep(state).await?;
-        let mended = self.mend(state).await?;
-        for text in &mended {
+        let settled = match self.mend(state).await {
+            Ok(mended) => Settled {
+                mended,
+                failed: None,
+            },
+            Err(error) if matches!(error.kind(), Kind::NotHealthy | Kind::Usage) => Settled {
+                failed: Some(error),
+                ..Settled::default()
+            },
+            Err(error) => return Err(error),
+        };
+        for text in &settled.mended {
             self.reporter.warn(text);
         }
         if let Some((_, serving)) = state.current() {
@@ -47,7 +69,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         }
         self.retire(state).await?;
         self.age(state).await?;
-        Ok(mended)
+        Ok(settled)
     }
 
     /// A switch that was interrupted may have led requests on already: it is not turned back.

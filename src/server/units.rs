@@ -47,6 +47,7 @@ Description=Look at the environment's ledger every minute
 Documentation=man:devenv-server(1) man:devenv-server(7)
 
 [Timer]
+OnActiveSec=1min
 OnUnitInactiveSec=1min
 RandomizedDelaySec=20s
 AccuracySec=1s

@@ -95,7 +95,7 @@ fn images(world: &World) -> [String; 3] {
 fn project(world: &World, port: u16) -> String {
     let [front, billing, database] = images(world);
     let version = world.version();
-    let healthy = "healthcheck: { test: [CMD, /probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s }";
+    let healthy = "healthcheck: { test: [CMD, /probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s, retries: 9 }";
     let mut text = "services:\n".to_owned();
     for (name, image, rest) in [
         (

@@ -107,45 +107,46 @@ async fn production_releases_there() {
 /// first, and bought software.
 #[tokio::test(flavor = "multi_thread")]
 async fn production_releases_where_tags_never_move() {
-    let released = [Immovable::Harbor, Immovable::Ecr].map(|kind| async move {
-        let host = registry_proxy::behaving(Rule::ImmovableTags(kind)).await;
-        let work = move || {
-            let company = Company::behind(&host).with_reference();
-            let text = "kind: service\ncommand: [/probe, sleep]\n";
-            company.write("containers/vendor/container.yaml", text);
-            company.push("Bought");
-            let archive = company.saved("base", "1");
-            let import = format!(
-                "release import vendor --version 7 --archive {}",
-                archive.display()
-            );
-            for command in [
-                "release promote 1 --to recette --yes",
-                "release build billing --version 1.1",
-                &import,
-                "release reference --yes",
-                "release promote 2 --to recette --yes",
-                "release rollback --in recette --to 1 --reason worse --yes",
-                "release renew recette --days 91 --yes",
-            ] {
-                production(&company, command).ok();
-            }
-            let developer = Workstation::initialised(&company.url());
-            let up = ["up", "billing", "--no-proxy", "--dry-run"];
-            let up = [&up[..], &["--environment", "recette", "--json"]].concat();
-            assert_eq!(developer.run(&up).ok().json()["reference"], 1, "{kind:?}");
-            let second = [
-                "up",
-                "vendor",
-                "--no-proxy",
-                "--dry-run",
-                "--reference",
-                "2",
-            ];
-            developer.run(&second).ok();
-        };
-        tokio::task::spawn_blocking(work).await.unwrap();
-    });
+    let released =
+        [Immovable::Harbor, Immovable::Ecr, Immovable::Artifactory].map(|kind| async move {
+            let host = registry_proxy::behaving(Rule::ImmovableTags(kind)).await;
+            let work = move || {
+                let company = Company::behind(&host).with_reference();
+                let text = "kind: service\ncommand: [/probe, sleep]\n";
+                company.write("containers/vendor/container.yaml", text);
+                company.push("Bought");
+                let archive = company.saved("base", "1");
+                let import = format!(
+                    "release import vendor --version 7 --archive {}",
+                    archive.display()
+                );
+                for command in [
+                    "release promote 1 --to recette --yes",
+                    "release build billing --version 1.1",
+                    &import,
+                    "release reference --yes",
+                    "release promote 2 --to recette --yes",
+                    "release rollback --in recette --to 1 --reason worse --yes",
+                    "release renew recette --days 91 --yes",
+                ] {
+                    production(&company, command).ok();
+                }
+                let developer = Workstation::initialised(&company.url());
+                let up = ["up", "billing", "--no-proxy", "--dry-run"];
+                let up = [&up[..], &["--environment", "recette", "--json"]].concat();
+                assert_eq!(developer.run(&up).ok().json()["reference"], 1, "{kind:?}");
+                let second = [
+                    "up",
+                    "vendor",
+                    "--no-proxy",
+                    "--dry-run",
+                    "--reference",
+                    "2",
+                ];
+                developer.run(&second).ok();
+            };
+            tokio::task::spawn_blocking(work).await.unwrap();
+        });
     futures_util::future::join_all(released).await;
 }
 

@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// | [`Busy`](Rule::Busy) | Docker Hub, GitHub, Quay: 429 with and without `Retry-After` | waits as told, says so after 2 s, at most 60 s; then as for a registry that does not answer |
 /// | [`BusyToEngines`](Rule::BusyToEngines) | the same, met by an engine that pulls or pushes | asks the engine again, says so after 2 s, at most 60 s |
 /// | [`RefusesEngines`](Rule::RefusesEngines) | Artifactory to engines with the containerd store, which ask for a tag before they push it | pushes the image itself |
-/// | [`ImmovableTags`](Rule::ImmovableTags) | Amazon ECR (400 `TAG_INVALID`), Harbor (412) | publishes by tags that never move |
+/// | [`ImmovableTags`](Rule::ImmovableTags) | Amazon ECR (400 `TAG_INVALID`), Harbor (412); Artifactory without the right to overwrite (403) | publishes by tags that never move |
 /// | [`Trickles`](Rule::Trickles) | a broken proxy, an attacker | ends what brings less than 512 bytes a second, 30 s after it began |
 #[derive(Debug, Clone, Copy)]
 pub enum Rule {
@@ -67,6 +67,8 @@ pub enum Immovable {
     Ecr,
     /// 412 with the code `PRECONDITION`.
     Harbor,
+    /// 403 with the code `DENIED`: who may push may not overwrite.
+    Artifactory,
 }
 
 /// A request, its body still to be read.
@@ -289,6 +291,11 @@ fn immovable(kind: Immovable, pushed: &str) -> Answer {
             412,
             "PRECONDITION",
             &format!("Failed to process request due to '{pushed}' configured as immutable."),
+        ),
+        Immovable::Artifactory => refusal(
+            403,
+            "DENIED",
+            &format!("Not enough permissions to delete/overwrite artifact '{pushed}'."),
         ),
     }
 }

@@ -158,7 +158,7 @@ async fn a_refused_repository_is_told_as_such() {
 
 #[tokio::test]
 async fn tags_that_never_move() {
-    for kind in [Immovable::Ecr, Immovable::Harbor] {
+    for kind in [Immovable::Ecr, Immovable::Harbor, Immovable::Artifactory] {
         let wild = Wild::new(Rule::ImmovableTags(kind)).await;
         // The first one makes the index, which cannot be changed afterwards.
         assert_eq!(wild.attach("one").await.unwrap().1, Way::FallbackTag);

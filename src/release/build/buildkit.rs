@@ -43,9 +43,12 @@ pub fn features(instruction: &Instruction) -> Vec<Feature> {
     let mut found = Vec::new();
     for (name, value) in instruction.flags() {
         let (is_ours, is_new) = match (keyword, name) {
-            ("COPY" | "ADD", "from" | "chown") => (false, false),
+            ("COPY" | "ADD", "from" | "chown")
+            | ("HEALTHCHECK", "interval" | "timeout" | "start-period" | "retries") => {
+                (false, false)
+            }
             ("COPY" | "ADD", "chmod") | ("RUN", "mount" | "network") => (true, false),
-            ("COPY" | "ADD" | "RUN", _) => (true, true),
+            ("COPY" | "ADD" | "RUN" | "HEALTHCHECK", _) => (true, true),
             ("FROM", "platform") => (value.contains('$'), false),
             _ => (false, false),
         };

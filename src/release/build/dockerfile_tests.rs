@@ -143,6 +143,10 @@ fn what_only_buildkit_builds_is_refused_where_it_cannot() {
     let new = [
         ("RUN <<EOF\nFROM evil\nEOF", "a here-document"),
         ("COPY --link a b", "COPY --link"),
+        (
+            "HEALTHCHECK --start-interval=1s CMD true",
+            "HEALTHCHECK --start-interval",
+        ),
         ("ADD --checksum=sha256:1 a b", "ADD --checksum"),
     ];
     for (line, what) in old.iter().chain(&new) {

@@ -1,11 +1,16 @@
 //! What somebody removes by hand, and what a rollback goes back to.
 
+use std::time::Duration;
+
+use devenv::engine::Engine as _;
+use devenv::error::Kind;
 use devenv::model::digest::Digest;
+use devenv::model::observed::Health;
 use devenv::server::state::Stage;
 use devenv::server::{Applied, Manner};
 
 use super::room::Room;
-use crate::support::fake_state::FakeContainer;
+use crate::support::fake_state::{FakeContainer, Play};
 
 /// 7 and then 8 served; 7 serves again by hand.
 async fn rolled_back() -> Room {
@@ -206,4 +211,27 @@ async fn what_was_stopped_and_is_gone_is_made_again() {
         lines.contains(&"3-ledger-db running".to_owned()),
         "{lines:?}"
     );
+}
+
+/// What serves and cannot be made whole again does not keep a newer reference out.
+#[tokio::test]
+async fn what_cannot_be_mended_does_not_keep_a_newer_reference_out() {
+    let mut room = Room::new();
+    room.apply().await.unwrap();
+    let object = "devenv-acme-server_1-billing";
+    let sick = || Play {
+        health: Some((Duration::from_millis(5), Health::Unhealthy)),
+        exit: None,
+        out_of_memory: None,
+    };
+    room.engine.behave(object, sick());
+    room.engine.stop(object, None).await.unwrap();
+    let failed = room.apply().await.unwrap_err();
+    assert_eq!(failed.kind(), Kind::NotHealthy, "{failed}");
+    room.release("billing", "1.5");
+    room.engine.behave(object, sick());
+    room.engine.stop(object, None).await.unwrap();
+    let done = room.apply().await.unwrap();
+    assert!(matches!(done, Applied::Switched { to: 8, .. }), "{done:?}");
+    room.assert_settled();
 }

@@ -181,7 +181,7 @@ impl Room {
         let mut state = self.state();
         let (before, changes) = (state.clone(), self.engine.changes());
         let calm = server.is_calm(&state).await?;
-        server.settle(&mut state).await?;
+        let settled = server.settle(&mut state).await?;
         if calm {
             let changed = self.engine.changes() != changes || state != before;
             assert!(!changed, "not calm: {before:?} {state:?}");
@@ -189,7 +189,11 @@ impl Room {
         let target = self.target();
         let ledger = self.ledger.unwrap_or(target.record);
         let due = server.due(&mut state, ledger, &target.inputs, manner, calm);
-        match due.await? {
+        let due = due.await?;
+        if let (Some(error), Due::Nothing | Due::Waits { .. }) = (settled.failed, &due) {
+            return Err(error);
+        }
+        match due {
             Due::Nothing => {
                 assert!(server.is_calm(&state).await?, "{state:?}");
                 return Ok(Applied::Nothing {

@@ -6,7 +6,7 @@ use super::node::Node;
 use super::{TestServer, port, possible};
 
 /// A health check that passes at once.
-const HEALTHY: &str = "health: { command: [/probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s }\n";
+const HEALTHY: &str = "health: { command: [/probe, check, /probe], interval: 200ms, timeout: 2s, start_period: 1s, retries: 9 }\n";
 
 /// The proxy's routes, with the line that a proxy is drained by.
 pub const DRAINS: &str = "SetEnvIfExpr \"-f '/run/drain'\" nokeepalive\n";
