@@ -14,7 +14,7 @@ use crate::model::snapshot::Writer;
 
 /// The data of one instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Stored")]
 pub struct DataRecord {
     /// Volumes that take the places of others, each with the name that it would have: an engine can
     /// neither rename nor swap volumes. One counts where it is: those of other engines are here too.
@@ -31,13 +31,37 @@ pub struct DataRecord {
     pub unfinished: Option<Unfinished>,
 }
 
+/// As a file has it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Stored {
+    places: BTreeMap<String, String>,
+    written: BTreeMap<ContainerName, Writer>,
+    unneeded: BTreeMap<String, Unneeded>,
+    unfinished: Option<Unfinished>,
+    /// What places were to an earlier devenv: by the names that they would have.
+    volumes: BTreeMap<String, String>,
+}
+
+impl From<Stored> for DataRecord {
+    fn from(stored: Stored) -> Self {
+        let earlier = stored.volumes.into_iter().map(|(own, it)| (it, own));
+        Self {
+            places: stored.places.into_iter().chain(earlier).collect(),
+            written: stored.written,
+            unneeded: stored.unneeded,
+            unfinished: stored.unfinished,
+        }
+    }
+}
+
 /// Why a volume goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unneeded {
     /// The volume that has taken its place, and is on the same engine; itself: it never counted.
     pub by: String,
-    /// Since when.
+    /// When it became unneeded: what is found nowhere for a week after that is forgotten.
     pub since: Timestamp,
 }
 
@@ -191,6 +215,17 @@ mod tests {
     fn restore(data: &mut DataRecord, own: &str, new: &str, there: &BTreeSet<String>) {
         data.begin([&new.to_owned()], Timestamp::UNIX_EPOCH);
         data.replace(&map([(own, new)]), there);
+    }
+
+    #[test]
+    fn what_an_earlier_devenv_wrote_is_read() {
+        let earlier = r#"{ "volumes": { "p": "p.1" } }"#;
+        let data: DataRecord = serde_json::from_str(earlier).unwrap();
+        assert_eq!(data.places_on(&set(["p", "p.1"])), map([("p", "p.1")]));
+        let now = serde_json::to_string(&data).unwrap();
+        assert_eq!(now, r#"{"places":{"p.1":"p"}}"#);
+        assert_eq!(serde_json::from_str::<DataRecord>(&now).unwrap(), data);
+        assert!(serde_json::from_str::<DataRecord>(r#"{ "other": {} }"#).is_err());
     }
 
     #[test]

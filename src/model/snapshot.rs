@@ -83,7 +83,7 @@ pub struct SavedVolume {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedDump {
-    /// Whose.
+    /// The container whose command wrote it, and whose command reads it.
     pub container: ContainerName,
     /// The volumes that it stands for.
     pub volumes: Vec<VolumeName>,

@@ -98,9 +98,9 @@ pub struct Inputs<'a> {
 /// What fills the volumes of a container once it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filling {
-    /// From where.
+    /// What its command reads.
     pub from: FilledFrom,
-    /// When.
+    /// Whether volumes that are there are filled too.
     pub due: Due,
 }
 

@@ -47,11 +47,10 @@ pub(super) struct Dump {
 impl Instance<'_> {
     /// Which data is saved how: by a definition's own command only where that very version runs, and goes on
     /// running while the others are stopped.
-    pub(super) fn forms(&self, running: &Running, found: Vec<DataVolume>) -> Forms {
+    pub(super) fn forms(&self, running: &Running, found: &[DataVolume]) -> Forms {
         let all = running.entries();
         let mut dumps: BTreeMap<ContainerName, Dump> = BTreeMap::new();
         let mut files = Vec::new();
-        let there = found.clone();
         for it in found {
             let entry = all.get(&it.container);
             let dumping = entry.and_then(|it| it.run.snapshot.as_ref());
@@ -61,15 +60,15 @@ impl Instance<'_> {
                 it.state == ContainerState::Running && it.labels.get(DIGEST) == digest.as_ref()
             });
             let (Some(dumping), Some(current)) = (dumping, current) else {
-                files.push(it);
+                files.push(it.clone());
                 continue;
             };
             // A dump stands for what the command sees: for all that is declared, and for nothing else.
-            let places = mounted(&there, current);
+            let places = mounted(found, current);
             let declared = entry.map(|it| it.run.data_volumes().collect::<Vec<_>>());
             let sees = |volume: &VolumeName| places.contains(&(&it.container, volume));
             if !(sees(&it.volume) && declared.is_some_and(|all| all.iter().all(|it| sees(it)))) {
-                files.push(it);
+                files.push(it.clone());
                 continue;
             }
             let dump = dumps.entry(it.container.clone()).or_insert_with(|| Dump {
@@ -78,7 +77,7 @@ impl Instance<'_> {
                 command: dumping.dump.clone(),
                 volumes: Vec::new(),
             });
-            dump.volumes.push(it);
+            dump.volumes.push(it.clone());
         }
         let objects = files.iter().map(|it| it.object.as_str());
         let users = volumes::users(&self.identity, &running.observation.observed, objects);

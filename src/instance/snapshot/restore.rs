@@ -20,7 +20,6 @@ use crate::instance::intent::{Addition, Intent, Manner};
 use crate::instance::running::Running;
 use crate::instance::{Brought, Instance};
 use crate::model::container::Kind;
-use crate::model::identity::INSTANCE;
 use crate::model::name::{ContainerName, SnapshotName, VolumeName};
 use crate::model::snapshot::{SavedVolume, Snapshot, Writer};
 use crate::verify::choose::Versions;
@@ -52,14 +51,11 @@ impl Instance<'_> {
         };
         let next = writers(&running, record, snapshot.writers.keys());
         refuse_another_major(&snapshot, &next, &running.entries())?;
-        refuse_unread(&snapshot, &running)?;
+        let asks = record.asks_for_something();
+        refuse_unread(&snapshot, |name| asks && running.current(name).is_some())?;
         let found = self.found(&running)?;
         let new = New::of(&snapshot, &found, &running);
         self.agree(&new, (&snapshot, &found), &next)?;
-        let asks = record.asks_for_something();
-        if !asks && let Some(dump) = snapshot.dumps.first() {
-            return Err(only_it_reads(name, &dump.container));
-        }
         let intent = Intent::Add(Box::new(Addition {
             versions: Versions::Same,
             over_newer_data: true,
@@ -185,12 +181,11 @@ impl Instance<'_> {
     /// Fills new volumes, stops what uses the old ones, and lets the new ones take their places. Those
     /// that a container's own command fills are empty until that is brought up.
     pub(super) async fn fill(&self, running: &Running, new: &New<'_>) -> Result<()> {
-        let there = &running.observation.observed.volumes;
-        let before = self.data()?.places_on(there);
+        let observed = &running.observation.observed;
+        let before = self.data()?.places_on(&observed.volumes);
         let own = new.volumes.iter();
         let own = own.map(|(container, volume)| self.identity.volume(container, volume));
         let own: Vec<String> = own.collect();
-        let observed = &running.observation.observed;
         observed.refuse_foreign(&own, &self.identity)?;
         let places = self.begin(own)?;
         let filled = async {
@@ -204,7 +199,7 @@ impl Instance<'_> {
         }
         let writers = new.snapshot.map(|it| it.writers.clone());
         self.change_data(|data| {
-            data.replace(&places, there);
+            data.replace(&places, &observed.volumes);
             for (container, _) in &new.volumes {
                 data.written.remove(*container);
             }
@@ -302,9 +297,7 @@ impl Instance<'_> {
     /// From here on the new volumes are what counts; the old ones go.
     async fn settle(&self) -> Result<()> {
         let now = self.session.home.now();
-        let label = format!("{INSTANCE}={}", self.identity.instance);
-        let there = self.engine.volumes(&label).await?.into_iter();
-        let there: BTreeSet<String> = there.map(|it| it.name).collect();
+        let there = self.own_volumes().await?;
         self.change_data(|data| data.settle(&there, now))?;
         self.sweep(Patience::None).await
     }
@@ -313,7 +306,7 @@ impl Instance<'_> {
 /// What takes the places of volumes.
 #[derive(Debug)]
 pub(super) struct New<'a> {
-    /// Whose volumes.
+    /// By container, the names that they have in its definition.
     pub(super) volumes: Vec<(&'a ContainerName, &'a VolumeName)>,
     /// What is unpacked into some of them.
     pub(super) files: &'a [SavedVolume],
@@ -337,18 +330,15 @@ impl<'a> New<'a> {
     }
 }
 
-/// What a container wrote is read by a command in it.
-fn refuse_unread(snapshot: &Snapshot, running: &Running) -> Result<()> {
+/// What a container wrote is read by a command in it, so it has to run.
+fn refuse_unread(snapshot: &Snapshot, runs: impl Fn(&ContainerName) -> bool) -> Result<()> {
     let mut dumps = snapshot.dumps.iter().map(|it| &it.container);
-    let Some(name) = dumps.find(|it| running.current(it).is_none()) else {
+    let Some(name) = dumps.find(|it| !runs(it)) else {
         return Ok(());
     };
-    Err(only_it_reads(&snapshot.name, name))
-}
-
-fn only_it_reads(snapshot: &SnapshotName, name: &ContainerName) -> Error {
+    let snapshot = &snapshot.name;
     let text = format!("{snapshot} holds what {name} wrote, which only {name} can read");
-    Error::usage(text).hint(format!("`devenv up {name}` starts it, then restore"))
+    Err(Error::usage(text).hint(format!("`devenv up {name}` starts it, then restore")))
 }
 
 /// A database does not read what another major version of it wrote; applications are none.

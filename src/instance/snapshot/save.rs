@@ -61,7 +61,7 @@ impl Instance<'_> {
             return Err(Error::usage(text));
         };
         let origin = self.origin(&running, record, &data, &found);
-        let forms = self.forms(&running, found);
+        let forms = self.forms(&running, &found);
         let stopped = self.stop_users(&running, &data, &forms.files).await?;
         let taken = async {
             let (content, added) = self.read(&forms, &snapshots.chunks()).await?;

@@ -80,11 +80,7 @@ impl Instance<'_> {
             return Ok(());
         }
         self.remove_readers().await?;
-        let label = format!("{INSTANCE}={}", self.identity.instance);
-        let there = self.engine.volumes(&label).await?.into_iter();
-        let own =
-            there.filter(|it| self.identity.covers(&it.labels) && self.identity.owns(&it.labels));
-        let own: BTreeSet<String> = own.map(|it| it.name).collect();
+        let own = self.own_volumes().await?;
         let now = self.session.home.now();
         let mut done = Vec::new();
         for (volume, why) in &data.unneeded {
@@ -107,6 +103,15 @@ impl Instance<'_> {
             }
         }
         self.change_data(|data| data.unneeded.retain(|it, _| !done.contains(&it)))
+    }
+
+    /// The names of this owner's volumes of the instance that are on the engine.
+    pub(super) async fn own_volumes(&self) -> Result<BTreeSet<String>> {
+        let label = format!("{INSTANCE}={}", self.identity.instance);
+        let there = self.engine.volumes(&label).await?.into_iter();
+        let own =
+            there.filter(|it| self.identity.covers(&it.labels) && self.identity.owns(&it.labels));
+        Ok(own.map(|it| it.name).collect())
     }
 
     /// Removes a volume that never counted, and first the containers of this instance that use it. Gives
