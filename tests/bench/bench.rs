@@ -9,6 +9,7 @@
 #![allow(clippy::print_stdout, reason = "a bench prints what it found")]
 
 mod compose;
+mod data;
 mod measure;
 mod program;
 mod raw;
@@ -43,6 +44,8 @@ pub enum Section {
     Server,
     /// A server's change under load, beside `docker compose up -d`
     Usual,
+    /// A snapshot of 1 GB saved and restored, beside `tar | zstd`
+    Data,
     /// Start-up time, memory, size
     Program,
 }
@@ -141,6 +144,9 @@ fn bench(arguments: &Arguments) -> bool {
         #[cfg(target_os = "linux")]
         if wants(Section::Usual) {
             usual::usual(arguments.rounds, &compose::find(), &mut report).await;
+        }
+        if wants(Section::Data) {
+            data::data(arguments.rounds.min(3), &mut report).await;
         }
         if wants(Section::Chain) {
             arena.chain(arguments.rounds.min(5), &mut report).await;

@@ -78,8 +78,9 @@ fn get(port: u16, host: &str, path: &str) -> (u16, String) {
 #[test]
 fn the_real_platform() {
     platform();
-    let looks: [fn(); 4] = [
+    let looks: [fn(); 5] = [
         the_billing_page_is_served_through_productions_apache,
+        the_ledgers_data_is_seeded_dumped_and_restored,
         after_a_recreate_no_request_reaches_another_application,
         cosign_accepts_what_release_signed,
         a_developers_build_of_productions_commit_has_productions_content,
@@ -147,6 +148,61 @@ fn the_billing_page_is_served_through_productions_apache() {
     assert!(page.to_lowercase().contains("x-cache: hit"), "{page}");
     let (status, page) = prices("catalogue.acme.example.localhost", "/");
     assert!(status < 400, "{page}");
+}
+
+/// The seed fills PostgreSQL's new cluster before the migration runs on it; `pg_dump` saves it while requests
+/// go on, `psql` restores it into another cluster, and `--fresh` begins with the seed again.
+fn the_ledgers_data_is_seeded_dumped_and_restored() {
+    let workstation = developer();
+    let port = free_port();
+    let publish = format!("80={port}");
+    workstation.run(&["up", "billing", "--port", &publish]).ok();
+    let entries = || {
+        let (status, page) = get(port, "localhost", "/billing/");
+        assert_eq!(status, 200, "{page}");
+        let (_, after) = page.split_once("<b id=\"entries\">").unwrap();
+        after.split_once('<').unwrap().0.to_owned()
+    };
+    let sql = |statement: &str| {
+        let psql = ["exec", "ledger-db", "-T", "--", "psql", "--dbname=ledger"];
+        workstation
+            .run(&[&psql[..], &["--command", statement]].concat())
+            .ok();
+    };
+    assert_eq!(
+        entries(),
+        "4",
+        "three from the seed, one from the migration"
+    );
+
+    sql("INSERT INTO entry SELECT number, 'more', 1 FROM generate_series(5, 2000) AS number");
+    let object = workstation.object("ledger-db");
+    let started = [
+        "inspect",
+        "--format",
+        "{{.Id}} {{.State.StartedAt}}",
+        &object,
+    ];
+    let before = docker(&started);
+    let saved = workstation
+        .run(&["snapshot", "save", "more", "--json"])
+        .ok()
+        .json();
+    assert_eq!(saved["dumps"][0]["container"], "ledger-db", "{saved}");
+    assert_eq!(docker(&started), before, "it went on running");
+
+    sql("DELETE FROM entry WHERE number > 1");
+    assert_eq!(entries(), "1");
+    workstation
+        .run(&["snapshot", "restore", "more", "--yes"])
+        .ok();
+    assert_eq!(entries(), "2000");
+    sql("INSERT INTO entry VALUES (2001, 'as the owner', 1)");
+    assert_eq!(entries(), "2001");
+    workstation
+        .run(&["up", "--fresh", "ledger-db", "--yes"])
+        .ok();
+    assert_eq!(entries(), "4");
 }
 
 /// After a recreate no request reaches another application.

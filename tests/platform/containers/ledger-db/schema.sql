@@ -8,4 +8,3 @@ CREATE TABLE entry (
   customer text    NOT NULL,
   amount   numeric NOT NULL
 );
-INSERT INTO entry VALUES (1, 'Durand', 120.00), (2, 'Martin', 75.50), (3, 'Petit', 310.25);
