@@ -6,7 +6,10 @@ use crate::home::state::random_hex;
 use crate::model::create_body::{CreateBody, MountBody, VOLUME};
 use crate::model::identity::{self, Identity};
 
-/// A container that mounts one volume; to be removed once that was read or written.
+/// How many images are tried: what others remove meanwhile may be among them.
+const TRIES: usize = 5;
+
+/// A container that mounts one volume or folder; to be removed once that was read or written.
 pub(super) struct Reader(String);
 
 impl Reader {
@@ -19,10 +22,21 @@ impl Reader {
         path: &str,
         what: &str,
     ) -> Result<Self, Fault> {
-        let image = some_image(engine, identity).await?;
+        let name = format!("read-{}", random_hex(4).unwrap_or_default());
+        let mount = MountBody::new(VOLUME, volume.to_owned(), path.to_owned());
+        Self::mounting(engine, identity, &name, mount, what).await
+    }
+
+    /// Makes one whose object's name ends in `name`.
+    pub(super) async fn mounting(
+        engine: &Docker,
+        identity: &Identity,
+        name: &str,
+        mount: MountBody,
+        what: &str,
+    ) -> Result<Self, Fault> {
         let mut body = CreateBody {
             cmd: Some(vec!["never-run".to_owned()]),
-            image,
             labels: labels(identity, what)
                 .into_iter()
                 .map(|(name, value)| (name.into(), value))
@@ -30,10 +44,18 @@ impl Reader {
             ..CreateBody::default()
         };
         "none".clone_into(&mut body.host_config.network_mode);
-        body.host_config.mounts = vec![MountBody::new(VOLUME, volume.to_owned(), path.to_owned())];
-        let unique = random_hex(4).unwrap_or_default();
-        let object = format!("{}.read-{unique}", identity.network());
-        engine.create(&object, &body, &[]).await.map(Self)
+        body.host_config.mounts = vec![mount];
+        let object = format!("{}.{name}", identity.network());
+        let text = "the engine has no image: a volume can be read only through a container";
+        let mut gone = Fault::new(FaultKind::NotFound, text);
+        for image in images(engine, identity).await?.into_iter().take(TRIES) {
+            body.image = image;
+            match engine.create(&object, &body, &[]).await {
+                Err(fault) if fault.kind == FaultKind::NotFound => gone = fault,
+                end => return end.map(Self),
+            }
+        }
+        Err(gone)
     }
 
     /// Its Id.
@@ -54,16 +76,10 @@ pub(super) fn labels(identity: &Identity, what: &str) -> Labels {
     labels
 }
 
-/// Any image serves, as nothing of it is run; the platform's own come first.
-pub(super) async fn some_image(engine: &Docker, identity: &Identity) -> Result<String, Fault> {
+/// The Ids of what is there: any serves, as nothing of it is run. The platform's own come first.
+async fn images(engine: &Docker, identity: &Identity) -> Result<Vec<String>, Fault> {
     let own = format!("localhost/devenv/{}/", identity.platform);
-    let images = engine.images().await?;
-    let first = images
-        .iter()
-        .find(|image| image.tags.iter().any(|tag| tag.starts_with(&own)))
-        .or_else(|| images.first());
-    first.map(|image| image.id.to_string()).ok_or_else(|| {
-        let text = "the engine has no image: a volume can be read only through a container";
-        Fault::new(FaultKind::NotFound, text)
-    })
+    let mut images = engine.images().await?;
+    images.sort_by_key(|image| !image.tags.iter().any(|tag| tag.starts_with(&own)));
+    Ok(images.iter().map(|image| image.id.to_string()).collect())
 }

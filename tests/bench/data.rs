@@ -37,12 +37,20 @@ pub async fn data(rounds: usize, report: &mut Report) {
             took
         }
         _ => shell(
-            &format!("tar --create --file - --directory \"$1\" . | zstd --force --quiet -o {}", archive.display()),
+            &format!(
+                "tar --create --file - --directory \"$1\" . | zstd --force --quiet -o {}",
+                archive.display()
+            ),
             &volume(&workstation),
         ),
     })
     .await;
-    tell(report, "snapshot save of 1 GB, against `tar | zstd`", &ours, &theirs);
+    tell(
+        report,
+        "snapshot save of 1 GB, against `tar | zstd`",
+        &ours,
+        &theirs,
+    );
 
     devenv(&["save", "bench"]);
     let [ours, theirs] = race(rounds, async |contender| match contender {
@@ -50,13 +58,21 @@ pub async fn data(rounds: usize, report: &mut Report) {
         _ => {
             let into = tempfile::tempdir_in(volume(&workstation).parent().unwrap()).unwrap();
             shell(
-                &format!("zstd --decompress --stdout {} | tar --extract --directory \"$1\"", archive.display()),
+                &format!(
+                    "zstd --decompress --stdout {} | tar --extract --directory \"$1\"",
+                    archive.display()
+                ),
                 into.path(),
             )
         }
     })
     .await;
-    tell(report, "snapshot restore of 1 GB, until healthy, against the same", &ours, &theirs);
+    tell(
+        report,
+        "snapshot restore of 1 GB, until healthy, against the same",
+        &ours,
+        &theirs,
+    );
 }
 
 fn tell(report: &mut Report, what: &str, ours: &Times, theirs: &Times) {
@@ -77,7 +93,9 @@ fn fill(folder: &Path) {
         let mut bytes = vec![b'-'; FILE];
         for block in bytes.chunks_mut(1024).step_by(2) {
             for eight in block.chunks_mut(8) {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 eight.copy_from_slice(&(state ^ (state >> 29)).to_le_bytes());
             }
         }
@@ -90,5 +108,8 @@ fn fill(folder: &Path) {
 /// `$1` is the folder.
 fn shell(script: &str, folder: &Path) -> Duration {
     let mut command = Command::new("bash");
-    run(command.args(["-o", "pipefail", "-c", script, "bash"]).arg(folder)).0
+    run(command
+        .args(["-o", "pipefail", "-c", script, "bash"])
+        .arg(folder))
+    .0
 }

@@ -349,6 +349,15 @@ impl Stage {
                 report.at_most(&what, ratio.median(), 0.2, " ×", &details);
             }
         }
+        if count == MOST {
+            let [facts] = race(3, async |_| {
+                program::time(&mut self.devenv(&["facts", "--json"]))
+            })
+            .await;
+            let details = facts.to_string();
+            let seconds = facts.median().as_secs_f64();
+            report.at_most("facts of 30 containers", seconds, 2.0, " s", &details);
+        }
         self.down().await;
     }
 

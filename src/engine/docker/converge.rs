@@ -16,7 +16,7 @@ use bollard::query_parameters::{
 
 use ipnet::IpNet;
 
-use super::{Docker, convert, dialect, events, images, seconds, unsorted, within};
+use super::{Docker, again, convert, dialect, events, images, seconds, unsorted, within};
 use crate::engine::{
     Engine, Fault, FaultKind, Labels, NetworkKind, PullProgress, RegistryLogin, SecretFile,
 };
@@ -256,18 +256,12 @@ impl Engine for Docker {
             signal: None,
             t: grace.map(seconds),
         };
-        for pause in CLEANUPS {
+        // Libpod's words while it still cleans up.
+        again(&CLEANUPS, "refusing to clean up", || {
             let call = self.client.stop_container(container, Some(options.clone()));
-            match within(self.limit_with(grace), call).await {
-                // Libpod's words while it still cleans up.
-                Err(fault) if fault.message.contains("refusing to clean up") => {
-                    tokio::time::sleep(pause).await;
-                }
-                end => return end,
-            }
-        }
-        let call = self.client.stop_container(container, Some(options));
-        within(self.limit_with(grace), call).await
+            within(self.limit_with(grace), call)
+        })
+        .await
     }
 
     async fn remove(&self, container: &str) -> Result<(), Fault> {
@@ -284,15 +278,10 @@ impl Engine for Docker {
     }
 
     async fn pause(&self, container: &str) -> Result<(), Fault> {
-        for pause in THAWS {
-            match self.short(self.client.pause_container(container)).await {
-                Err(fault) if fault.message.contains("unable to freeze") => {
-                    tokio::time::sleep(pause).await;
-                }
-                end => return end,
-            }
-        }
-        self.short(self.client.pause_container(container)).await
+        again(&THAWS, "unable to freeze", || {
+            self.short(self.client.pause_container(container))
+        })
+        .await
     }
 
     async fn restart_by_itself(&self, container: &str, restarts: bool) -> Result<(), Fault> {

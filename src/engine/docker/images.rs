@@ -1,6 +1,7 @@
 //! Images: pulled, pushed, listed, removed.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::models::ProgressDetail;
@@ -11,7 +12,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use super::refusal::registry_fault;
-use super::{Docker, convert};
+use super::{Docker, again, convert};
 use crate::engine::{Fault, PullProgress, RegistryLogin};
 use crate::model::digest::Digest;
 use crate::model::image::Repository;
@@ -33,12 +34,19 @@ pub struct EngineImage {
     pub created: i64,
 }
 
+/// How long to wait before images are listed again of which one was removed meanwhile: with containerd's store that
+/// fails the whole list. Source: github.com/moby/moby/issues/52688.
+const REMOVALS: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(800),
+];
+
 impl Docker {
     /// All images that are not an intermediate layer of another.
     pub async fn images(&self) -> Result<Vec<EngineImage>, Fault> {
-        let rows = self
-            .short(self.client.list_images(None::<ListImagesOptions>))
-            .await?;
+        let list = || self.short(self.client.list_images(None::<ListImagesOptions>));
+        let rows = again(&REMOVALS, "content digest", list).await?;
         let real = |name: &String| !name.contains("<none>");
         Ok(rows
             .into_iter()

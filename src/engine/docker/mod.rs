@@ -159,6 +159,21 @@ impl Docker {
     }
 }
 
+/// Makes a call again, after each of these pauses, as long as the engine refuses it in `words`.
+async fn again<T, F: Future<Output = Result<T, Fault>>>(
+    pauses: &[Duration],
+    words: &str,
+    call: impl Fn() -> F,
+) -> Result<T, Fault> {
+    for pause in pauses {
+        match call().await {
+            Err(fault) if fault.message.contains(words) => tokio::time::sleep(*pause).await,
+            end => return end,
+        }
+    }
+    call().await
+}
+
 /// Runs a call with a time limit.
 async fn within<T>(
     limit: Duration,

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::engine::docker::Docker;
-use crate::engine::{Engine, Fault, FaultKind};
+use crate::engine::{Fault, FaultKind};
 use crate::error::{Kind, PathContext, Result};
-use crate::instance::reader::{labels, some_image};
-use crate::model::create_body::{BIND, CreateBody, MountBody};
+use crate::instance::reader::Reader;
+use crate::model::create_body::{BIND, MountBody};
 use crate::model::identity::Identity;
 
 /// Where the container that is never run mounts it.
@@ -60,23 +60,13 @@ async fn read(
     there: &str,
     marker: &str,
 ) -> Result<Vec<u8>, Fault> {
-    let mut body = CreateBody {
-        cmd: Some(vec!["never-run".to_owned()]),
-        image: some_image(engine, identity).await?,
-        labels: labels(identity, "logs")
-            .into_iter()
-            .map(|(name, value)| (name.into(), value))
-            .collect(),
-        ..CreateBody::default()
-    };
-    "none".clone_into(&mut body.host_config.network_mode);
-    body.host_config.mounts = vec![MountBody::new(BIND, there.to_owned(), INSIDE.to_owned())];
-    let object = format!("{}.share{marker}", identity.network());
-    let id = engine.create(&object, &body, &[]).await?;
+    let mount = MountBody::new(BIND, there.to_owned(), INSIDE.to_owned());
+    let name = format!("share{marker}");
+    let reader = Reader::mounting(engine, identity, &name, mount, "logs").await?;
     let archive = engine
-        .read_small_archive(&id, &format!("{INSIDE}/{marker}"))
+        .read_small_archive(reader.id(), &format!("{INSIDE}/{marker}"))
         .await;
-    engine.remove(&id).await?;
+    reader.remove(engine).await?;
     archive
 }
 

@@ -245,3 +245,17 @@ async fn what_cannot_be_frozen_at_once_is_paused_again() {
     engine.docker().pause("x").await.unwrap();
     assert_eq!(REFUSALS.load(Ordering::Relaxed), 3);
 }
+
+#[tokio::test]
+async fn images_are_listed_again_where_one_was_removed_meanwhile() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let engine = Scripted::new(|_| {
+        if ASKED.fetch_add(1, Ordering::Relaxed) == 0 {
+            let body = r#"{"message":"failed to read config content: content digest sha256:93: not found"}"#;
+            return answer("404 Not Found", "1.41", body);
+        }
+        answer("200 OK", "1.41", "[]")
+    });
+    assert!(engine.docker().images().await.unwrap().is_empty());
+    assert_eq!(ASKED.load(Ordering::Relaxed), 2);
+}
