@@ -15,6 +15,7 @@ pub mod fake_state;
 pub mod forge;
 pub mod forward_proxy;
 pub mod mounted;
+pub mod old_api;
 pub mod podman;
 pub mod real_engine;
 pub mod registry;

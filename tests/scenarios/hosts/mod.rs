@@ -8,6 +8,7 @@
 mod host;
 mod windows;
 
+use crate::support::old_api::OldApi;
 use crate::support::podman::Podman;
 use crate::support::registry::address;
 use crate::support::second_engine::{Kind, SecondEngine};
@@ -148,6 +149,28 @@ fn the_current_engine_with_the_containerd_store() {
         .concat(),
     }
     .passes();
+}
+
+/// The smoke list where nothing but the API of Docker 1.13 is understood; with all hosts, also that of 17.06, 17.12 and
+/// 19.03 (the last boot2docker).
+#[test]
+fn engines_of_older_apis() {
+    let versions: &[(u32, &'static str)] = &[
+        (25, "api-1.25"),
+        (30, "api-1.30"),
+        (35, "api-1.35"),
+        (40, "api-1.40"),
+    ];
+    for (minor, name) in &versions[..if all() { versions.len() } else { 1 }] {
+        let engine = OldApi::start(*minor);
+        Host {
+            name,
+            environment: vec![("DOCKER_HOST", engine.host())],
+            cannot: OTHER_ENGINES.to_vec(),
+        }
+        .passes();
+        assert_eq!(engine.refused(), Vec::<String>::new(), "{name}");
+    }
 }
 
 /// The smoke list on Podman's Docker API: health checks run by devenv, lists compared instead of events.
