@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
@@ -15,12 +15,12 @@ use tokio::time::Instant;
 /// Bytes of a body; what follows is not read.
 pub const LARGEST: usize = 8 << 20;
 
-/// A request without a body.
+/// A request.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// Who is asked.
     pub to: (IpAddr, u16),
-    /// `GET`, `HEAD`.
+    /// `GET`, `POST`.
     pub method: &'a str,
     /// The `Host` field.
     pub host: &'a str,
@@ -28,6 +28,8 @@ pub struct Asked<'a> {
     pub line: &'a str,
     /// Other fields.
     pub headers: &'a [(String, String)],
+    /// The body; where it is empty, none.
+    pub body: &'a str,
 }
 
 /// What came back.
@@ -70,7 +72,9 @@ async fn one(asked: Asked<'_>) -> io::Result<Answered> {
     for (name, value) in asked.headers {
         request = request.header(name, value);
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(unfit)?;
+    let request = request
+        .body(Full::new(Bytes::from(asked.body.to_owned())))
+        .map_err(unfit)?;
     let begun = Instant::now();
     let stream = TcpStream::connect(asked.to).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -142,6 +146,7 @@ mod tests {
             host: "shop.example",
             line: "/a?b=1",
             headers: &headers,
+            body: "",
         };
         let answered = exchange(asked, Duration::from_secs(5)).await;
         (server.await.unwrap(), answered)

@@ -147,3 +147,106 @@ async fn what_a_newer_reference_answers_differently_is_told() {
         .code(2)
         .says("no request takes a route of reference 1 or 2");
 }
+
+/// What changes data is sent where each instance has a snapshot's data for itself: its body arrives, each reference
+/// makes of it what it makes of it, and neither the snapshot nor the user's own data is touched.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_data_is_replayed_on_a_snapshot() {
+    let booking = |times: u32| {
+        format!(
+            "port: 8080\ncommand: [/probe, book, \"8080\", /data/book, \"{times}\"]\n{HEALTHY}\
+             routes: [{{ path: /billing }}]\nvolumes: {{ data: /data }}\n"
+        )
+    };
+    let once = booking(1);
+    let containers = [("billing", once.as_str())];
+    let mut platform = Synthetic::define(&containers);
+    let front = "kind: proxy\npublish: [80]\ncommand: [/probe, proxy, \"80\"]\n";
+    platform.write_container("front", front);
+    platform.push("A proxy that hands requests on");
+    platform.release_all(&containers).await;
+    platform.write_container("billing", &booking(2));
+    platform.push("2.0");
+    platform.release("billing", "2.0").await;
+    platform.reference().await;
+
+    let workstation = Workstation::initialised(&platform.url());
+    let up = [
+        "up",
+        "billing",
+        "--no-proxy",
+        "--reference",
+        "1",
+        "--unpromoted",
+    ];
+    workstation.run(&up).ok();
+    let write = |text: &str| {
+        let write = [
+            "exec",
+            "billing",
+            "-T",
+            "--",
+            "/probe",
+            "write",
+            "/data/book",
+            text,
+        ];
+        workstation.run(&write).ok();
+    };
+    write("before;");
+    workstation.run(&["snapshot", "save", "before"]).ok();
+    write("mine");
+
+    let har = workstation
+        .home
+        .path()
+        .join("kept.har")
+        .display()
+        .to_string();
+    let entry = |method: &str, body: &str| {
+        format!(
+            r#"{{"startedDateTime":"2026-03-01T12:00:00Z","request":{{"method":"{method}","url":"http://localhost/billing","headers":[]{body}}},"response":{{"status":200}}}}"#
+        )
+    };
+    let sold = r#","postData":{"mimeType":"application/x-www-form-urlencoded","text":"sold=1;"}"#;
+    let entries = [entry("POST", sold), entry("GET", "")].join(",");
+    fs::write(&har, format!(r#"{{"log":{{"entries":[{entries}]}}}}"#)).unwrap();
+    let replay = ["replay", &har, "--against", "1,2", "--json"];
+    let replay = |more: &[&str]| workstation.run(&[&replay[..], more].concat());
+    let told = replay(&["--snapshot", "before"]).code(1).json();
+    assert_eq!(
+        (&told["requests"], &told["skipped"]),
+        (&2.into(), &serde_json::json!({}))
+    );
+    let found = told["differences"].as_array().unwrap().iter();
+    let found: Vec<_> = found
+        .map(|it| {
+            let size = |side: &str| it[side].as_str().unwrap().split(',').next().unwrap();
+            (it["endpoint"].as_str().unwrap(), size("old"), size("new"))
+        })
+        .collect();
+    // `before;sold=1;`, and the second once more.
+    let wanted = ["POST /billing", "GET /billing"].map(|it| (it, "14 bytes", "21 bytes"));
+    assert!(
+        found.len() == 2 && wanted.iter().all(|it| found.contains(it)),
+        "{told:#}"
+    );
+    let show = [
+        "exec",
+        "billing",
+        "-T",
+        "--",
+        "/probe",
+        "show",
+        "/data/book",
+    ];
+    assert_eq!(workstation.run(&show).ok().stdout, "mine");
+    workstation
+        .run(&["snapshot", "restore", "before", "--yes"])
+        .ok();
+    assert_eq!(workstation.run(&show).ok().stdout, "before;");
+
+    let told = replay(&[]).ok().json();
+    assert_eq!(told["requests"], 1, "{told:#}");
+    replay(&["--snapshot", "befor"]).code(2).says("before");
+}

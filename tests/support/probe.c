@@ -42,7 +42,7 @@ static int listen_on(int port, const char *status) {
 static int named(const char *request) {
   char name[64] = "";
   struct addrinfo hint = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found;
-  if (sscanf(request, "GET /%63[a-z0-9-]", name) != 1 || getaddrinfo(name, "8080", &hint, &found)) return -1;
+  if (sscanf(request, "%*[A-Z] /%63[a-z0-9-]", name) != 1 || getaddrinfo(name, "8080", &hint, &found)) return -1;
   int server = socket(AF_INET, SOCK_STREAM, 0);
   if (connect(server, found->ai_addr, found->ai_addrlen)) close(server), server = -1;
   freeaddrinfo(found);
@@ -131,8 +131,21 @@ static void leave(int signal) {
   leaving = signal;
 }
 
-/* An application: answers each request, with its body or without, by one word; after so many milliseconds. Told to
-   stop, it answers whoever is there, and goes. */
+/* The file of an application that keeps what it is sent, and how often it writes each body into it. */
+static const char *book;
+static int entries;
+
+/* Writes a request's body into the book, and gives what stands in it then. */
+static const char *entered(const char *request, char *into, size_t size) {
+  for (int i = 0; i < entries && strstr(request, "\r\n\r\n")[4]; i++) write_to(book, "a", strstr(request, "\r\n\r\n") + 4);
+  FILE *file = fopen(book, "r");
+  into[file ? fread(into, 1, size - 1, file) : 0] = 0;
+  if (file) fclose(file);
+  return into;
+}
+
+/* An application: answers each request, with its body or without, by one word or its book; after so many milliseconds.
+   Told to stop, it answers whoever is there, and goes. */
 static int serve_on(int port, const char *word, int delay) {
   int server = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -154,9 +167,10 @@ static int serve_on(int port, const char *word, int delay) {
       close(client);
       continue;
     }
-    char request[8192], answer[512];
+    char request[8192] = "", answer[512], held[300] = "";
     if (message(client, request, sizeof request) > 0) {
       if (delay) usleep(1000 * delay);
+      if (book) word = entered(request, held, sizeof held);
       int length = snprintf(answer, sizeof answer,
           "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(word), word);
       if (write(client, answer, length) < 0) perror("write");
@@ -249,6 +263,7 @@ int main(int count, char **words) {
   if (!strcmp(verb, "listen") && count > 3 && *words[3] == '/' && write_to(words[3], "w", "began\n")) return 1;
   if (!strcmp(verb, "listen")) return listen_on(atoi(word), count > 3 && *words[3] != '/' ? words[3] : "200");
   if (!strcmp(verb, "serve")) return serve_on(atoi(word), count > 3 ? words[3] : "", count > 4 ? atoi(words[4]) : 0);
+  if (!strcmp(verb, "book") && count > 4) return book = words[3], entries = atoi(words[4]), serve_on(atoi(word), "", 0);
   if (!strcmp(verb, "load") && count > 6) return load(word, atoi(words[3]), words[4], words[5], atoi(words[6]), count < 8);
   if (!strcmp(verb, "proxy")) return proxy_on(atoi(word));
   /* Where name service has no answer, these lines of a hosts file have one; then the rest of the words runs. */

@@ -256,10 +256,15 @@ impl Engine for Docker {
             signal: None,
             t: grace.map(seconds),
         };
-        // Libpod's words while it still cleans up.
-        again(&CLEANUPS, "refusing to clean up", || {
+        // Libpod's words while it still cleans up, and of what is frozen, which cannot end.
+        let words = "refusing to clean up";
+        again(&CLEANUPS, words, || async {
             let call = self.client.stop_container(container, Some(options.clone()));
-            within(self.limit_with(grace), call)
+            let ended = within(self.limit_with(grace), call).await;
+            if ended.as_ref().is_err_and(|it| it.message.contains(words)) {
+                let _ = self.unpause(container).await;
+            }
+            ended
         })
         .await
     }

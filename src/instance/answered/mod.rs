@@ -212,6 +212,7 @@ impl Explanation {
             host: &target.host_here(),
             line: &target.line(),
             headers: &headers,
+            body: "",
         };
         match exchange(asked, PATIENCE).await {
             Ok(answered) => self.told(target, &answered),

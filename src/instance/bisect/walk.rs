@@ -14,7 +14,6 @@ use crate::instance::{Brought, Instance, snapshot};
 use crate::model::bisection::Verdict;
 use crate::model::name::ContainerName;
 use crate::model::reference::Reference;
-use crate::model::snapshot::{SavedDump, Snapshot, Writer};
 use crate::verify::choose::{Preparation, Versions};
 
 /// What a judge says of a candidate that runs.
@@ -157,39 +156,12 @@ async fn unfit(
     let saved = saved.map(|it| snapshot::load(session, open, it));
     let saved = saved.transpose()?;
     match candidate.with(&preparation, &request).await {
-        Ok(verified) => Ok(saved.and_then(|it| unread(&it, trial, &verified.reference))),
+        Ok(verified) => {
+            Ok(saved.and_then(|it| snapshot::unread(&it, &verified.reference, &trial.versions)))
+        }
         Err(error) if is_its_own(&error) => Ok(Some(error.chain().join(": "))),
         Err(error) => Err(error.within(format!("cannot try {trial}"))),
     }
-}
-
-/// Why a candidate cannot read the data that each step begins with.
-fn unread(saved: &Snapshot, trial: &Trial, reference: &Reference) -> Option<String> {
-    let writer = |name: &ContainerName| {
-        let entry = reference.containers.get(name)?;
-        let own = trial.versions.get(name);
-        let own = own.map(|it| (it.version.clone(), it.digest));
-        let (version, digest) = own.or_else(|| Some((entry.version.clone()?, entry.digest?)))?;
-        let writer = Writer {
-            version: version.to_string(),
-            digest,
-            reference: reference.number,
-        };
-        Some((name.clone(), writer))
-    };
-    let reads = |it: &SavedDump| {
-        let entry = reference.containers.get(&it.container);
-        entry.is_some_and(|it| it.run.snapshot.is_some())
-    };
-    if let Some(dump) = saved.dumps.iter().find(|it| !reads(it)) {
-        let (name, snapshot) = (&dump.container, &saved.name);
-        return Some(format!(
-            "its {name} cannot read what {name} wrote into {snapshot}"
-        ));
-    }
-    let next = saved.writers.keys().filter_map(writer).collect();
-    let refused = snapshot::refuse_another_major(saved, &next, &reference.containers);
-    refused.err().map(|error| error.to_string())
 }
 
 /// The instance with exactly this reference and these versions.

@@ -15,18 +15,22 @@ use self::stage::Stage;
 use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::{InstanceRecord, ReferenceRecord};
-use crate::model::name::{ConfigurationName, ContainerName, InstanceName};
+use crate::instance::snapshot;
+use crate::model::name::{ConfigurationName, ContainerName, InstanceName, SnapshotName};
 use crate::model::quantity::Span;
 use crate::model::reference::Reference;
 use crate::model::replay::lines;
 use crate::model::replay::outcome::{Outcome, Side};
 use crate::model::replay::places::ALWAYS;
 use crate::model::requests::recorded::Recorded;
-use crate::model::requests::scrub::Scrub;
+use crate::model::requests::scrub::{GONE, Scrub};
 use crate::verify::choose::{Choice, Preparation};
 
 /// Why requests are left out that may change data.
 pub const UNSAFE: &str = "methods other than GET and HEAD, which may change data";
+
+/// Why requests are left out of which only a part is known.
+pub const BODILESS: &str = "bodies that are neither forms nor JSON: they were taken out";
 
 /// What is to be replayed.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub struct Wish {
     pub new: u64,
     /// How often the whole is sent.
     pub repeat: u32,
+    /// The data that each instance begins with; without it, none, and nothing that may change data is sent.
+    pub snapshot: Option<SnapshotName>,
     /// How long one container may take to become ready.
     pub timeout: Span,
     /// Whether the instances stay afterwards.
@@ -59,7 +65,7 @@ struct Part {
 pub async fn replay(
     session: &Session,
     open: &OpenPlatform,
-    wish: Wish,
+    mut wish: Wish,
     scrub: &Scrub,
 ) -> Result<Outcome> {
     let _lock = Kept::lock(session, open)?;
@@ -73,14 +79,24 @@ pub async fn replay(
         part(session, open, wish.old).await?,
         part(session, open, wish.new).await?,
     ];
-    let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
-    let (requests, others): (Vec<Recorded>, Vec<Recorded>) = wish
-        .requests
-        .into_iter()
-        .partition(|it| ["GET", "HEAD"].contains(&it.method.as_str()));
-    if !others.is_empty() {
-        skipped.insert(UNSAFE.to_owned(), others.len());
+    if let Some(name) = &wish.snapshot {
+        let saved = snapshot::load(session, open, name)?;
+        for it in &parts {
+            if let Some(why) = snapshot::unread(&saved, &it.reference, &BTreeMap::new()) {
+                let text = format!("reference {} cannot be replayed against", it.runs.number);
+                return Err(Error::usage(text).because(Error::usage(why)));
+            }
+        }
     }
+    let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
+    let mut requests = std::mem::take(&mut wish.requests);
+    requests.retain(|it| {
+        let why = unsent(it, wish.snapshot.is_some());
+        if let Some(why) = why {
+            *skipped.entry(why.to_owned()).or_default() += 1;
+        }
+        why.is_none()
+    });
     let containers = behind(&parts, &requests)?;
     let kept = Kept::begin(session, open)?;
     let staged = async {
@@ -98,8 +114,7 @@ pub async fn replay(
                 .iter()
                 .filter(|it| part.reference.containers.contains_key(*it));
             let asked = there.map(ToString::to_string).collect();
-            stages
-                .push(Stage::up(here, open, part.runs, asked, &configuration, wish.timeout).await?);
+            stages.push(Stage::up(here, open, part.runs, asked, &configuration, &wish).await?);
         }
         send(session, open, stages, &requests, wish.repeat).await
     };
@@ -120,6 +135,16 @@ pub async fn replay(
     ))
 }
 
+/// Why a request is not sent; `None` where it is.
+fn unsent(request: &Recorded, has_data: bool) -> Option<&'static str> {
+    let is_gone = request.body.as_ref().is_some_and(|it| it.text == GONE);
+    match request.method.as_str() {
+        "GET" | "HEAD" => None,
+        _ if !has_data => Some(UNSAFE),
+        _ => is_gone.then_some(BODILESS),
+    }
+}
+
 async fn part(session: &Session, open: &OpenPlatform, number: u64) -> Result<Part> {
     let registry = session.registry();
     let preparation = Preparation::new(session, open, registry.as_ref());
@@ -137,7 +162,7 @@ async fn part(session: &Session, open: &OpenPlatform, number: u64) -> Result<Par
 fn behind(parts: &[Part; 2], requests: &[Recorded]) -> Result<BTreeSet<ContainerName>> {
     if requests.is_empty() {
         return Err(Error::usage(
-            "there is no request to replay: only GET and HEAD are sent",
+            "there is no request to replay: without `--snapshot` only GET and HEAD are sent",
         ));
     }
     let routes = requests.iter().flat_map(|request| {

@@ -113,12 +113,15 @@ impl Client {
         let is_sent = |it: &&(String, String)| SENT.contains(&it.0.to_ascii_lowercase().as_str());
         let mut headers: Vec<_> = request.headers.iter().filter(is_sent).cloned().collect();
         headers.extend(jar.field(path).map(|it| ("Cookie".to_owned(), it)));
+        let body = request.body.as_ref();
+        headers.extend(body.map(|it| ("Content-Type".to_owned(), it.media_type.clone())));
         let asked = Asked {
             to: self.stage.to,
             method: &request.method,
             host: &request.target.host_here(),
             line: &request.target.line(),
             headers: &headers,
+            body: body.map_or("", |it| it.text.as_str()),
         };
         let Ok(answered) = exchange(asked, PATIENCE).await else {
             return (Places::silent(), PATIENCE.as_secs_f64() * 1000.0);

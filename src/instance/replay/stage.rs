@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::Wish;
 use super::kept::Kept;
 use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
@@ -9,7 +10,6 @@ use crate::home::state::ReferenceRecord;
 use crate::instance::Instance;
 use crate::instance::intent::{Addition, Intent, Manner, Until};
 use crate::model::name::ConfigurationName;
-use crate::model::quantity::Span;
 use crate::verify::choose::Versions;
 
 /// An instance that is up.
@@ -20,29 +20,34 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Brings it up: exactly this reference, nothing of the user's own.
+    /// Brings it up: exactly this reference, nothing of the user's own, on data of its own.
     pub(super) async fn up(
         session: Session,
         open: &OpenPlatform,
         reference: ReferenceRecord,
         names: Vec<String>,
         configuration: &ConfigurationName,
-        timeout: Span,
+        wish: &Wish,
     ) -> Result<Self> {
         let intent = Intent::Add(Box::new(Addition {
             names,
             proxy: Some(true),
             versions: Versions::Exactly(reference, None),
             unpromoted: true,
+            over_newer_data: wish.snapshot.is_some(),
             configuration: Some(configuration.clone()),
             ..Addition::default()
         }));
         let manner = Manner {
             until: Until::Ready,
-            limit: timeout.duration(),
+            limit: wish.timeout.duration(),
         };
         let number = reference.number;
-        let brought = Box::pin(Instance::new(&session, open)?.up(&intent, manner)).await;
+        let instance = Instance::new(&session, open)?;
+        let brought = match &wish.snapshot {
+            Some(name) => Box::pin(instance.up_on(name, &intent, manner)).await,
+            None => Box::pin(instance.up(&intent, manner)).await,
+        };
         let brought = brought
             .map_err(|error| error.within(format!("cannot replay against reference {number}")))?;
         let port = brought.planned.ports.proxy(&brought.overlay.reference);

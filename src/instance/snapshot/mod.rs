@@ -7,6 +7,7 @@
 mod afresh;
 mod dumps;
 mod parcel;
+mod readable;
 mod restore;
 mod save;
 mod transfer;
@@ -15,8 +16,8 @@ pub(super) mod volumes;
 
 pub(super) use dumps::{DumpReader, judged};
 pub use parcel::{Imported, export, import};
+pub(super) use readable::unread;
 pub use restore::Restored;
-pub(super) use restore::refuse_another_major;
 pub use save::Saved;
 
 use crate::error::Result;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::dumps::mounted;
+use super::readable::{refuse_another_major, refuse_unread};
 use super::save::writers;
 use super::unfinished::Patience;
 use super::volumes::{DataVolume, users};
 use super::{store, transfer, volumes};
-use crate::converge::plan::lifecycle::{self, Entries};
+use crate::converge::plan::lifecycle;
 use crate::engine::Engine as _;
 use crate::error::{Error, Result};
 use crate::home::chunks::Chunks;
@@ -19,7 +20,6 @@ use crate::instance::filling::Emptied;
 use crate::instance::intent::{Addition, Intent, Manner};
 use crate::instance::running::Running;
 use crate::instance::{Brought, Instance};
-use crate::model::container::Kind;
 use crate::model::name::{ContainerName, SnapshotName, VolumeName};
 use crate::model::snapshot::{SavedVolume, Snapshot, Writer};
 use crate::verify::choose::Versions;
@@ -328,48 +328,4 @@ impl<'a> New<'a> {
             snapshot: Some(snapshot),
         }
     }
-}
-
-/// What a container wrote is read by a command in it, so it has to run.
-fn refuse_unread(snapshot: &Snapshot, runs: impl Fn(&ContainerName) -> bool) -> Result<()> {
-    let mut dumps = snapshot.dumps.iter().map(|it| &it.container);
-    let Some(name) = dumps.find(|it| !runs(it)) else {
-        return Ok(());
-    };
-    let snapshot = &snapshot.name;
-    let text = format!("{snapshot} holds what {name} wrote, which only {name} can read");
-    Err(Error::usage(text).hint(format!("`devenv up {name}` starts it, then restore")))
-}
-
-/// A database does not read what another major version of it wrote; applications are none.
-pub(in crate::instance) fn refuse_another_major(
-    snapshot: &Snapshot,
-    next: &BTreeMap<ContainerName, Writer>,
-    entries: &Entries,
-) -> Result<()> {
-    let is_service = |name: &ContainerName| {
-        let entry = entries.get(name);
-        entry.is_none_or(|it| it.run.kind == Kind::Service)
-    };
-    let writers = snapshot.writers.iter().filter(|(name, _)| is_service(name));
-    let other = writers.into_iter().find_map(|(name, wrote)| {
-        let next = next.get(name).filter(|it| wrote.is_of_another_major(it))?;
-        Some((name, wrote, next))
-    });
-    let Some((name, wrote, next)) = other else {
-        return Ok(());
-    };
-    let (snapshot, version, reference) = (&snapshot.name, &wrote.version, wrote.reference);
-    let text = format!(
-        "{snapshot} holds data of {}, and {} runs here: another major version does not read it",
-        wrote.of(name),
-        next.of(name)
-    );
-    Err(Error::usage(text)
-        .hint(format!(
-            "`devenv up {name}:{version}` runs that version, then restore"
-        ))
-        .hint(format!(
-            "`devenv up --reference {reference}` runs all versions that the data is from"
-        )))
 }

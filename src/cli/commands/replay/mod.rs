@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use crate::cli::complete;
 use crate::cli::ui::Ui;
 use crate::cli::ui::table::{Cell, table};
 use crate::error::{Error, Exit, Result};
@@ -14,6 +15,7 @@ use crate::home::reporter::Reporter as _;
 use crate::home::session::Session;
 use crate::instance::replay::{self, Wish};
 use crate::instance::requests;
+use crate::model::name::SnapshotName;
 use crate::model::quantity::Span;
 use crate::model::replay::outcome::Outcome;
 use crate::model::requests::recorded::Recorded;
@@ -23,11 +25,12 @@ use crate::model::visible::visible;
 ///
 /// Three instances are made for it, beside the instance that is meant, and removed afterwards with their
 /// volumes: the older reference, the same once more, and the newer one; each with the containers that the
-/// requests reach, and with empty volumes. What differs between the two runs of the older reference is noise:
+/// requests reach, and with empty volumes or those of `--snapshot`. What differs between the two runs of the older reference is noise:
 /// it is masked, and the mask is shown. Compared are status, header fields, cookies, JSON by path, HTML by
 /// node, the cache's verdict, the time (a rank test, from 8 requests on) and kinds of log lines.
 ///
-/// Only GET and HEAD are sent, in their order; each session gets the cookies of the instance that answers.
+/// Only GET and HEAD are sent, with `--snapshot` all methods, with their bodies: each instance has that data for
+/// itself. They are sent in their order; each session gets the cookies of the instance that answers.
 /// The exit code is 1 if anything differs beyond the noise.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -40,6 +43,9 @@ pub struct Arguments {
     /// Send all of it so many times: more requests tell noise better
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
+    /// Give each of the instances the data of this snapshot, and send what may change it, too
+    #[arg(long, value_name = "NAME", add = complete::snapshots())]
+    snapshot: Option<SnapshotName>,
     /// Longest time for one container to become ready (90s, 5m)
     #[arg(long, value_name = "TIME", default_value = "3m")]
     timeout: Span,
@@ -78,6 +84,7 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         old,
         new,
         repeat: arguments.repeat,
+        snapshot: arguments.snapshot,
         timeout: arguments.timeout,
         keep: arguments.keep,
     };

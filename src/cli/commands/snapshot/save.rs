@@ -33,11 +33,15 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
     let instance = Instance::new(session, &open)?;
     let wait = arguments.timeout.duration();
     let saved = Box::pin(instance.save_snapshot(&arguments.name, wait)).await?;
+    let data = saved.snapshot.data();
+    let data: Vec<String> = data
+        .map(|(container, volume)| format!("{volume} of {container}"))
+        .collect();
     ui.data(&format!(
-        "saved {}: {} in {} volumes, {} more on this disk",
+        "saved {}: {} ({}), {} more on this disk",
         arguments.name,
         size::of(saved.snapshot.size()),
-        saved.snapshot.data().count(),
+        data.join(", "),
         size::of(saved.added)
     ));
     let mut value = snapshot_json(&Listed::of(session, &open, saved.snapshot)?);
