@@ -41,6 +41,8 @@ pub struct Answer {
     pub status: u16,
     /// The beginning of the page, where it was wanted; else empty.
     pub page: String,
+    /// The path that it is of, where a redirect led there.
+    pub moved: Option<String>,
 }
 
 impl Route {
@@ -62,7 +64,12 @@ impl Route {
 
     /// What is wrong with an answer, such as `503` or `a page without "Billing"`; `None`: it is the container's.
     pub fn wrong(&self, answer: Option<&Answer>) -> Option<String> {
-        let Some(Answer { status, page }) = answer else {
+        let Some(Answer {
+            status,
+            page,
+            moved,
+        }) = answer
+        else {
             return Some("nothing".to_owned());
         };
         let right = match self.probe.as_ref().and_then(|it| it.status) {
@@ -70,10 +77,32 @@ impl Route {
             None => *status < 500,
         };
         if !right {
-            return Some(status.to_string());
+            let there = moved.as_ref().map(|path| format!(" at {path}"));
+            return Some(format!("{status}{}", there.unwrap_or_default()));
         }
         let wanted = self.contains().filter(|wanted| !page.contains(wanted))?;
         Some(format!("{status} with a page without {wanted:?}"))
+    }
+
+    /// The path with its query that a redirect leads to, where it is one of this route's own; `None` elsewhere, and where
+    /// the redirect itself is what is asked for. `host` is what the request named.
+    pub fn leads(&self, location: &str, host: &str) -> Option<String> {
+        if self.probe.as_ref().is_some_and(|it| it.status.is_some()) {
+            return None;
+        }
+        let target = match location.strip_prefix("http://") {
+            None => location,
+            Some(rest) => {
+                let (there, path) = rest.split_at(rest.find('/')?);
+                let name = |it: &str| it.split(':').next().map(str::to_ascii_lowercase);
+                (name(there) == name(host)).then_some(path)?
+            }
+        };
+        let path = target.split(['?', '#']).next()?;
+        let is_plain = target.bytes().all(|it| it.is_ascii_graphic());
+        let rest = path.strip_prefix(self.prefix().trim_end_matches('/'))?;
+        (is_plain && rest.starts_with('/') && !path.contains("/../"))
+            .then(|| target.split('#').next().unwrap_or_default().to_owned())
     }
 
     /// Whether it is the same place, however it is probed.
@@ -125,7 +154,12 @@ mod tests {
 
     fn said(route: &Route, status: u16, page: &str) -> Option<String> {
         let page = page.to_owned();
-        route.wrong(Some(&Answer { status, page }))
+        let moved = None;
+        route.wrong(Some(&Answer {
+            status,
+            page,
+            moved,
+        }))
     }
 
     #[test]
@@ -153,6 +187,43 @@ mod tests {
             Some("200 with a page without \"Billing\"")
         );
         assert_eq!(said(&told, 503, "Billing").as_deref(), Some("503"));
+    }
+
+    #[test]
+    fn a_redirect_is_followed_within_the_route_alone() {
+        let plain = route("{ path: /billing }");
+        for (location, right) in [
+            ("/billing/", Some("/billing/")),
+            ("/billing/a?b=1#c", Some("/billing/a?b=1")),
+            ("http://Localhost:8080/billing/", Some("/billing/")),
+            ("/billing", None),
+            ("/billings/", None),
+            ("/billing/../login", None),
+            ("/login", None),
+            ("//evil.example/billing/", None),
+            ("http://evil.example/billing/", None),
+            ("https://localhost/billing/", None),
+            ("/billing/\r\nHost: x", None),
+        ] {
+            assert_eq!(
+                plain.leads(location, "localhost").as_deref(),
+                right,
+                "{location}"
+            );
+        }
+        let moved = route("{ path: /billing, probe: { status: 302 } }");
+        assert_eq!(moved.leads("/billing/", "localhost"), None);
+        let whole = route("{ host: shop.example }");
+        assert_eq!(whole.leads("/en/", "shop.example").as_deref(), Some("/en/"));
+        let answer = Answer {
+            status: 500,
+            page: String::new(),
+            moved: Some("/billing/".to_owned()),
+        };
+        assert_eq!(
+            plain.wrong(Some(&answer)).as_deref(),
+            Some("500 at /billing/")
+        );
     }
 
     #[test]

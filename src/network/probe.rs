@@ -54,12 +54,16 @@ pub async fn status(
     path: &str,
     limit: Duration,
 ) -> Option<u16> {
-    let answer = ask(address, port, host, (path, None), limit).await;
-    Some(answer?.status)
+    let (answer, _) = ask(address, port, host, (path, None), limit).await?;
+    Some(answer.status)
 }
 
+/// Redirects that are followed.
+const REDIRECTS: usize = 3;
+
 /// What a route answers to what is asked of it, or `None` where nothing does within `limit`. Its page is
-/// read only where the route says what it contains.
+/// read only where the route says what it contains. A redirect is followed where it stays within the route, as
+/// `/billing` to `/billing/`: it says nothing of the page.
 pub async fn answer(
     address: IpAddr,
     port: u16,
@@ -67,8 +71,26 @@ pub async fn answer(
     route: &Route,
     limit: Duration,
 ) -> Option<Answer> {
-    let asked = (route.asked(), route.contains());
-    ask(address, port, host, asked, limit).await
+    let end = Instant::now() + limit;
+    let mut moved: Option<String> = None;
+    for _ in 0..=REDIRECTS {
+        let path = moved.as_deref().unwrap_or(route.asked());
+        let left = end.saturating_duration_since(Instant::now());
+        let (mut answer, location) =
+            ask(address, port, host, (path, route.contains()), left).await?;
+        let next = location.and_then(|it| route.leads(&it, host));
+        answer.moved = moved;
+        if next.is_none() {
+            return Some(answer);
+        }
+        moved = next;
+    }
+    // It goes round in circles.
+    Some(Answer {
+        status: 508,
+        page: String::new(),
+        moved,
+    })
 }
 
 /// Asks a route until its answer is right; gives what is wrong with it where it goes on being wrong. One
@@ -119,13 +141,7 @@ async fn says_close(address: IpAddr, port: u16, host: &str, path: &str) -> Optio
     let mut stream = TcpStream::connect((address, port)).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: devenv\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
-    let mut head = Vec::new();
-    while !head.windows(4).any(|it| it == b"\r\n\r\n") && head.len() < HEAD {
-        if stream.read_buf(&mut head).await.ok()? == 0 {
-            break;
-        }
-    }
-    let text = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    let text = rest_of_head(&mut stream).await?.to_ascii_lowercase();
     let (status, rest) = text.split_once("\r\n")?;
     let ends = rest
         .lines()
@@ -155,7 +171,7 @@ async fn ask(
     host: &str,
     (path, contains): (&str, Option<&str>),
     limit: Duration,
-) -> Option<Answer> {
+) -> Option<(Answer, Option<String>)> {
     let end = Instant::now() + limit;
     let beginning = async {
         let mut stream = TcpStream::connect((address, port)).await.ok()?;
@@ -172,8 +188,11 @@ async fn ask(
         Some((stream, status))
     };
     let (mut stream, status) = timeout_at(end, beginning).await.ok()??;
-    let mut page = String::new();
-    if let Some(wanted) = contains {
+    let (mut page, mut location) = (String::new(), None);
+    if matches!(status, 301..=303 | 307 | 308) {
+        let head = timeout_at(end, rest_of_head(&mut stream)).await.ok()??;
+        location = field(&head, "location");
+    } else if let Some(wanted) = contains {
         let mut bytes = Vec::new();
         // What has come in time is judged, however the rest ends.
         while !page.contains(wanted) && bytes.len() < PAGE {
@@ -183,7 +202,34 @@ async fn ask(
             }
         }
     }
-    Some(Answer { status, page })
+    let moved = None;
+    let answer = Answer {
+        status,
+        page,
+        moved,
+    };
+    Some((answer, location))
+}
+
+/// The head of an answer, from where it is read to.
+async fn rest_of_head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|it| it == b"\r\n\r\n") && head.len() < HEAD {
+        if stream.read_buf(&mut head).await.ok()? == 0 {
+            break;
+        }
+    }
+    Some(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// The value of a field in a head.
+fn field(head: &str, name: &str) -> Option<String> {
+    let mut lines = head.lines().skip(1).take_while(|line| !line.is_empty());
+    lines.find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name)
+            .then(|| value.trim().to_owned())
+    })
 }
 
 /// What follows the head of an answer, as far as it is there.
@@ -229,6 +275,38 @@ mod tests {
         assert_eq!(plain.unwrap(), "503");
     }
 
+    /// A redirect within the route leads to the page that is judged; one elsewhere is an answer.
+    #[tokio::test]
+    async fn a_redirect_is_no_page() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut bytes = vec![0; 1000];
+                let count = stream.read(&mut bytes).await.unwrap();
+                let request = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                let says = match request.split(' ').nth(1).unwrap() {
+                    "/a" => "302 Found\r\nX-A: b\r\nLocation: /a/\r\n\r\n",
+                    "/b" => "302 Found\r\nLocation: /login\r\n\r\n",
+                    "/c" | "/c/x" => "302 Found\r\nLocation: /c/x\r\n\r\n",
+                    _ => "500 Broken\r\n\r\n",
+                };
+                let says = format!("HTTP/1.1 {says}");
+                stream.write_all(says.as_bytes()).await.unwrap();
+            }
+        });
+        for (path, wrong) in [
+            ("/a", Some("500 at /a/")),
+            ("/b", None),
+            ("/c", Some("508 at /c/x")),
+        ] {
+            let text = format!("{{ path: {path} }}");
+            let route: Route = yaml::read(Kind::Usage, "route", text.as_bytes()).unwrap();
+            let answer = answer(at.ip(), at.port(), "localhost", &route, QUICK).await;
+            assert_eq!(route.wrong(answer.as_ref()).as_deref(), wrong, "{path}");
+        }
+    }
+
     /// After how many seconds a route counts as right (`Ok`) or is given up, which answers after `after`
     /// with a status.
     async fn decided(after: u64, status: u16, whole: u64) -> Result<u64, u64> {
@@ -237,7 +315,12 @@ mod tests {
         let ask = async |limit: Duration| {
             sleep(after.min(limit)).await;
             let page = String::new();
-            (after < limit).then_some(Answer { status, page })
+            let moved = None;
+            (after < limit).then_some(Answer {
+                status,
+                page,
+                moved,
+            })
         };
         let route: Route = yaml::read(Kind::Usage, "route", b"{ path: /a }").unwrap();
         let wrong = until_right(whole, ask, |answer| route.wrong(answer)).await;
@@ -262,7 +345,12 @@ mod tests {
                 ""
             };
             let (status, page) = (200, page.to_owned());
-            Some(Answer { status, page })
+            let moved = None;
+            Some(Answer {
+                status,
+                page,
+                moved,
+            })
         };
         let whole = Duration::from_secs(120);
         assert_eq!(until_right(whole, ask, |it| route.wrong(it)).await, None);

@@ -29,20 +29,21 @@ pub async fn data(rounds: usize, report: &mut Report) {
     let archive = scratch.path().join("data.tar.zst");
     let devenv = |arguments: &[&str]| run(workstation.command().arg("snapshot").args(arguments)).0;
 
-    let [ours, theirs] = race(rounds, async |contender| match contender {
-        0 => {
+    let [ours, theirs] = race(rounds, async |contender| {
+        if contender == 0 {
             let took = devenv(&["save", "bench"]);
             devenv(&["remove", "bench", "--yes"]);
             run(workstation.command().args(["clean", "--yes"]));
             took
+        } else {
+            shell(
+                &format!(
+                    "tar --create --file - --directory \"$1\" . | zstd --force --quiet -o {}",
+                    archive.display()
+                ),
+                &volume(&workstation),
+            )
         }
-        _ => shell(
-            &format!(
-                "tar --create --file - --directory \"$1\" . | zstd --force --quiet -o {}",
-                archive.display()
-            ),
-            &volume(&workstation),
-        ),
     })
     .await;
     tell(
@@ -53,18 +54,18 @@ pub async fn data(rounds: usize, report: &mut Report) {
     );
 
     devenv(&["save", "bench"]);
-    let [ours, theirs] = race(rounds, async |contender| match contender {
-        0 => devenv(&["restore", "bench", "--yes"]),
-        _ => {
-            let into = tempfile::tempdir_in(volume(&workstation).parent().unwrap()).unwrap();
-            shell(
-                &format!(
-                    "zstd --decompress --stdout {} | tar --extract --directory \"$1\"",
-                    archive.display()
-                ),
-                into.path(),
-            )
+    let [ours, theirs] = race(rounds, async |contender| {
+        if contender == 0 {
+            return devenv(&["restore", "bench", "--yes"]);
         }
+        let into = tempfile::tempdir_in(volume(&workstation).parent().unwrap()).unwrap();
+        shell(
+            &format!(
+                "zstd --decompress --stdout {} | tar --extract --directory \"$1\"",
+                archive.display()
+            ),
+            into.path(),
+        )
     })
     .await;
     tell(

@@ -70,12 +70,12 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         }
         Err(error) => Err(error),
     };
+    // Whoever was only followed is there already; what is left of it is removed by the next one.
+    drop(std::fs::remove_dir_all(&staging));
     if result.is_ok() {
         made.keep();
         return result;
     }
-    // What is left of it is removed by the next one.
-    drop(std::fs::remove_dir_all(&staging));
     if !had_ssh {
         // The shared connection to an engine ends by itself.
         drop(std::fs::remove_dir_all(&ssh));

@@ -4,11 +4,13 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::search::{Found, Search};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::VersionRecord;
 use crate::model::difference::{Difference, differences};
+use crate::model::digest::Digest;
 use crate::model::name::{ContainerName, EnvironmentName};
+use crate::release::layout::{self, files::FileDifference};
 use crate::verify::choose::Preparation;
 use crate::verify::evidence::{VerifiedReference, Wanted};
 use crate::verify::examine::Examination;
@@ -20,6 +22,8 @@ pub struct Guilty {
     pub container: ContainerName,
     /// From the good one to the bad one.
     pub differences: Vec<Difference>,
+    /// The same of the files in their images, where the engine has both.
+    pub files: Option<Vec<FileDifference>>,
 }
 
 /// When and by whom a reference was promoted.
@@ -60,11 +64,12 @@ pub async fn guilty(
     for change in &found.changes {
         let container = &change.container;
         let versions = change.versions.as_ref();
-        let before = facts(&examination, container, versions.map(|it| &it.0), &good).await?;
-        let after = facts(&examination, container, versions.map(|it| &it.1), &bad).await?;
+        let (before, old) = facts(&examination, container, versions.map(|it| &it.0), &good).await?;
+        let (after, new) = facts(&examination, container, versions.map(|it| &it.1), &bad).await?;
         guilty.push(Guilty {
             container: container.clone(),
             differences: differences(&before, &after),
+            files: files(session, container, [&old, &new]).await,
         });
     }
     let environment = &search.environment;
@@ -82,16 +87,48 @@ pub async fn guilty(
     Ok((guilty, promoted))
 }
 
-/// What its statement says, and how it runs.
+/// What differs in two images that the engine has; what cannot be read is told, and is no error.
+async fn files(
+    session: &Session,
+    container: &ContainerName,
+    ids: [&[Digest]; 2],
+) -> Option<Vec<FileDifference>> {
+    let work = session.reporter.work(&format!("the files of {container}"));
+    let compared = async {
+        let (engine, _) = session.engine()?;
+        let below = session.home.paths.scratch();
+        let images = engine.images().await?;
+        let there = |ids: &[Digest]| images.iter().map(|it| it.id).find(|it| ids.contains(it));
+        let (Some(old), Some(new)) = (there(ids[0]), there(ids[1])) else {
+            return Ok(None);
+        };
+        let old = layout::exported(&engine, &below, &old).await?;
+        let new = layout::exported(&engine, &below, &new).await?;
+        let compared = tokio::task::spawn_blocking(move || layout::files::differing(&old, &new));
+        let bug = |error| Error::bug("files were not compared").because(error);
+        compared.await.map_err(bug)?.map(Some)
+    };
+    let compared = compared.await.unwrap_or_else(|error: Error| {
+        let why = error.chain().join(": ");
+        session.reporter.note(&format!(
+            "the images of {container} are not compared: {why}"
+        ));
+        None
+    });
+    work.finish("compared");
+    compared
+}
+
+/// What its statement says, and how it runs; the Ids that its image can have.
 async fn facts(
     examination: &Examination<'_>,
     container: &ContainerName,
     released: Option<&VersionRecord>,
     verified: &VerifiedReference,
-) -> Result<Value> {
+) -> Result<(Value, Vec<Digest>)> {
     let reference = &verified.reference;
     let entry = reference.containers.get(container);
-    let (version, report) = match released.zip(entry) {
+    let (version, report, ids) = match released.zip(entry) {
         Some((released, entry)) => {
             let wanted = Wanted {
                 container,
@@ -100,11 +137,14 @@ async fn facts(
                 digest: released.digest,
             };
             let report = examination.image(&wanted).await?;
-            (released.version.to_string(), report)
+            let verifier = examination.preparation.verifier();
+            let ids = verifier.image(&wanted).await?.image.accepted;
+            (released.version.to_string(), report, ids)
         }
         None => (
             reference.number.to_string(),
             examination.reference(verified),
+            verified.proxy.image.accepted.clone(),
         ),
     };
     let mut facts = Map::new();
@@ -126,5 +166,5 @@ async fn facts(
         let value = entry.as_ref().and_then(|it| it.get(key));
         facts.extend(value.map(|value| (key.to_owned(), value.clone())));
     }
-    Ok(Value::Object(facts))
+    Ok((Value::Object(facts), ids))
 }

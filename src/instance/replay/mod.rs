@@ -24,6 +24,7 @@ use crate::model::replay::outcome::{Outcome, Side};
 use crate::model::replay::places::ALWAYS;
 use crate::model::requests::recorded::Recorded;
 use crate::model::requests::scrub::{GONE, Scrub};
+use crate::model::snapshot::Snapshot;
 use crate::verify::choose::{Choice, Preparation};
 
 /// Why requests are left out that may change data.
@@ -80,23 +81,9 @@ pub async fn replay(
         part(session, open, wish.new).await?,
     ];
     if let Some(name) = &wish.snapshot {
-        let saved = snapshot::load(session, open, name)?;
-        for it in &parts {
-            if let Some(why) = snapshot::unread(&saved, &it.reference, &BTreeMap::new()) {
-                let text = format!("reference {} cannot be replayed against", it.runs.number);
-                return Err(Error::usage(text).because(Error::usage(why)));
-            }
-        }
+        refuse_unread(&snapshot::load(session, open, name)?, &parts)?;
     }
-    let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
-    let mut requests = std::mem::take(&mut wish.requests);
-    requests.retain(|it| {
-        let why = unsent(it, wish.snapshot.is_some());
-        if let Some(why) = why {
-            *skipped.entry(why.to_owned()).or_default() += 1;
-        }
-        why.is_none()
-    });
+    let (requests, skipped) = sent(std::mem::take(&mut wish.requests), wish.snapshot.is_some());
     let containers = behind(&parts, &requests)?;
     let kept = Kept::begin(session, open)?;
     let staged = async {
@@ -118,8 +105,8 @@ pub async fn replay(
         }
         send(session, open, stages, &requests, wish.repeat).await
     };
-    let sent = Box::pin(staged).await;
-    if wish.keep && sent.is_ok() {
+    let answers = Box::pin(staged).await;
+    if wish.keep && answers.is_ok() {
         let names: Vec<&str> = kept.instances.iter().map(InstanceName::as_str).collect();
         session.reporter.note(&format!(
             "kept until the next replay: the instances {}",
@@ -131,8 +118,32 @@ pub async fn replay(
         ));
     }
     Ok(outcome(
-        open, &parts, containers, &requests, skipped, &sent?, scrub,
+        open, &parts, containers, &requests, skipped, &answers?, scrub,
     ))
+}
+
+/// Each of the references has to read the data.
+fn refuse_unread(saved: &Snapshot, parts: &[Part; 2]) -> Result<()> {
+    for it in parts {
+        if let Some(why) = snapshot::unread(saved, &it.reference, &BTreeMap::new()) {
+            let text = format!("reference {} cannot be replayed against", it.runs.number);
+            return Err(Error::usage(text).because(Error::usage(why)));
+        }
+    }
+    Ok(())
+}
+
+/// Those that are sent, and how many are not, by the reason.
+fn sent(mut requests: Vec<Recorded>, has_data: bool) -> (Vec<Recorded>, BTreeMap<String, usize>) {
+    let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
+    requests.retain(|it| {
+        let why = unsent(it, has_data);
+        if let Some(why) = why {
+            *skipped.entry(why.to_owned()).or_default() += 1;
+        }
+        why.is_none()
+    });
+    (requests, skipped)
 }
 
 /// Why a request is not sent; `None` where it is.

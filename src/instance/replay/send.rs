@@ -57,6 +57,12 @@ pub(super) async fn send(
     requests: &[Recorded],
     repeat: u32,
 ) -> Result<Sent> {
+    // What they wrote at their starts, and of being asked whether they are ready, is nobody's answer.
+    tokio::time::sleep(WRITTEN).await;
+    let mut known = Lines::default();
+    for it in &stages {
+        known.extend(written(&it.session, open, None).await?);
+    }
     let begun = Timestamp::now() - SignedDuration::from_secs(1);
     let client = |stage| Client {
         stage,
@@ -96,7 +102,8 @@ pub(super) async fn send(
     tokio::time::sleep(WRITTEN).await;
     let mut lines: [Lines; 3] = Default::default();
     for (lines, client) in lines.iter_mut().zip(&clients) {
-        *lines = written(&client.stage.session, open, begun).await?;
+        *lines = written(&client.stage.session, open, Some(begun)).await?;
+        lines.remove(&known);
     }
     Ok(Sent {
         requests: count,
@@ -135,11 +142,15 @@ impl Client {
 }
 
 /// What an instance's containers wrote since.
-async fn written(session: &Session, open: &OpenPlatform, since: Timestamp) -> Result<Lines> {
+async fn written(
+    session: &Session,
+    open: &OpenPlatform,
+    since: Option<Timestamp>,
+) -> Result<Lines> {
     let running = Running::look(session, open).await?;
     let places = logs::places(&running.identity, &running.observation.observed, &[]);
     let query = Query {
-        since: Some(since),
+        since,
         ..Query::default()
     };
     let mut backlog = logs::backlog(&running.engine, &places, query).await?;

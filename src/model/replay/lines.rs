@@ -23,6 +23,16 @@ impl Lines {
             self.0.insert((container.clone(), kind(line)));
         }
     }
+
+    /// Takes away kinds of lines that others have.
+    pub fn remove(&mut self, others: &Self) {
+        self.0.retain(|it| !others.0.contains(it));
+    }
+
+    /// Adds all that others have.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
 }
 
 /// What only one of the references writes: both runs of the older agree about it.
@@ -88,5 +98,14 @@ mod tests {
             .map(|it| format!("{} {}", it.change, it.line))
             .collect();
         assert_eq!(told, ["added ERROR at x.y(Z.java:#)", "removed WARN gone"]);
+
+        // What one of them wrote at its start is no change, whenever the others wrote it.
+        let mut known = of(&["WARN gone"]);
+        known.extend(of(&["ERROR at x.y(Z.java:9)"]));
+        let mut all = [old, again, new];
+        for it in &mut all {
+            it.remove(&known);
+        }
+        assert!(changes(&all[0], &all[1], &all[2]).is_empty());
     }
 }

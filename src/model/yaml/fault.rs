@@ -141,6 +141,7 @@ fn message(fault: &Fault, text: &str) -> String {
         Fault::Unexpected { expected, .. } => format!("expected {}", expectation(expected)),
         Fault::MergeKeyNotAllowed { .. } => "`<<` is not supported: write its keys out".into(),
         Fault::MultipleDocuments { .. } => "a second document begins here; a file has one".into(),
+        Fault::DuplicateMappingKey { .. } => "this key is in the same map twice: keep one".into(),
         Fault::UnsupportedTag { tag, .. } => format!("the tag `{tag}` is not supported"),
         Fault::Budget { breach, .. } => match breach {
             BudgetBreach::Depth { .. } => too_deep(),

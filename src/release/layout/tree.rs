@@ -240,7 +240,7 @@ fn place(path: &str) -> String {
 }
 
 /// A path without `.` and empty parts; `None` where it leads upward.
-fn plain(path: &str) -> Option<String> {
+pub(super) fn plain(path: &str) -> Option<String> {
     let parts = path.split('/').filter(|it| !it.is_empty() && *it != ".");
     let parts: Vec<&str> = parts.collect();
     (!parts.is_empty() && !parts.contains(&"..")).then(|| parts.join("/"))

@@ -262,18 +262,7 @@ impl Desk<'_> {
 
     /// An image of the engine's as a folder.
     pub(super) async fn exported(&self, docker: &Docker, image: &Digest) -> Result<Layout> {
-        let below = self.paths.scratch();
-        let architecture = docker.machine().await?;
-        let (sender, receiver) = tokio::sync::mpsc::channel(16);
-        let unpacked = tokio::task::spawn_blocking(move || {
-            let pieces = layout::Pieces::new(receiver);
-            layout::unpack(pieces, &below, &architecture, layout::Limits::default())
-        });
-        docker.export_image(image, sender).await;
-        unpacked
-            .await
-            .map_err(|error| Error::bug("an image was not unpacked").because(error))?
-            .map_err(|error| error.within(format!("cannot read the image {image} from the engine")))
+        layout::exported(docker, &self.paths.scratch(), image).await
     }
 }
 

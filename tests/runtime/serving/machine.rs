@@ -72,7 +72,12 @@ impl Machine for FakeMachine {
 
     async fn ask(&self, _: Ipv4Addr, _: u16, _: &RouteRecord, _: Duration) -> Option<Answer> {
         let page = String::new();
-        (!*self.broken.lock().unwrap()).then_some(Answer { status: 200, page })
+        let (status, moved) = (200, None);
+        (!*self.broken.lock().unwrap()).then_some(Answer {
+            status,
+            page,
+            moved,
+        })
     }
 
     async fn led_by_others(&self, _: &str) -> Result<BTreeMap<u16, String>> {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::complete;
 use crate::cli::ui::Ui;
+use crate::definitions::History;
 use crate::error::{Error, Exit, Result};
 use crate::home::reporter::Reporter as _;
 use crate::home::session::{OpenPlatform, Session};
@@ -14,6 +15,7 @@ use crate::instance::bisect::{self, Found, Guilty, Next, Promoted, Search, Trial
 use crate::instance::snapshot;
 use crate::model::name::{EnvironmentName, SnapshotName};
 use crate::model::quantity::Span;
+use crate::release::layout::files::{FileChange, FileDifference};
 
 /// Find the change that made something bad: over references, then within the guilty one
 ///
@@ -109,6 +111,7 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
         None => known(session, open)?,
     };
     judge::refuse_nobody(ui, &search.command)?;
+    fetch(ui, session, open).await;
     ui.note(&search.to_string());
     let (command, repeat) = (search.command.clone(), search.repeat);
     let judge =
@@ -125,6 +128,22 @@ async fn search(ui: &Ui, session: &Session, open: &OpenPlatform, start: Start) -
         [] => Exit::Done,
         _ => Exit::Difference,
     })
+}
+
+/// How a version runs is said by the commit that it was built from, which may be newer than the last `devenv sync`.
+async fn fetch(ui: &Ui, session: &Session, open: &OpenPlatform) {
+    if session.offline {
+        return;
+    }
+    let work = ui.work("definitions");
+    let fetched = async {
+        let mut definitions = session.definitions(&open.name)?;
+        definitions.fetch(History::Forward, work.clone()).await
+    };
+    match fetched.await {
+        Ok(_) => work.finish("fetched"),
+        Err(error) => ui.warn(&format!("the definitions are as they were: {error}")),
+    }
 }
 
 /// A search that goes on was agreed to already.
@@ -171,6 +190,7 @@ fn show(ui: &Ui, found: &Found, guilty: &[Guilty], promoted: Option<&Promoted>) 
         for difference in &it.differences {
             ui.data(&format!("  {difference}"));
         }
+        show_files(ui, it.files.as_deref().unwrap_or_default());
     }
     if let Some(it) = promoted {
         let reason = if it.reason.is_empty() { "" } else { ": " };
@@ -187,6 +207,24 @@ fn show(ui: &Ui, found: &Found, guilty: &[Guilty], promoted: Option<&Promoted>) 
         "event": "result", "good": good, "bad": bad, "complete": skipped.is_empty(),
         "skipped": skipped, "guilty": guilty, "promoted": promoted,
     }));
+}
+
+/// Lines of files that are shown of a container; `--verbose` and `--json` have all.
+const FILES: usize = 20;
+
+fn show_files(ui: &Ui, files: &[FileDifference]) {
+    let shown = if ui.is_verbose() { files.len() } else { FILES };
+    for it in files.iter().take(shown) {
+        let change = match it.change {
+            FileChange::Added => '+',
+            FileChange::Removed => '-',
+            FileChange::Changed => '~',
+        };
+        ui.data(&format!("  {change} {}", it.path));
+    }
+    if let more @ 1.. = files.len().saturating_sub(shown) {
+        ui.data(&format!("  and {more} more files (`--verbose` shows them)"));
+    }
 }
 
 /// How the changes make it bad.
