@@ -98,6 +98,9 @@ pub const BUSY: &str = "the registry limits how much is asked of it: wait, log i
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let mut error = Error::engine(fault.to_string());
+        if fault.is_silence() {
+            error = error.passing();
+        }
         if let Some(detail) = fault.detail {
             error = error.detail(detail);
         }

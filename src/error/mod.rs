@@ -26,6 +26,7 @@ struct Inner {
     hints: Vec<String>,
     details: Vec<String>,
     place: Option<Place>,
+    passes: bool,
 }
 
 impl Error {
@@ -38,12 +39,25 @@ impl Error {
             hints: Vec::new(),
             details: Vec::new(),
             place: None,
+            passes: false,
         }))
     }
 
     /// An error about a place in a file, which its message begins with.
     pub fn at(kind: Kind, place: Place, message: &str) -> Self {
         Self::new(kind, format!("{place}: {message}")).about(place)
+    }
+
+    /// Notes that it says nothing of what was asked for: an engine was away, which may pass by itself.
+    #[must_use]
+    pub fn passing(mut self) -> Self {
+        self.0.passes = true;
+        self
+    }
+
+    /// Whether the same may go well later, without anybody's doing.
+    pub fn may_pass(&self) -> bool {
+        self.0.passes
     }
 
     /// Notes the place that it is about; the message stays as it is.
@@ -134,6 +148,7 @@ impl Error {
         let mut outer = Self::new(self.0.kind, message);
         outer.0.hints = hints;
         outer.0.details = details;
+        outer.0.passes = self.0.passes;
         outer.0.place.clone_from(&self.0.place);
         outer.because(self)
     }

@@ -91,6 +91,11 @@ impl Paths {
         self.state.join("server").join("journal.lock")
     }
 
+    /// Held by a rollback while it waits for that lock.
+    pub fn server_rollback_lock(&self) -> PathBuf {
+        self.state.join("server").join("rollback.lock")
+    }
+
     /// What happened on the server, as JSON lines.
     pub fn server_events(&self) -> PathBuf {
         match &self.home {

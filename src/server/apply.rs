@@ -24,16 +24,29 @@ use crate::verify::evidence::ledger::Look;
 /// How often a reference is tried where the network was the cause.
 const TRIES: u32 = 3;
 
-/// Brings the server to what its environment's ledger says.
+/// Brings the server to what its environment's ledger says. To a rollback it gives way, wherever it is.
 ///
 /// # Errors
 /// Whatever stands in the way, by its kind; what serves goes on untouched.
-#[expect(clippy::too_many_lines, reason = "the whole story, in its order")]
 pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
     let (open, _lock) = Open::locked(session).await?;
+    let turns = open.turns();
+    let engine = turns.engine(&open.engine);
+    let work = Box::pin(follow(&open, &engine, manner));
+    match turns.unless_asked(work).await {
+        Some(done) => done,
+        None => Ok(Applied::Waits {
+            why: "a rollback came in between: it undoes what was begun".to_owned(),
+        }),
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "the whole story, in its order")]
+async fn follow(open: &Open<'_>, engine: &impl Engine, manner: &Manner) -> Result<Applied> {
+    let session = open.session;
     let now = Timestamp::now;
     let mut state = open.state()?;
-    let mut server = open.server(&now, None);
+    let mut server = open.server_on(engine, &now, None);
     let log = session.home.paths.server_events();
     let follow = open.follow();
     let begun = Instant::now();
@@ -133,10 +146,6 @@ pub async fn apply(session: &Session, manner: &Manner) -> Result<Applied> {
         Ok(nothing @ (Applied::Waits { .. } | Applied::Nothing { .. })) => Ok(nothing),
         Ok(applied) => {
             events::record(server.reporter, &log, &event);
-            if mends.is_none() {
-                state.held = None;
-                server.save(&state)?;
-            }
             server.end_changes(&mut state).await?;
             Ok(applied)
         }
@@ -198,7 +207,8 @@ fn look<E: Engine, M: Machine>(
 }
 
 /// What is remembered of a reference that could not be brought up. By itself it is tried again where
-/// the network was the cause, a few times, and where something is to be said or allowed first.
+/// the network was the cause, or an engine that was away, a few times, and where something is to be said
+/// or allowed first.
 fn failed(
     before: Option<Failed>,
     wanted: ReferenceRecord,
@@ -208,10 +218,10 @@ fn failed(
     let before = before.filter(|it| it.reference == wanted);
     let tries = before.map_or(0, |it| it.tries) + 1;
     let minutes = 1_i64 << (2 * (tries - 1).min(10));
+    let later = now.saturating_add(SignedDuration::from_mins(minutes));
+    let passes = error.may_pass() || error.kind() == Kind::Registry;
     let again = match error.kind() {
-        Kind::Registry if tries < TRIES => {
-            now.saturating_add(SignedDuration::from_mins(minutes)).ok()
-        }
+        _ if passes => later.ok().filter(|_| tries < TRIES),
         Kind::Usage => Some(now),
         _ => None,
     };
@@ -237,26 +247,32 @@ pub(super) fn who(session: &Session) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Fault, FaultKind};
     use crate::model::digest::Digest;
 
     #[test]
-    fn only_the_network_is_tried_again_and_not_for_ever() {
+    fn only_what_passes_is_tried_again_and_not_for_ever() {
         let record = |number| ReferenceRecord {
             number,
             digest: Digest::of(b"x"),
         };
         let now = Timestamp::UNIX_EPOCH;
-        let network = Error::registry("no route");
-        let mut last = None;
-        let mut pauses = Vec::new();
-        for _ in 0..3 {
-            let next = failed(last, record(7), &network, now);
-            pauses.push(next.again.map(Timestamp::as_second));
-            last = Some(next);
+        let gone = || Error::from(Fault::new(FaultKind::Unreachable, "connection refused"));
+        let ended = gone().within("billing did not get ready").hint("wait");
+        for cause in [Error::registry("no route"), gone(), ended] {
+            let mut last = None;
+            let mut pauses = Vec::new();
+            for _ in 0..3 {
+                let next = failed(last, record(7), &cause, now);
+                pauses.push(next.again.map(Timestamp::as_second));
+                last = Some(next);
+            }
+            assert_eq!(pauses, [Some(60), Some(240), None], "{cause}");
+            let other = failed(last, record(8), &cause, now);
+            assert_eq!(other.tries, 1, "a newer reference begins anew");
         }
-        assert_eq!(pauses, [Some(60), Some(240), None]);
-        let other = failed(last, record(8), &network, now);
-        assert_eq!(other.tries, 1, "a newer reference begins anew");
+        let refused = Error::from(Fault::new(FaultKind::PortTaken, "taken"));
+        assert_eq!(failed(None, record(7), &refused, now).again, None);
         let sick = failed(None, record(7), &Error::not_healthy("no"), now);
         assert_eq!((sick.again, sick.code), (None, 7));
     }

@@ -110,6 +110,11 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             refuse_stops(&stops, target.record.number)?;
             self.raise(state, target, &plan).await?
         };
+        // It ends in one go with the switch, however that is interrupted.
+        let ends_hold = holding(state, manner).is_none();
+        if let Some(generation) = state.generations.get_mut(&number) {
+            generation.ends_hold = ends_hold;
+        }
         self.switch(state, number).await?;
         Ok(Applied::Switched {
             from,
@@ -118,8 +123,9 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         })
     }
 
-    /// What follows a switch: old connections end, what was kept long enough goes.
+    /// What follows a switch: what it left goes, old connections end, what was kept long enough goes.
     pub async fn end_changes(&self, state: &mut State) -> Result<()> {
+        self.clear_away(state).await?;
         self.retire(state).await?;
         self.age(state).await
     }
@@ -192,7 +198,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             self.wake(state, number).await?;
             self.prove(&state.generations[&number]).await
         };
-        let done = work.await;
+        let done = self.unless_away(work).await;
         if let Err(error) = done {
             self.lay_down(state, number).await?;
             return Err(error);
@@ -237,12 +243,25 @@ fn routes(target: &Target) -> BTreeMap<ContainerName, Vec<String>> {
 }
 
 /// What a kept generation has of its own that cannot run twice.
-fn own_data(state: &State, number: u64) -> BTreeSet<ContainerName> {
+pub(super) fn own_data(state: &State, number: u64) -> BTreeSet<ContainerName> {
     let serving: Vec<u64> = state.serving.into_iter().collect();
     let own = state.own(number, &serving).into_iter();
     own.filter(|(_, place)| place.single)
         .map(|(name, _)| name.clone())
         .collect()
+}
+
+/// Who went back by hand, in words, where that still counts.
+pub(super) fn holding(state: &State, manner: &Manner) -> Option<String> {
+    let held = state.held.as_ref().filter(|_| !manner.again)?;
+    let looked = state.looked.as_ref();
+    if looked.is_some_and(|it| it.entries > held.entries) {
+        return None;
+    }
+    Some(format!(
+        "rolled back by {} until the ledger has another entry (`--again` follows it now)",
+        held.by
+    ))
 }
 
 /// Names, for people.

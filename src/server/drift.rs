@@ -98,9 +98,12 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         let frozen = down
             .iter()
             .filter(|(_, _, it)| it.state == ContainerState::Paused);
-        try_join_all(frozen.map(|(_, _, it)| self.engine.unpause(&it.id))).await?;
+        let frozen: Vec<_> = frozen.collect();
+        try_join_all(frozen.iter().map(|(_, _, it)| self.engine.unpause(&it.id))).await?;
+        let thawed = frozen.iter().map(|(_, name, _)| name).collect();
         let objects = down.iter().map(|(_, name, it)| (name, it.id.clone()));
-        self.run(&serving.containers, &objects.collect()).await?;
+        self.run(&serving.containers, &objects.collect(), &thawed)
+            .await?;
         let names: Vec<&str> = down.iter().map(|(_, name, _)| name.as_str()).collect();
         let names = names.join(", ");
         Ok(vec![format!(

@@ -1,7 +1,7 @@
 //! What is to be done: what the ledger says, or what serves once more, or nothing and why.
 
 use super::Server;
-use super::bring::{Manner, joined};
+use super::bring::{Manner, holding, joined};
 use super::machine::Machine;
 use super::state::State;
 use crate::engine::Engine;
@@ -141,17 +141,4 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         let gone = all.filter(|(name, place)| !place.once && !alive.contains(*name));
         Ok(gone.map(|(name, _)| name.clone()).collect())
     }
-}
-
-/// Who went back by hand, in words, where that still counts.
-fn holding(state: &State, manner: &Manner) -> Option<String> {
-    let held = state.held.as_ref().filter(|_| !manner.again)?;
-    let looked = state.looked.as_ref();
-    if looked.is_some_and(|it| it.entries > held.entries) {
-        return None;
-    }
-    Some(format!(
-        "rolled back by {} until the ledger has another entry (`--again` follows it now)",
-        held.by
-    ))
 }

@@ -71,7 +71,7 @@ fn jumps(chain: &str) -> [Vec<&str>; 2] {
     [outside, [&here[..], &local, &[chain]].concat()]
 }
 
-/// Where ports are led; `None`: the chain is not there, or nothing gets into it.
+/// Where ports are led; `None`: the chain is not there, nothing gets into it, or somebody changed a rule.
 pub(super) async fn led(chain: &str) -> Result<Option<Ports>> {
     let kind = kind().await?;
     let Ok(listed) = nat(kind, &["--list-rules", chain]).await? else {
@@ -85,7 +85,7 @@ pub(super) async fn led(chain: &str) -> Result<Option<Ports>> {
             return Ok(None);
         }
     }
-    Ok(Some(parse(&listed)))
+    Ok(parse(&listed))
 }
 
 /// The ports that other chains of devenv lead, and the chain of each.
@@ -99,8 +99,7 @@ fn others(listed: &str, own: &str) -> BTreeMap<u16, String> {
         let (chain, rule) = line.strip_prefix("-A ")?.split_once(' ')?;
         (chain.starts_with(PREFIX) && chain != own).then_some((chain, rule))
     });
-    let ports = rules
-        .flat_map(|(chain, rule)| parse(rule).into_keys().map(|port| (port, chain.to_owned())));
+    let ports = rules.filter_map(|(chain, rule)| Some((one(rule)?.0, chain.to_owned())));
     ports.collect()
 }
 
@@ -207,34 +206,49 @@ fn rules(chain: &str, ports: &Ports) -> String {
     let mut text = format!("*nat\n:{chain} - [0:0]\n");
     for (port, lead) in ports {
         // Writing to memory cannot fail.
-        let _ = writeln!(
-            text,
-            "-A {chain} -p tcp --dport {port} -j DNAT --to-destination {}:{}",
-            lead.address, lead.port
-        );
+        let _ = writeln!(text, "{}", rule(chain, *port, *lead));
     }
     text.push_str("COMMIT\n");
     text
 }
 
-/// The ports in what `iptables --list-rules` prints.
-fn parse(listed: &str) -> Ports {
-    let one = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let after = |word: &str| {
-            let at = words.iter().position(|it| *it == word)?;
-            words.get(at + 1).copied()
-        };
-        let (address, inside) = after("--to-destination")?.split_once(':')?;
-        let port = after("--dport")?.parse().ok()?;
-        let lead = Lead {
-            address: address.parse().ok()?,
-            port: inside.parse().ok()?,
-            ipv6: false,
-        };
-        Some((port, lead))
+/// The ports in what `iptables --list-rules` prints of a chain; `None`: a rule is none of devenv's.
+fn parse(listed: &str) -> Option<Ports> {
+    let rules = listed.lines().filter(|line| line.starts_with("-A "));
+    let ours = rules.map(|line| {
+        let (chain, _) = line.strip_prefix("-A ")?.split_once(' ')?;
+        let (port, lead) = one(line)?;
+        let said_alike = line.trim_end().replace(" -m tcp ", " ");
+        (said_alike == rule(chain, port, lead)).then_some((port, lead))
+    });
+    ours.collect()
+}
+
+/// The port that a rule leads, and where.
+fn one(rule: &str) -> Option<(u16, Lead)> {
+    let words: Vec<&str> = rule.split_whitespace().collect();
+    let after = |word: &str| {
+        let at = words.iter().position(|it| *it == word)?;
+        words.get(at + 1).copied()
     };
-    listed.lines().filter_map(one).collect()
+    let (address, inside) = after("--to-destination")?.split_once(':')?;
+    let port = after("--dport")?.parse().ok()?;
+    let lead = Lead {
+        address: address.parse().ok()?,
+        port: inside.parse().ok()?,
+        ipv6: false,
+    };
+    Some((port, lead))
+}
+
+/// The rule that leads a port.
+fn rule(chain: &str, port: u16, lead: Lead) -> String {
+    let Lead {
+        address,
+        port: inside,
+        ..
+    } = lead;
+    format!("-A {chain} -p tcp --dport {port} -j DNAT --to-destination {address}:{inside}")
 }
 
 #[cfg(test)]
@@ -259,7 +273,21 @@ mod tests {
         let listed = "-N devenv_server\n\
                       -A devenv_server -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.213.1.250:80\n\
                       -A devenv_server -p tcp -m tcp --dport 8443 -j DNAT --to-destination 10.213.1.250:443\n";
-        assert_eq!(parse(listed), ports);
+        assert_eq!(parse(listed), Some(ports.clone()));
+        for (was, is) in [
+            (
+                "-p tcp -m tcp --dport 80 ",
+                "-s 10.0.0.0/8 -p tcp -m tcp --dport 80 ",
+            ),
+            (
+                "-N devenv_server\n",
+                "-N devenv_server\n-A devenv_server -j RETURN\n",
+            ),
+        ] {
+            let changed = listed.replace(was, is);
+            assert_ne!(changed, listed);
+            assert_eq!(parse(&changed), None, "{changed}");
+        }
         let all = format!(
             "-P OUTPUT ACCEPT\n{listed}{}",
             listed.replace("_server", "_b")

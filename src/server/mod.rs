@@ -4,10 +4,11 @@
 //! - [`follow`]: ledger → reference → evidence. [`plan`]: what a generation shares; pure.
 //! - [`state`]: the journal. [`settle`]: what an interrupted command left is completed or undone.
 //! - [`raise`]: a generation starts beside the one that serves. [`switch`]: requests are led to it.
-//! - [`due`]: what is to be done. [`machine`]: the kernel's tables ([`ruleset`], [`iptables`]), connections, probes; [`ground`] says what
+//! - [`turns`]: who gives way to a rollback, and when. [`due`]: what is to be done. [`machine`]: the kernel's tables ([`ruleset`], [`iptables`]), connections, probes; [`ground`] says what
 //!   it has. [`apply`]: the whole story.
 
 mod apply;
+mod away;
 mod bring;
 mod calm;
 mod changed;
@@ -17,6 +18,7 @@ mod due;
 pub mod events;
 mod facts;
 pub mod follow;
+mod gated;
 pub mod ground;
 mod growth;
 mod init;
@@ -43,6 +45,7 @@ pub mod state;
 pub mod status;
 mod sweep;
 mod switch;
+pub mod turns;
 pub mod units;
 pub mod verdict;
 pub mod whole;
@@ -82,6 +85,7 @@ pub use bring::{Applied, Manner};
 pub use check::{check, metrics};
 pub use due::Due;
 pub use facts::facts;
+pub use gated::Gated;
 pub use init::{Made, Removed, Settings, init, remove};
 pub use key::signed;
 pub use logs::log_places;

@@ -10,9 +10,10 @@ use jiff::tz::TimeZone;
 use super::follow::Follow;
 use super::machine::Kernel;
 use super::state::State;
+use super::turns::Turns;
 use super::{SecretValues, Server};
 use crate::converge::apply::Options;
-use crate::engine::Docker;
+use crate::engine::{Docker, Engine};
 use crate::error::{Error, Kind, Result};
 use crate::home::file::{self, read_trusted};
 use crate::home::lock::Lock;
@@ -74,20 +75,26 @@ impl<'a> Open<'a> {
     pub async fn locked(session: &'a Session) -> Result<(Self, Lock)> {
         // A machine that is no server gets no lock.
         file(session)?;
-        let lock = Self::lock(session).await?;
+        let waits = "waiting for another devenv command on this server";
+        let path = session.home.paths.server_lock();
+        let lock = Lock::wait(path, || session.reporter.note(waits)).await?;
         Ok((Self::new(session)?, lock))
     }
 
-    async fn lock(session: &Session) -> Result<Lock> {
-        let path = session.home.paths.server_lock();
-        if let Some(lock) = Lock::take_now(&path)? {
-            return Ok(lock);
-        }
-        session
-            .reporter
-            .note("waiting for another devenv command on this server");
-        let waited = tokio::task::spawn_blocking(move || Lock::brief(&path)).await;
-        waited.map_err(|error| Error::bug("the lock's thread ended").because(error))?
+    /// The same for who cannot wait: a command that is at work gives way.
+    pub async fn at_once(session: &'a Session) -> Result<(Self, Lock)> {
+        file(session)?;
+        let paths = &session.home.paths;
+        let _asks = Lock::wait(paths.server_rollback_lock(), || {}).await?;
+        let waits = "another devenv command is at work on this server: it gives way";
+        let lock = Lock::wait(paths.server_lock(), || session.reporter.note(waits)).await?;
+        Ok((Self::new(session)?, lock))
+    }
+
+    /// What a command gives way by that a rollback need not wait for.
+    pub fn turns(&self) -> Turns {
+        let asked = self.session.home.paths.server_rollback_lock();
+        Turns::new(asked, self.journal.clone())
     }
 
     /// What it reads and verifies.
@@ -108,11 +115,21 @@ impl<'a> Open<'a> {
         now: &'s (dyn Fn() -> Timestamp + Sync),
         data: Option<PathBuf>,
     ) -> Server<'s, Docker, Kernel> {
+        self.server_on(&self.engine, now, data)
+    }
+
+    /// The same, by another way to its engine.
+    pub fn server_on<'s, E: Engine>(
+        &'s self,
+        engine: &'s E,
+        now: &'s (dyn Fn() -> Timestamp + Sync),
+        data: Option<PathBuf>,
+    ) -> Server<'s, E, Kernel> {
         let settings = &self.session.home.settings;
         Server {
             file: &self.file,
             owner: &self.owner,
-            engine: &self.engine,
+            engine,
             docker: Some(&self.engine),
             machine: &Kernel,
             host: &self.host,

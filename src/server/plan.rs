@@ -210,6 +210,7 @@ mod tests {
             routes: Vec::new(),
             inputs: String::new(),
             drains: None,
+            ends_hold: false,
         };
         let once = containers.iter().filter(|(_, it)| it.once);
         let completed = once

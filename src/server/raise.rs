@@ -62,7 +62,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         self.make_room(state, target, plan).await?;
         self.check_room(state, target, plan).await?;
         let number = self.begin(state, target, plan)?;
-        match Box::pin(self.start(state, number, target, plan)).await {
+        let starting = Box::pin(self.start(state, number, target, plan));
+        match self.unless_away(starting).await {
             Ok(()) => Ok(number),
             Err(error) => {
                 let undone = self.undo(state, number).await;
@@ -128,6 +129,7 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
                 .collect(),
             inputs: target.inputs.clone(),
             drains: None,
+            ends_hold: false,
         };
         state.last = number;
         state.of = Some(Of {

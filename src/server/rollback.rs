@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use super::Server;
 use super::apply::who;
-use super::bring::{Manner, joined};
+use super::bring::{Manner, joined, own_data};
 use super::events::{self, Event, What, milliseconds};
 use super::machine::Machine;
 use super::open::Open;
-use super::state::{Held, Stage, State};
+use super::settle::{BEGUN, at};
+use super::state::{Held, State};
 use super::whole::Damage;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -103,23 +104,18 @@ fn refuse_another(chosen: (u64, u64), told: Option<(u64, u64)>) -> Result<()> {
     Err(error.hint("say it again"))
 }
 
-/// Leads requests to a kept generation. It stays until the ledger has another entry.
+/// Leads requests to a kept generation, at once: what is at work gives way. It stays until the ledger has
+/// another entry.
 pub async fn rollback(session: &Session, back: &Back) -> Result<WentBack> {
     let begun = Instant::now();
-    let (open, _lock) = Open::locked(session).await?;
+    let (open, _lock) = Open::at_once(session).await?;
     let now = Timestamp::now;
     let mut state = open.state()?;
-    let server = open.server(&now, None);
-    let interrupted = |stage| matches!(stage, Stage::Starting | Stage::Switching | Stage::Waking);
-    if state.generations.values().any(|it| interrupted(it.stage)) {
-        server.settle(&mut state).await?;
-    }
-    let damage = server.damage(&state).await?;
-    let (number, from) = choose(&state, &damage, back.to)?;
-    let to = state.generations[&number].reference.number;
-    refuse_another((to, from), back.told)?;
+    let turns = open.turns();
+    let engine = turns.engine(&open.engine);
+    let server = open.server_on(&engine, &now, None);
     let by = who(session);
-    server.go_back(&mut state, number, back, &by).await?;
+    let (to, from) = server.go_back(&mut state, back, &by).await?;
     let took = milliseconds(begun);
     let event = Event {
         at: now(),
@@ -132,7 +128,9 @@ pub async fn rollback(session: &Session, back: &Back) -> Result<WentBack> {
     };
     let log = session.home.paths.server_events();
     events::record(server.reporter, &log, &event);
-    server.end_changes(&mut state).await?;
+    let rest = Box::pin(server.end_changes(&mut state));
+    // What another rollback comes in between of is left to it.
+    turns.unless_asked(rest).await.transpose()?;
     Ok(WentBack {
         from,
         to,
@@ -141,15 +139,18 @@ pub async fn rollback(session: &Session, back: &Back) -> Result<WentBack> {
 }
 
 impl<E: Engine, M: Machine> Server<'_, E, M> {
-    /// Leads requests to a kept generation, and has it stay there. Connections to the one before may
-    /// still be there: [`Self::end_changes`] lets them end.
-    pub async fn go_back(
-        &self,
-        state: &mut State,
-        number: u64,
-        back: &Back,
-        by: &str,
-    ) -> Result<()> {
+    /// Leads requests to a kept generation, and has it stay there; gives its reference, and the one that
+    /// served. What was begun and interrupted is undone first only where it is in the way. That, and
+    /// connections to the generation before, are left to [`Self::end_changes`].
+    pub async fn go_back(&self, state: &mut State, back: &Back, by: &str) -> Result<(u64, u64)> {
+        self.complete_switch(state).await?;
+        let damage = self.damage(state).await?;
+        let (number, from) = choose(state, &damage, back.to)?;
+        let to = state.generations[&number].reference.number;
+        refuse_another((to, from), back.told)?;
+        if is_obstructed(state, number) {
+            self.make_way(state).await?;
+        }
         self.reuse(state, number, &back.manner).await?;
         state.held = Some(Held {
             entries: state.looked.as_ref().map_or(0, |it| it.entries),
@@ -157,8 +158,32 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             reason: back.reason.clone(),
             at: (self.now)(),
         });
-        self.switch(state, number).await
+        self.switch(state, number).await?;
+        Ok((to, from))
     }
+
+    /// Undoes what was begun. What was stopped for it and runs again is not waited for in vain: what is gone back to
+    /// is proven anyway.
+    async fn make_way(&self, state: &mut State) -> Result<()> {
+        match self.clear_away(state).await {
+            Err(error) if at(state, &BEGUN).is_empty() => {
+                let why = error.chain().join(": ");
+                self.reporter
+                    .warn(&format!("what was begun is undone: {why}"));
+                Ok(())
+            }
+            done => done,
+        }
+    }
+}
+
+/// Whether what was begun and interrupted may hold data of a kept generation, or has what it shares stopped.
+fn is_obstructed(state: &State, number: u64) -> bool {
+    let begun = at(state, &BEGUN);
+    let stopped = begun
+        .iter()
+        .any(|it| !state.generations[it].stopped.is_empty());
+    stopped || (!begun.is_empty() && !own_data(state, number).is_empty())
 }
 
 #[cfg(test)]

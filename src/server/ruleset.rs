@@ -118,6 +118,26 @@ impl Family {
         format!("flush map {} {table} to\n{elements}", self.name)
     }
 
+    /// Whether both hooks do nothing but lead packets by the map, and all packets that they should.
+    fn leads(self, listed: &str) -> bool {
+        let rules = |hook: &str| {
+            let (_, chain) = listed.split_once(hook)?;
+            let (chain, _) = chain.split_once('}')?;
+            Some(chain.lines().skip(1).map(str::trim))
+        };
+        let Self { name, loopback, .. } = self;
+        let leads = format!("fib daddr type local dnat {name} to tcp dport map @to");
+        let hooks = [
+            ("hook prerouting", leads.clone()),
+            ("hook output", format!("{name} daddr != {loopback} {leads}")),
+        ];
+        hooks.iter().all(|(hook, wanted)| {
+            let rules = rules(hook).into_iter().flatten();
+            let rules: Vec<&str> = rules.filter(|it| !it.is_empty()).collect();
+            matches!(rules[..], [rule] if said_alike(rule) == *wanted)
+        })
+    }
+
     fn elements(self, table: &str, ports: &Ports) -> String {
         let mut text = String::new();
         for (port, lead) in ports {
@@ -137,26 +157,18 @@ impl Family {
     }
 }
 
+/// A rule as every `nft` lists it: with numbers for names or not, and with the kind of the map's values or not.
+fn said_alike(rule: &str) -> String {
+    let rule = rule.replace("fib daddr type 2 ", "fib daddr type local ");
+    rule.replace(" addr . port to ", " to ")
+}
+
 /// The ports in what `nft` lists of the table of IPv4, and which of them that of IPv6 has too; empty where
 /// there is none. What is only led by IPv6, or elsewhere, makes it differ from whatever is wanted. `None`:
 /// somebody changed the rules by hand.
 pub fn parse(v4: &str, v6: &str) -> Option<Ports> {
-    let is_whole = leads(v4) && (v6.is_empty() || leads(v6));
+    let is_whole = V4.leads(v4) && (v6.is_empty() || V6.leads(v6));
     is_whole.then(|| ports(v4, v6))
-}
-
-/// Whether both hooks do nothing but lead packets by the map.
-fn leads(listed: &str) -> bool {
-    let rules = |hook: &str| {
-        let (_, chain) = listed.split_once(hook)?;
-        let (chain, _) = chain.split_once('}')?;
-        Some(chain.lines().skip(1).map(str::trim))
-    };
-    ["hook prerouting", "hook output"].into_iter().all(|hook| {
-        let rules = rules(hook).into_iter().flatten();
-        let rules: Vec<&str> = rules.filter(|it| !it.is_empty()).collect();
-        matches!(rules[..], [rule] if rule.ends_with("dport map @to"))
-    })
 }
 
 /// The ports that other tables of devenv lead, and the table of each, in what `nft` lists of all maps.
@@ -285,13 +297,14 @@ mod tests {
     /// What `nft` 1.0 lists of a table with these elements.
     fn listed(family: &str, elements: &str) -> String {
         let rule = format!("fib daddr type 2 dnat {family} to tcp dport map @to");
+        let loopback = if family == "ip" { "127.0.0.0/8" } else { "::1" };
         format!(
             "table {family} devenv_server {{\n\tmap to {{\n\t\ttype inet_service : ipv4_addr . inet_service\n\
              \t\telements = {{ {elements} }}\n\t}}\n\n\
              \tchain from_outside {{\n\t\ttype nat hook prerouting priority -110; policy accept;\n\
              \t\t{rule}\n\t}}\n\n\
              \tchain from_here {{\n\t\ttype nat hook output priority -110; policy accept;\n\
-             \t\t{family} daddr != 127.0.0.0/8 {rule}\n\t}}\n}}\n"
+             \t\t{family} daddr != {loopback} {rule}\n\t}}\n}}\n"
         )
     }
 
@@ -326,6 +339,18 @@ mod tests {
             (here.as_str(), ""),
             (here.as_str(), "\t\taccept\n"),
             (&here, &format!("\t\taccept\n{here}")),
+            (
+                &here,
+                &here.replace("ip daddr", "ip saddr 10.0.0.0/8 ip daddr"),
+            ),
+            (
+                "policy accept;\n\t\tfib",
+                "policy accept;\n\t\tip saddr 10.0.0.1 fib",
+            ),
+            (
+                "policy accept;\n\t\tfib",
+                "policy accept;\n\t\ttcp sport 1 fib",
+            ),
             ("hook prerouting", "hook postrouting"),
         ] {
             let changed = whole.replace(was, is);
@@ -333,6 +358,9 @@ mod tests {
             assert_eq!(parse(&changed, ""), None, "{changed}");
             assert_eq!(parse(&whole, &changed), None, "{changed}");
         }
+        let words = whole.replace("type 2 dnat ip to", "type local dnat ip addr . port to");
+        assert_ne!(words, whole);
+        assert_eq!(parse(&words, ""), parse(&whole, ""));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What comes first in every command: what an interrupted one left is completed or undone, the table is
 //! there, what serves runs, and what was kept long enough goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join_all, try_join_all};
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,16 @@ use crate::engine::{Engine, FaultKind};
 use crate::error::{Error, Kind, Result};
 use crate::model::name::ContainerName;
 use crate::model::observed::ContainerState;
+
+/// Where a generation is before requests are to be led to it.
+pub(super) const BEGUN: [Stage; 2] = [Stage::Starting, Stage::Waking];
+
+/// The generations that have come this far.
+pub(super) fn at(state: &State, stages: &[Stage]) -> Vec<u64> {
+    let all = state.generations.iter();
+    let all = all.filter(|(_, it)| stages.contains(&it.stage));
+    all.map(|(number, _)| *number).collect()
+}
 
 /// What came of settling.
 #[derive(Debug, Default)]
@@ -35,19 +45,8 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             self.machine.let_through(self.file.addresses, true).await?;
             self.lead_unless_switching(state, serving).await?;
         }
-        let begun: Vec<(u64, Stage)> = state
-            .generations
-            .iter()
-            .map(|(number, it)| (*number, it.stage))
-            .collect();
-        for (number, stage) in begun {
-            match stage {
-                Stage::Starting => self.undo(state, number).await?,
-                Stage::Waking => self.lay_down(state, number).await?,
-                Stage::Switching => self.complete(state, number).await?,
-                _ => {}
-            }
-        }
+        self.complete_switch(state).await?;
+        self.clear_away(state).await?;
         // Before anything is started: what is left of an undone generation may hold its data.
         self.sweep(state).await?;
         let settled = match self.mend(state).await {
@@ -70,6 +69,26 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         self.retire(state).await?;
         self.age(state).await?;
         Ok(settled)
+    }
+
+    /// Completes a switch that was interrupted.
+    pub(super) async fn complete_switch(&self, state: &mut State) -> Result<()> {
+        for number in at(state, &[Stage::Switching]) {
+            self.complete(state, number).await?;
+        }
+        Ok(())
+    }
+
+    /// Undoes what was begun and interrupted before requests were to be led to it.
+    pub(super) async fn clear_away(&self, state: &mut State) -> Result<()> {
+        for number in at(state, &BEGUN) {
+            if state.generations[&number].stage == Stage::Waking {
+                self.lay_down(state, number).await?;
+            } else {
+                self.undo(state, number).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A switch that was interrupted may have led requests on already: it is not turned back.
@@ -152,7 +171,9 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
         let restarts = restarts.map(|(_, object)| self.engine.restart_by_itself(object, true));
         try_join_all(restarts).await?;
         let objects = again.into_iter().map(|(name, (_, object))| (name, object));
-        self.run(&serving.containers, &objects.collect()).await
+        let objects = objects.collect();
+        self.run(&serving.containers, &objects, &BTreeSet::new())
+            .await
     }
 
     /// Whether all that was stopped for a generation's sake, and is there, runs, ready or not.

@@ -84,6 +84,9 @@ pub struct Generation {
     /// Whether its proxy ends kept connections when it is told to; `None`: it did not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drains: Option<bool>,
+    /// Whether a rollback holds no longer once requests are led to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends_hold: bool,
 }
 
 /// How far a generation has come.

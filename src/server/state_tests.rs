@@ -31,6 +31,7 @@ fn generation(stage: Stage, since: i64, containers: &[(&str, u64)]) -> Generatio
         routes: Vec::new(),
         inputs: String::new(),
         drains: None,
+        ends_hold: false,
     }
 }
 

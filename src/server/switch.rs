@@ -9,7 +9,7 @@ use super::Server;
 use super::machine::Machine;
 use super::ruleset::{self, Change};
 use super::state::{Generation, Place, Stage, State};
-use crate::converge::apply::{self, Failure, Watch, wait_until};
+use crate::converge::apply::{self, Failure, Watch, wait_thawed, wait_until};
 use crate::converge::desired::budget::rounded;
 use crate::converge::desired::secret_files;
 use crate::engine::{Engine, Fault, FaultKind};
@@ -70,6 +70,9 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             generation.stage = Stage::Serving;
             generation.since = Some((self.now)());
             generation.stopped.clear();
+            if std::mem::take(&mut generation.ends_hold) {
+                state.held = None;
+            }
         }
         state.serving = Some(number);
         state.failed = None;
@@ -262,19 +265,22 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
             let ours = own.get(name).is_some_and(|place| place.origin == *origin);
             ours && it.state == ContainerState::Paused
         });
-        try_join_all(frozen.map(|(_, _, it)| self.engine.unpause(&it.id))).await?;
+        let frozen: Vec<_> = frozen.collect();
+        try_join_all(frozen.iter().map(|(_, _, it)| self.engine.unpause(&it.id))).await?;
         if let Some(proxy) = objects.get(&generation.proxy) {
             self.tell_drain(proxy, false).await?;
         }
-        self.run(&generation.containers, &objects).await
+        let thawed = frozen.into_iter().map(|(_, name, _)| name).collect();
+        self.run(&generation.containers, &objects, &thawed).await
     }
 
     /// Starts those of these containers that do not run, each after what it reaches, and waits for
-    /// those that the engine checks.
+    /// those that the engine checks. Of those that were `thawed` a check may fail first.
     pub(super) async fn run(
         &self,
         places: &BTreeMap<ContainerName, Place>,
         objects: &BTreeMap<&ContainerName, String>,
+        thawed: &BTreeSet<&ContainerName>,
     ) -> Result<()> {
         let labels = self.secret_files(objects).await?;
         let names = labels
@@ -306,11 +312,14 @@ impl<E: Engine, M: Machine> Server<'_, E, M> {
                     if !places[*name].checked {
                         return Ok(());
                     }
-                    let id = self.engine.inspect(object).await?.id;
-                    let limit = self.options.wait;
-                    wait_until(self.engine, &watch, name, &id, Until::Healthy, limit)
-                        .await
-                        .map_err(Failure::into_error)
+                    let (details, limit) = (self.engine.inspect(object).await?, self.options.wait);
+                    let healthy = if thawed.contains(*name) {
+                        wait_thawed(self.engine, &watch, name, &details, limit).await
+                    } else {
+                        let until = Until::Healthy;
+                        wait_until(self.engine, &watch, name, &details.id, until, limit).await
+                    };
+                    healthy.map_err(Failure::into_error)
                 });
                 try_join_all(starting).await?;
                 left.retain(|name| !now.contains(name));

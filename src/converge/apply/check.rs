@@ -81,6 +81,16 @@ impl<'a> OwnCheck<'a> {
     }
 }
 
+/// How long an engine takes to find a container unhealthy, at most.
+/// Source: moby `daemon/health.go`, `defaultProbeRetries`.
+pub(super) fn patience(details: &ContainerDetails) -> Duration {
+    let Some(check) = &details.check else {
+        return Duration::ZERO;
+    };
+    let retries = if check.retries == 0 { 3 } else { check.retries };
+    (said(check.interval) + said(check.timeout)).saturating_mul(retries)
+}
+
 fn said(nanoseconds: u64) -> Duration {
     match nanoseconds {
         0 => UNSAID,

@@ -24,6 +24,7 @@ use crate::model::container::Until;
 use crate::model::identity::{self, Identity};
 use crate::model::mirrors::Mirrors;
 use crate::model::name::ContainerName;
+use crate::model::observed::ContainerDetails;
 use crate::model::secret::Secret;
 
 pub use filler::Filler;
@@ -151,6 +152,9 @@ pub struct Context<'a, E> {
     pub watch: &'a Watch,
 }
 
+/// Between two looks at a container that was thawed.
+const AGAIN: Duration = Duration::from_millis(250);
+
 /// Waits until a container has come this far.
 pub async fn wait_until<E: Engine>(
     engine: &E,
@@ -169,6 +173,33 @@ pub async fn wait_until<E: Engine>(
         },
     };
     Err(not_ready(container, id, stopped))
+}
+
+/// Waits until a container that was thawed is healthy again. Its engine takes it for unhealthy before it has looked,
+/// and still does so at the first failure after that: it is given as many as its check has.
+pub async fn wait_thawed<E: Engine>(
+    engine: &E,
+    watch: &Watch,
+    container: &ContainerName,
+    details: &ContainerDetails,
+    limit: Duration,
+) -> Result<(), Failure> {
+    let begun = tokio::time::Instant::now();
+    let patience = check::patience(details).min(limit);
+    loop {
+        let left = limit.saturating_sub(begun.elapsed());
+        let until = Until::Healthy;
+        let waited = wait_until(engine, watch, container, &details.id, until, left).await;
+        let is_early = begun.elapsed() < patience;
+        match &waited {
+            Err(Failure::NotReady { stopped, .. })
+                if *stopped == Stopped::Unhealthy && is_early =>
+            {
+                tokio::time::sleep(AGAIN).await;
+            }
+            _ => return waited,
+        }
+    }
 }
 
 /// Waits until a container that runs, and of which nothing more can be known, has settled.

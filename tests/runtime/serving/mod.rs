@@ -1,7 +1,9 @@
 //! A server on an engine in memory: killed at every step, it goes on serving, and the next command
 //! completes or undoes what was begun.
 
+mod away;
 mod drift;
+mod kept;
 mod kills;
 mod machine;
 mod room;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use devenv::converge::apply::Options;
 use devenv::converge::desired::Secrets;
@@ -17,9 +17,9 @@ use devenv::model::observed::{ContainerState, Health};
 use devenv::model::secret::Secret;
 use devenv::model::server::ServerFile;
 use devenv::server::state::{Stage, State};
-use devenv::server::{Applied, Back, Due, Manner, SecretValues, Server, Target, choose};
+use devenv::server::{Applied, Back, Due, Manner, SecretValues, Server, Target};
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::machine::FakeMachine;
 use crate::executor::world::{SOON, World};
@@ -65,6 +65,8 @@ pub struct Room {
     pub host: Host,
     /// What the ledger says, where it is not what is brought.
     pub ledger: Option<ReferenceRecord>,
+    /// How much later than now it is.
+    pub later: Mutex<SignedDuration>,
 }
 
 const FILE: &str = "schema: 1\nplatform: acme\nregistry: localhost:5000/acme\nenvironment: production\n\
@@ -81,6 +83,7 @@ impl Room {
             owner: serde_json::from_str(r#"{"id":"me","key":"key"}"#).unwrap(),
             host: Host::unknown().unwrap(),
             ledger: None,
+            later: Mutex::default(),
             world,
         };
         room.publish();
@@ -114,6 +117,10 @@ impl Room {
 
     pub fn journal(&self) -> PathBuf {
         self.folder.path().join("journal.json")
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + *self.later.lock().unwrap()
     }
 
     pub fn state(&self) -> State {
@@ -151,12 +158,13 @@ impl Room {
 
     /// `server rollback`: to the reference that served before.
     pub async fn back(&self) -> Result<()> {
-        let now = Timestamp::now;
+        let now = || self.now();
         let server = self.server(&now);
         let mut state = self.state();
-        let (number, _) = choose(&state, &server.damage(&state).await?, None)?;
         let back = Back::default();
-        server.go_back(&mut state, number, &back, "me").await?;
+        server.go_back(&mut state, &back, "me").await?;
+        self.assert_serves(&[]);
+        self.assert_data_is_alone();
         server.end_changes(&mut state).await
     }
 
@@ -176,7 +184,7 @@ impl Room {
     }
 
     pub async fn apply_as(&self, manner: &Manner) -> Result<Applied> {
-        let now = Timestamp::now;
+        let now = || self.now();
         let server = self.server(&now);
         let mut state = self.state();
         let (before, changes) = (state.clone(), self.engine.changes());
