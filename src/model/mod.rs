@@ -33,6 +33,7 @@ pub mod predicate;
 pub mod proxies;
 pub mod public_key;
 pub mod quantity;
+pub mod redaction;
 pub mod reference;
 pub mod released;
 pub mod replay;
