@@ -9,15 +9,18 @@ mod dumps;
 mod parcel;
 mod restore;
 mod save;
+mod search;
 mod transfer;
 mod unfinished;
 pub(super) mod volumes;
 
 pub(super) use dumps::{DumpReader, judged};
 pub use parcel::{Imported, export, import};
+pub(super) use parcel::{export_to, import_from, peek};
 pub use restore::Restored;
 pub(super) use restore::refuse_another_major;
 pub use save::Saved;
+pub(super) use search::search;
 
 use crate::error::Result;
 use crate::home::session::{OpenPlatform, Session};
