@@ -1,6 +1,7 @@
 //! What the files and statements say, as types. Pure: no clock, no network, no file system.
 
 pub mod bisection;
+pub mod capsule;
 pub mod catalogue;
 pub mod chunking;
 pub mod circle;
