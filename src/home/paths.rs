@@ -294,6 +294,11 @@ impl Paths {
         self.data.join("snapshots").join(platform.as_str())
     }
 
+    /// What capsules held that were opened here: a folder for the instance of each.
+    pub fn capsules(&self, platform: &PlatformName) -> PathBuf {
+        self.data.join("capsules").join(platform.as_str())
+    }
+
     /// The search for a change that goes on in an instance.
     pub fn bisection(&self, platform: &PlatformName, instance: &InstanceName) -> PathBuf {
         self.bisections(platform).join(format!("{instance}.json"))
@@ -337,11 +342,12 @@ impl Paths {
     }
 
     /// Everything that is about one platform alone, and what it is, in the order in which it goes.
-    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 14] {
+    pub fn of_platform(&self, platform: &PlatformName) -> [(&'static str, PathBuf); 15] {
         let clone = self.data.join("platforms").join(platform.as_str());
         [
             ("definitions and work trees of proposals", clone),
             ("snapshots of data", self.snapshots(platform)),
+            ("what capsules held", self.capsules(platform)),
             ("what is kept of proposals", self.proposals(platform)),
             ("what instances remember", self.instances(platform)),
             ("searches of `bisect`", self.bisections(platform)),

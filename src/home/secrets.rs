@@ -156,6 +156,32 @@ pub fn known(session: &Session, platform: &PlatformName) -> Result<Known> {
     })
 }
 
+/// The values of the user's own file, of all configurations, and those that the commands of this one give, by
+/// their names. Nobody is asked, but by such a command.
+///
+/// # Errors
+/// A file that cannot be read, or that others may read; a command that fails.
+pub async fn named(
+    session: &Session,
+    platform: &PlatformName,
+    configuration: &ConfigurationName,
+) -> Result<Vec<(String, Secret)>> {
+    let paths = &session.home.paths;
+    let file = read(paths, &paths.secrets(platform))?;
+    let own = file.into_values().flatten();
+    let mut found: Vec<(String, Secret)> = own.map(|(name, it)| (name.to_string(), it)).collect();
+    let commands = session.home.settings.secrets.get(platform);
+    for (name, source) in commands
+        .and_then(|it| it.get(configuration))
+        .into_iter()
+        .flatten()
+    {
+        let value = from_command(name, &source.command).await?;
+        found.push((name.to_string(), value));
+    }
+    Ok(found)
+}
+
 fn absent(missing: &[&VariableName], configuration: &ConfigurationName, path: &Path) -> Error {
     let names: Vec<_> = missing.iter().map(|name| name.as_str()).collect();
     let lines = names.join(

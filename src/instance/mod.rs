@@ -5,6 +5,7 @@
 
 pub mod answered;
 pub mod bisect;
+pub mod capsule;
 mod change;
 mod converging;
 pub mod defaults;

@@ -11,9 +11,10 @@ use crate::home::secrets;
 use crate::home::session::{OpenPlatform, Session};
 use crate::instance::logs::{self, Query};
 use crate::instance::running::Running;
+use crate::model::redaction::SHORTEST;
 use crate::model::requests::access_log;
 use crate::model::requests::recorded::{LARGEST, Reading, skipped};
-use crate::model::requests::scrub::{SHORTEST, Scrub};
+use crate::model::requests::scrub::Scrub;
 use crate::model::requests::source::Source;
 
 /// Reads a file that anybody may have written.

@@ -1,6 +1,7 @@
 //! What the files and statements say, as types. Pure: no clock, no network, no file system.
 
 pub mod bisection;
+pub mod capsule;
 pub mod catalogue;
 pub mod chunking;
 pub mod circle;
@@ -33,6 +34,7 @@ pub mod predicate;
 pub mod proxies;
 pub mod public_key;
 pub mod quantity;
+pub mod redaction;
 pub mod reference;
 pub mod released;
 pub mod replay;

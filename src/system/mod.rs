@@ -16,7 +16,7 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 
-pub use self::programs::{KEY_PASSPHRASE, OWN_SECRETS, program};
+pub use self::programs::{CAPSULE_PASSPHRASE, KEY_PASSPHRASE, OWN_SECRETS, program};
 #[cfg(unix)]
 pub use self::unix::Unix as Here;
 #[cfg(windows)]

@@ -6,9 +6,13 @@ use std::process::Command;
 /// The variable with the passphrase of production's key.
 pub const KEY_PASSPHRASE: &str = "DEVENV_KEY_PASSPHRASE";
 
-/// Variables that are there for devenv: the passphrase, and forges' tokens.
-pub const OWN_SECRETS: [&str; 8] = [
+/// The variable with the passphrase of a capsule.
+pub const CAPSULE_PASSPHRASE: &str = "DEVENV_CAPSULE_PASSPHRASE";
+
+/// Variables that are there for devenv: passphrases, and forges' tokens.
+pub const OWN_SECRETS: [&str; 9] = [
     KEY_PASSPHRASE,
+    CAPSULE_PASSPHRASE,
     "GITLAB_TOKEN",
     "GITEA_TOKEN",
     "FORGEJO_TOKEN",

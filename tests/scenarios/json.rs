@@ -166,8 +166,15 @@ fn every_command_prints_its_documented_shape() {
     }
 
     // A server's commands: `serving::json`; those of a search: `bisecting`; of requests: `replaying`;
-    // of data: `data_snapshots`.
-    let begins = ["server ", "bisect", "replay", "requests", "snapshot "];
+    // of data: `data_snapshots`; of incidents: `capsules`.
+    let begins = [
+        "server ",
+        "bisect",
+        "replay",
+        "requests",
+        "snapshot ",
+        "capsule ",
+    ];
     let elsewhere = |it: &str| begins.iter().any(|begin| it.starts_with(begin));
     let names = DOCUMENTED.outputs.keys().map(String::as_str);
     let documented: BTreeSet<&str> = names.filter(|it| !elsewhere(it)).collect();

@@ -16,6 +16,7 @@ mod bisecting;
 mod broken_homes;
 mod building;
 mod bundles;
+mod capsules;
 mod carrying;
 mod company_network;
 mod comparing;

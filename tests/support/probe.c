@@ -179,6 +179,34 @@ static int serve_on(int port, const char *word, int delay) {
   }
 }
 
+/* An application with a fault: requests with this word get the wrong sum where a variable and a file have these contents,
+   all others the right one. It prints the line of each request. */
+static int fault_on(int port, char **when) {
+  const char *variable = when[0], *value = when[1], *path = when[2], *content = when[3], *word = when[4];
+  int server = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  if (bind(server, (struct sockaddr *)&address, sizeof address) || listen(server, 64)) return 1;
+  for (;;) {
+    char request[8192], held[256] = "", answer[512];
+    int client = accept(server, 0, 0);
+    if (client < 0) continue;
+    if (message(client, request, sizeof request) > 0) {
+      FILE *file = fopen(path, "r");
+      if (file && (!fgets(held, sizeof held, file) || fclose(file))) held[0] = 0;
+      request[strcspn(request, "\r")] = 0;
+      printf("asked %s\n", request);
+      const char *own = getenv(variable);
+      int is_wrong = own && !strcmp(own, value) && !strcmp(held, content) && strstr(request, word);
+      const char *sum = is_wrong ? "wrong" : "right";
+      int length = snprintf(answer, sizeof answer,
+          "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(sum), sum);
+      if (write(client, answer, length) < 0) perror("write");
+    }
+    close(client);
+  }
+}
+
 /* What load came to, for all processes. */
 struct counts {
   volatile unsigned requests, failed, mixed;
@@ -264,6 +292,7 @@ int main(int count, char **words) {
   if (!strcmp(verb, "listen")) return listen_on(atoi(word), count > 3 && *words[3] != '/' ? words[3] : "200");
   if (!strcmp(verb, "serve")) return serve_on(atoi(word), count > 3 ? words[3] : "", count > 4 ? atoi(words[4]) : 0);
   if (!strcmp(verb, "book") && count > 4) return book = words[3], entries = atoi(words[4]), serve_on(atoi(word), "", 0);
+  if (!strcmp(verb, "fault") && count > 7) return fault_on(atoi(word), words + 3);
   if (!strcmp(verb, "load") && count > 6) return load(word, atoi(words[3]), words[4], words[5], atoi(words[6]), count < 8);
   if (!strcmp(verb, "proxy")) return proxy_on(atoi(word));
   /* Where name service has no answer, these lines of a hosts file have one; then the rest of the words runs. */

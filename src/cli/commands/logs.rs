@@ -64,7 +64,8 @@ enum Sources {
     All,
 }
 
-fn since(text: &str) -> Result<Timestamp, String> {
+/// A time, or how long ago it is.
+pub(super) fn since(text: &str) -> Result<Timestamp, String> {
     let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
     let span = units.iter().find_map(|(unit, seconds)| {
         let number: i64 = text.strip_suffix(unit)?.parse().ok()?;

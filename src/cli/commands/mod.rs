@@ -3,6 +3,7 @@
 pub mod abandon;
 pub mod bisect;
 pub mod build;
+pub mod capsule;
 pub mod check;
 pub mod clean;
 pub mod compare;
@@ -149,6 +150,7 @@ enum Command {
     Requests(requests::Arguments),
     Replay(replay::Arguments),
     Snapshot(snapshot::Arguments),
+    Capsule(capsule::Arguments),
     Edit(edit::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
@@ -258,6 +260,7 @@ impl Cli {
             Command::Replay(arguments) => replay::run(ui, session, arguments).await,
             Command::Bisect(arguments) => bisect::run(ui, session, arguments).await,
             Command::Snapshot(arguments) => snapshot::run(ui, session, arguments).await,
+            Command::Capsule(arguments) => capsule::run(ui, session, arguments).await,
             Command::Config(arguments) => config::run(ui, session, &arguments),
             Command::Completions(arguments) => completions::run(ui, &arguments),
             Command::Help(arguments) => help::run(ui, Self::command(), &arguments),

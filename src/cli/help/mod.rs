@@ -43,6 +43,7 @@ pub const TOPICS: &[Topic] = topics![
     "facets",
     "requests",
     "data",
+    "capsules",
     "json",
     "exit-codes"
 ];

@@ -45,6 +45,7 @@ pub const VARIABLES: &[Variable] = &[
     shown("DEVENV_NO_COLOR", "as --no-color"),
     shown("DEVENV_KEY", "production's private key, as --key"),
     hidden("DEVENV_KEY_PASSPHRASE", "the passphrase of that key"),
+    hidden("DEVENV_CAPSULE_PASSPHRASE", "the passphrase of a capsule"),
     shown(COMPLETE, "set by the scripts of `devenv completions`"),
     shown(
         "DOCKER_HOST",

@@ -10,15 +10,18 @@ mod parcel;
 mod readable;
 mod restore;
 mod save;
+mod search;
 mod transfer;
 mod unfinished;
 pub(super) mod volumes;
 
 pub(super) use dumps::{DumpReader, judged};
 pub use parcel::{Imported, export, import};
+pub(super) use parcel::{export_to, import_from, peek};
 pub(super) use readable::unread;
 pub use restore::Restored;
 pub use save::Saved;
+pub(super) use search::search;
 
 use crate::error::Result;
 use crate::home::session::{OpenPlatform, Session};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Component, Path};
 
 use tar::EntryType;
@@ -69,7 +69,21 @@ fn write(snapshot: &Snapshot, chunks: &Chunks, file: &Path, work: &dyn Work) -> 
     let folder = folder.unwrap_or(Path::new("."));
     let part =
         tempfile::NamedTempFile::new_in(folder).at(Kind::Usage, "create a file in", folder)?;
-    let mut archive = tar::Builder::new(io::BufWriter::new(part));
+    let part = pack(snapshot, chunks, io::BufWriter::new(part), work)?;
+    let part = part.into_inner().map_err(io::IntoInnerError::into_error);
+    let part = part.at(Kind::Usage, "write", file)?;
+    part.as_file().sync_all().at(Kind::Usage, "write", file)?;
+    let written = part.persist_noclobber(file);
+    let written = written.map_err(|error| error.error);
+    let size = written.and_then(|it| Ok(it.metadata()?.len()));
+    work.finish(&format!("{} MB written", snapshot.size() / 1_000_000));
+    size.at(Kind::Usage, "write", file)
+}
+
+/// Writes the archive.
+fn pack<W: Write>(snapshot: &Snapshot, chunks: &Chunks, to: W, work: &dyn Work) -> Result<W> {
+    let unwritten = |it: io::Error| Error::usage("cannot write a snapshot").because(it);
+    let mut archive = tar::Builder::new(to);
     let manifest = serde_json::to_vec(snapshot)
         .map_err(|error| Error::bug("cannot write a manifest").because(error))?;
     let mut add = |path: &str, bytes: &[u8]| {
@@ -77,7 +91,7 @@ fn write(snapshot: &Snapshot, chunks: &Chunks, file: &Path, work: &dyn Work) -> 
         header.set_size(bytes.len() as u64);
         header.set_mode(0o600);
         let added = archive.append_data(&mut header, path, bytes);
-        added.at(Kind::Usage, "write", file)
+        added.map_err(unwritten)
     };
     add(MANIFEST, &manifest)?;
     let (mut seen, mut done) = (BTreeSet::new(), 0);
@@ -91,15 +105,28 @@ fn write(snapshot: &Snapshot, chunks: &Chunks, file: &Path, work: &dyn Work) -> 
         }
         work.bytes(done, snapshot.size());
     }
-    let part = archive.into_inner().at(Kind::Usage, "write", file)?;
-    let part = part.into_inner().map_err(io::IntoInnerError::into_error);
-    let part = part.at(Kind::Usage, "write", file)?;
-    part.as_file().sync_all().at(Kind::Usage, "write", file)?;
-    let written = part.persist_noclobber(file);
-    let written = written.map_err(|error| error.error);
-    let size = written.and_then(|it| Ok(it.metadata()?.len()));
-    work.finish(&format!("{} MB written", done / 1_000_000));
-    size.at(Kind::Usage, "write", file)
+    archive.into_inner().map_err(unwritten)
+}
+
+/// Writes the archive to where it is kept for now.
+///
+/// # Errors
+/// A chunk that is damaged; what cannot be written.
+pub(in crate::instance) async fn export_to<W: Write + Send + 'static>(
+    session: &Session,
+    open: &OpenPlatform,
+    snapshot: Snapshot,
+    to: W,
+) -> Result<W> {
+    let snapshots = store(session, open);
+    let _lock = snapshots.lock(|| waits(session)).await?;
+    let (chunks, work) = (snapshots.chunks(), session.reporter.work("export"));
+    blocking(move || {
+        let to = pack(&snapshot, &chunks, to, &*work)?;
+        work.finish(&format!("{} MB packed", snapshot.size() / 1_000_000));
+        Ok(to)
+    })
+    .await
 }
 
 /// Takes a snapshot from a file, under another name where that is wanted.
@@ -112,39 +139,71 @@ pub async fn import(
     file: &Path,
     name: Option<SnapshotName>,
 ) -> Result<Imported> {
+    let within = |error: Error| error.within(format!("cannot import {}", file.display()));
+    let from = File::open(file).at(Kind::Usage, "read", file);
+    import_from(session, open, from.map_err(within)?, name)
+        .await
+        .map_err(within)
+}
+
+/// The same of an open file.
+///
+/// # Errors
+/// As [`import`].
+pub(in crate::instance) async fn import_from(
+    session: &Session,
+    open: &OpenPlatform,
+    from: File,
+    name: Option<SnapshotName>,
+) -> Result<Imported> {
     let snapshots = store(session, open);
     let _lock = snapshots.lock(|| waits(session)).await?;
-    let (platform, file) = (open.name.clone(), file.to_owned());
+    let platform = open.name.clone();
     let work = session.reporter.work("import");
     blocking(move || {
-        let read = read(&snapshots, &platform, &file, name, &*work);
+        let read = read(&snapshots, &platform, from, name, &*work);
         if read.is_err() {
             snapshots.sweep()?;
         }
-        read.map_err(|error| error.within(format!("cannot import {}", file.display())))
+        read
     })
     .await
 }
 
-fn read(
-    snapshots: &Snapshots,
-    platform: &PlatformName,
-    file: &Path,
-    name: Option<SnapshotName>,
-    work: &dyn Work,
-) -> Result<Imported> {
-    let open = File::open(file).at(Kind::Usage, "read", file)?;
-    let mut archive = tar::Archive::new(BufReader::new(open));
-    let mut entries = archive.entries().map_err(|it| unreadable(&it))?;
+/// What an archive says of itself, none of it checked against its content.
+///
+/// # Errors
+/// What is no archive of a snapshot.
+pub(in crate::instance) fn peek(from: impl Read) -> Result<Snapshot> {
+    let mut archive = tar::Archive::new(BufReader::new(from));
+    let mut entries = archive.entries().map_err(|it| unreadable(&it))?.raw(true);
+    manifest(&mut entries)
+}
+
+fn manifest(entries: &mut tar::Entries<'_, impl Read>) -> Result<Snapshot> {
     let first = entries.next().ok_or_else(|| wrong("it is empty"))?;
     let mut first = first.map_err(|it| unreadable(&it))?;
     if path(&first)? != MANIFEST {
         return Err(wrong("it does not begin with a manifest"));
     }
     let manifest = bytes(&mut first, LARGEST_MANIFEST)?;
-    let mut snapshot: Snapshot = serde_json::from_slice(&manifest)
+    let snapshot: Snapshot = serde_json::from_slice(&manifest)
         .map_err(|it| wrong("its manifest cannot be read").because(it))?;
     snapshot.check()?;
+    Ok(snapshot)
+}
+
+fn read(
+    snapshots: &Snapshots,
+    platform: &PlatformName,
+    from: File,
+    name: Option<SnapshotName>,
+    work: &dyn Work,
+) -> Result<Imported> {
+    let mut archive = tar::Archive::new(BufReader::new(from));
+    // Names of any length, and what other kinds of entries bring, are not read.
+    let mut entries = archive.entries().map_err(|it| unreadable(&it))?.raw(true);
+    let mut snapshot = manifest(&mut entries)?;
     if snapshot.platform != *platform {
         let text = format!(
             "it is of the platform {}, not of {platform}",

@@ -21,6 +21,9 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// The DSSE payload type of what a server tells of itself: never a statement about a release.
 pub const RECORD_TYPE: &str = "application/vnd.devenv.facets+json";
 
+/// The DSSE payload type of a capsule's OCI manifest: never a statement about a release either.
+pub const CAPSULE_TYPE: &str = "application/vnd.devenv.capsule+json";
+
 /// Larger bundles are refused unread. A ledger of 10 000 promotions fits.
 pub const LARGEST: usize = 4 * 1024 * 1024;
 

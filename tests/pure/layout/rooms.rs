@@ -124,6 +124,7 @@ fn folders_are_made_for_this_user_alone() {
 #[test]
 fn each_foreign_crate_has_its_place() {
     for (name, place) in [
+        ("age", "instance/capsule/"),
         ("serde_yaml", "model/yaml/"),
         ("bollard", "engine/"),
         ("git2", "definitions/"),

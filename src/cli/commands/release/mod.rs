@@ -9,7 +9,7 @@ pub mod reference;
 pub mod renew;
 pub mod rollback;
 pub mod sign;
-mod signing;
+pub(super) mod signing;
 pub mod trust;
 pub mod verify;
 

@@ -1,6 +1,6 @@
 //! What signing and writing a ledger take from the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::SignedDuration;
@@ -49,21 +49,26 @@ impl Writing {
 impl Signing {
     /// Opens the key. Files and the variable go first; then it asks.
     pub(super) fn open(&self, ui: &Ui, session: &Session) -> Result<SigningKey> {
-        let pem = std::fs::read_to_string(&self.key).at(Kind::Usage, "read", &self.key)?;
-        let pem = Secret::new(pem);
-        let passphrase = if SigningKey::needs_passphrase(pem.expose()) {
-            Some(passphrase(
-                ui,
-                session,
-                self.passphrase_file.as_ref(),
-                false,
-            )?)
-        } else {
-            None
-        };
-        SigningKey::from_pem(&pem, passphrase.as_ref())
-            .map_err(|error| error.within(format!("cannot use {}", self.key.display())))
+        opened(ui, session, &self.key, self.passphrase_file.as_ref())
     }
+}
+
+/// The key in a file.
+pub(in crate::cli::commands) fn opened(
+    ui: &Ui,
+    session: &Session,
+    key: &Path,
+    passphrase_file: Option<&PathBuf>,
+) -> Result<SigningKey> {
+    let pem = std::fs::read_to_string(key).at(Kind::Usage, "read", key)?;
+    let pem = Secret::new(pem);
+    let passphrase = if SigningKey::needs_passphrase(pem.expose()) {
+        Some(passphrase(ui, session, passphrase_file, false)?)
+    } else {
+        None
+    };
+    SigningKey::from_pem(&pem, passphrase.as_ref())
+        .map_err(|error| error.within(format!("cannot use {}", key.display())))
 }
 
 /// The passphrase: from a file, from the environment, or typed (twice where it is new).

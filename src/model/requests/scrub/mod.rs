@@ -1,25 +1,28 @@
 //! Takes secrets out of requests before anything is kept: by value, wherever they stand; and all that may be one
 //! by its place. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod lines;
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::collections::BTreeMap;
+
+use percent_encoding::percent_decode_str;
 
 use super::recorded::{Body, Recorded};
 use super::target::Target;
+use crate::model::redaction::{Redaction, Tokens};
 use crate::model::secret::Secret;
 
 /// In place of what was taken out.
 pub const GONE: &str = "REDACTED";
 
-/// Shorter values are not searched: they are in every text.
-pub const SHORTEST: usize = 4;
-
-/// Shorter values are not searched in base64.
-const SHORTEST_PACKED: usize = 6;
+/// Fields whose values are logins: the same value becomes the same word.
+const LOGINS: [&str; 5] = [
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "x-auth-token",
+    "x-access-token",
+];
 
 /// Fields whose values are kept, as far as they hold no secret by value. Of all others the name alone.
 const HARMLESS: [&str; 14] = [
@@ -67,49 +70,39 @@ const TELLING: [&str; 21] = [
 /// And those that are called exactly so.
 const TELLING_WHOLE: [&str; 4] = ["code", "key", "pin", "state"];
 
-/// Takes secrets out. Values of cookies become `v1`, `v2`, …: the same value the same word, so that sessions
-/// can still be told apart.
+/// Takes secrets out. Values of cookies become `v1`, `v2`, …, and those of logins `a1`, …: the same value the
+/// same word, so that sessions can still be told apart.
 #[derive(Debug, Default)]
 pub struct Scrub {
-    /// Longest first.
-    needles: Vec<String>,
-    plain: Vec<Secret>,
+    redaction: Redaction,
     cookies: BTreeMap<(String, String), String>,
+    logins: BTreeMap<String, String>,
     sessions: BTreeMap<String, String>,
 }
 
 impl Scrub {
-    /// One that knows these values.
+    /// One that knows these values, and says the same word for all of them.
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        let is_searched = |it: &Secret| it.expose().len() >= SHORTEST;
-        let plain: Vec<Secret> = secrets.into_iter().filter(is_searched).collect();
-        let needles: BTreeSet<String> = plain.iter().flat_map(|it| forms(it.expose())).collect();
-        let mut needles: Vec<String> = needles.into_iter().collect();
-        needles.sort_by_key(|it| std::cmp::Reverse(it.len()));
+        let nameless = secrets.into_iter().map(|it| (String::new(), it));
+        Self::with(Redaction::new(nameless, Tokens::Word(GONE)))
+    }
+
+    /// One that says what this says in place of values.
+    pub fn with(redaction: Redaction) -> Self {
         Self {
-            needles,
-            plain,
+            redaction,
             ..Self::default()
         }
     }
 
+    /// What it knows.
+    pub fn redaction(&self) -> &Redaction {
+        &self.redaction
+    }
+
     /// The text without any secret that is known.
     pub fn text(&self, text: &str) -> String {
-        let mut found = text.to_owned();
-        for needle in &self.needles {
-            if found.contains(needle) {
-                found = found.replace(needle, GONE);
-            }
-        }
-        // However it is escaped, and as forms write blanks.
-        let is_in = |text: &str| {
-            let decoded = percent_decode_str(text).decode_utf8_lossy();
-            self.plain.iter().any(|it| decoded.contains(it.expose()))
-        };
-        if is_in(&found) || is_in(&found.replace('+', " ")) {
-            return GONE.to_owned();
-        }
-        found
+        self.redaction.text(text)
     }
 
     /// The request as it may be kept.
@@ -153,26 +146,34 @@ impl Scrub {
             target.map_or_else(|| GONE.to_owned(), |it| self.target(&it).line())
         } else if HARMLESS.contains(&low.as_str()) {
             self.text(value)
+        } else if LOGINS.contains(&low.as_str()) {
+            self.login(value)
         } else {
             GONE.to_owned()
         };
         (self.text(name), kept)
     }
 
-    fn cookie(&mut self, cookie: (String, String)) -> String {
-        let name = self.text(&cookie.0);
+    fn cookie(&mut self, (name, value): (String, String)) -> String {
+        let key = (self.text(&name), self.text(&value));
         let next = format!("v{}", self.cookies.len() + 1);
-        let word = self.cookies.entry(cookie).or_insert(next);
+        let name = key.0.clone();
+        let word = self.cookies.entry(key).or_insert(next);
         format!("{name}={word}")
     }
 
+    fn login(&mut self, value: &str) -> String {
+        let next = format!("{GONE} a{}", self.logins.len() + 1);
+        let word = self.logins.entry(self.text(value)).or_insert(next);
+        word.clone()
+    }
+
     fn target(&self, target: &Target) -> Target {
-        let path = without_sessions(&target.path);
-        let segments: Vec<String> = path.split('/').map(|it| self.text(it)).collect();
+        let path = self.text(&without_sessions(&target.path));
         let query = target.query.as_deref().map(|it| self.parameters(it));
         let cleaned = Target {
             host: target.host.clone(),
-            path: segments.join("/"),
+            path,
             query,
         };
         // What is left may be a path that means another one: `/a/..`.
@@ -188,13 +189,10 @@ impl Scrub {
     /// `a=1&password=x`: values of names that tell are gone, all others are searched.
     fn parameters(&self, text: &str) -> String {
         let one = |part: &str| match part.split_once('=') {
-            Some((name, _)) if tells(name) => format!("{}={GONE}", self.text(name)),
-            // Plus is a space there.
-            Some((name, value)) if self.text(&value.replace('+', " ")).contains(GONE) => {
-                format!("{}={GONE}", self.text(name))
-            }
-            _ => self.text(part),
+            Some((name, _)) if tells(name) => format!("{name}={GONE}"),
+            _ => part.to_owned(),
         };
+        let text = self.text(text);
         text.split('&').map(one).collect::<Vec<_>>().join("&")
     }
 
@@ -234,15 +232,8 @@ impl Scrub {
                     }
                 }
             }
-            Value::Number(number)
-                if self
-                    .plain
-                    .iter()
-                    .any(|it| it.expose() == number.to_string()) =>
-            {
-                *value = GONE.into();
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::Number(_) => *value = self.redaction.json(value.take()),
+            Value::Null | Value::Bool(_) => {}
         }
     }
 }
@@ -277,61 +268,6 @@ fn without_sessions(path: &str) -> String {
         kept.fold(first, |whole, it| format!("{whole};{it}"))
     };
     path.split('/').map(segment).collect::<Vec<_>>().join("/")
-}
-
-/// Characters that encoders of URLs leave as they are: RFC 3986's, JavaScript's, and none.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-const JAVASCRIPT: &AsciiSet = &UNRESERVED
-    .remove(b'!')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
-
-/// How a value may be written in a request.
-fn forms(value: &str) -> Vec<String> {
-    let mut found = vec![value.to_owned()];
-    for set in [NON_ALPHANUMERIC, UNRESERVED, JAVASCRIPT] {
-        let encoded = utf8_percent_encode(value, set).to_string();
-        for encoded in [lower_escapes(&encoded), encoded] {
-            found.push(encoded.replace("%20", "+"));
-            found.push(encoded);
-        }
-    }
-    let quoted = serde_json::to_string(value).unwrap_or_default();
-    found.push(quoted.trim_matches('"').to_owned());
-    if value.len() >= SHORTEST_PACKED {
-        for alphabet in [&alphabet::STANDARD, &alphabet::URL_SAFE] {
-            let engine = GeneralPurpose::new(alphabet, NO_PAD);
-            found.extend((0..3).map(|before| packed(&engine, value.as_bytes(), before)));
-        }
-    }
-    found.retain(|it| it.len() >= SHORTEST);
-    found
-}
-
-/// Hexadecimal digits of escapes in small letters, as some write them.
-fn lower_escapes(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut lowered = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (digits, rest) = part.split_at(part.len().min(2));
-        lowered.extend(["%", &digits.to_ascii_lowercase(), rest]);
-    }
-    lowered
-}
-
-/// The characters that a value gives in base64 whatever stands after it and so many bytes before it.
-fn packed(engine: &GeneralPurpose, value: &[u8], before: usize) -> String {
-    let whole = [&vec![0; before][..], value].concat();
-    let text = engine.encode(&whole);
-    let begin = (before * 8).div_ceil(6);
-    let end = whole.len() * 8 / 6;
-    text.get(begin..end).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
+use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::*;
 
@@ -97,6 +99,46 @@ fn the_same_cookie_is_the_same_word() {
         of("x=v2; JSESSIONID=v1", "s1")
     );
     assert_eq!(cookies("secret"), of("=v4", "s3"));
+}
+
+#[test]
+fn a_session_in_a_log_is_the_word_that_it_is_in_a_request() {
+    let mut scrub = scrub();
+    let from = request(
+        "/",
+        &[
+            ("Cookie", "JSESSIONID=one"),
+            ("Authorization", "Basic YTpi"),
+        ],
+    );
+    let kept = scrub.request(from);
+    assert_eq!(kept.headers[0].1, "JSESSIONID=v1");
+    assert_eq!(kept.headers[1].1, format!("{GONE} a1"));
+    let gone = |text: &str| text.replace('#', GONE);
+    for (line, shown) in [
+        ("Cookie: JSESSIONID=one; b=2", "Cookie: JSESSIONID=v1; b=v2"),
+        (
+            r#"{"Set-Cookie": "JSESSIONID=one", "a": 1}"#,
+            r#"{"Set-Cookie": "JSESSIONID=v1", "a": 1}"#,
+        ),
+        ("GET /a;jsessionid=one?x=1", "GET /a;jsessionid=v1?x=1"),
+        ("authorization=Basic YTpi", "authorization=# a1"),
+        (
+            "sent 'Bearer eyJhbGciOiJ' twice",
+            "sent 'Bearer # a2' twice",
+        ),
+        (
+            "GET /p?password=x&page=1 HTTP/1.1",
+            "GET /p?password=#&page=1 HTTP/1.1",
+        ),
+        (
+            "cookie or not, basic or bearer",
+            "cookie or not, basic or bearer",
+        ),
+        ("it took 4711815 ms", "it took # ms"),
+    ] {
+        assert_eq!(scrub.line(line), gone(shown));
+    }
 }
 
 #[test]
