@@ -115,7 +115,7 @@ pub async fn rollback(session: &Session, back: &Back) -> Result<WentBack> {
     let engine = turns.engine(&open.engine);
     let server = open.server_on(&engine, &now, None);
     let by = who(session);
-    let (to, from) = server.go_back(&mut state, back, &by).await?;
+    let (to, from) = Box::pin(server.go_back(&mut state, back, &by)).await?;
     let took = milliseconds(begun);
     let event = Event {
         at: now(),
