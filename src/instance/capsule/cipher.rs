@@ -11,8 +11,6 @@ use age::{DecryptError, Decryptor, Encryptor, IdentityFile};
 use crate::error::{Error, Kind, PathContext as _, Result};
 use crate::model::secret::Secret;
 
-pub use age::x25519::Recipient;
-
 /// The work of scrypt for a new file, as powers of 2: a second, and 256 MiB.
 const WORK: u8 = 18;
 
@@ -41,12 +39,16 @@ pub enum Keys {
     Identities(std::path::PathBuf),
 }
 
+/// Whoever has the identity of this X25519 public key.
+#[derive(Clone)]
+pub struct Recipient(age::x25519::Recipient);
+
 /// Reads `age1…`.
 ///
 /// # Errors
 /// What is no X25519 recipient, in words.
 pub fn recipient(text: &str) -> Result<Recipient, String> {
-    text.parse().map_err(|_| {
+    text.parse().map(Recipient).map_err(|_| {
         "it is no recipient of age (age1…; `age-keygen` makes one with its identity)".to_owned()
     })
 }
@@ -60,7 +62,7 @@ pub(super) fn seal<W: Write>(lock: &Lock, to: W) -> Result<StreamWriter<W>> {
             Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
         }
         Lock::Recipients(all) => {
-            Encryptor::with_recipients(all.iter().map(|it| it as &dyn age::Recipient))
+            Encryptor::with_recipients(all.iter().map(|it| &it.0 as &dyn age::Recipient))
         }
     };
     let sealed = sealed.map_err(|error| Error::usage("cannot encrypt").because(error))?;
@@ -167,7 +169,10 @@ mod tests {
     fn only_who_it_is_for_opens_it() {
         let own = age::x25519::Identity::generate();
         let other = age::x25519::Identity::generate();
-        let lock = Lock::Recipients(vec![other.to_public(), own.to_public()]);
+        let lock = Lock::Recipients(vec![
+            Recipient(other.to_public()),
+            Recipient(own.to_public()),
+        ]);
         let file = sealed(&lock);
         assert!(!needs_passphrase(file.path()).unwrap());
         let keys = |identity: &age::x25519::Identity| {
@@ -188,7 +193,7 @@ mod tests {
     #[test]
     fn what_is_cut_or_changed_does_not_read_to_its_end() {
         let own = age::x25519::Identity::generate();
-        let file = sealed(&Lock::Recipients(vec![own.to_public()]));
+        let file = sealed(&Lock::Recipients(vec![Recipient(own.to_public())]));
         let whole = std::fs::read(file.path()).unwrap();
         let identity = own;
         let read = |bytes: &[u8]| {

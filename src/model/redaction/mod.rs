@@ -158,6 +158,14 @@ impl Redaction {
                 let source = view.source(&span);
                 (whole_characters(text, source), number)
             }));
+            let begins = |head: &[u8]| self.finder.may_begin(head);
+            for inner in view.inner(self.finder.longest_form(), begins) {
+                let found = self.finder.find(inner.bytes()).into_iter();
+                let own = found.filter(|(span, _)| span.start == 0);
+                all.extend(
+                    own.map(|(span, number)| (whole_characters(text, inner.source(&span)), number)),
+                );
+            }
         }
         all.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
         let mut merged: Vec<(Range<usize>, usize, usize)> = Vec::new();

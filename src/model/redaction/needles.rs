@@ -25,6 +25,7 @@ pub(super) struct Finder {
     /// Whether any begins with these two bytes.
     begins: Vec<u64>,
     longest: usize,
+    longest_form: usize,
 }
 
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl Default for Finder {
             heads: BTreeMap::new(),
             begins: vec![0; WORDS],
             longest: 0,
+            longest_form: 0,
         }
     }
 }
@@ -85,6 +87,8 @@ impl Finder {
             }
         }
         let plain = self.needles.iter().filter(|it| it.is_plain);
+        let forms = self.needles.iter().map(|it| it.bytes.len());
+        self.longest_form = forms.max().unwrap_or_default();
         self.longest = plain.map(|it| it.bytes.len()).max().unwrap_or_default();
     }
 
@@ -95,6 +99,17 @@ impl Finder {
     /// Bytes of the longest value.
     pub(super) fn longest(&self) -> usize {
         self.longest
+    }
+
+    /// Bytes of the longest form of any.
+    pub(super) fn longest_form(&self) -> usize {
+        self.longest_form
+    }
+
+    /// Whether any form begins with these bytes.
+    pub(super) fn may_begin(&self, bytes: &[u8]) -> bool {
+        let head = bytes.first_chunk::<SHORTEST>();
+        head.is_some_and(|it| self.heads.contains_key(it))
     }
 
     /// Where any form stands, and of which secret; they may overlap.

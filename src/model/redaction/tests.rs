@@ -145,6 +145,9 @@ proptest! {
     ) {
         let redaction = of(&[&value, "another-value"]);
         for (how, form) in written(&value, &around) {
+            // What begins an escape before a value that is escaped twice hides its first character.
+            let is_twice = [" in a URL", "html of", "twice"].iter().any(|it| how.contains(it));
+            let before = if is_twice { before.trim_end_matches(['\\', '%', '&']) } else { &before };
             let kept = redaction.text(&format!("{before}{form}{after}"));
             prop_assert!(redaction.is_clean(&kept), "{}: {}", how, kept);
             prop_assert!(kept.contains('«'), "{}: {} in {}", how, form, kept);

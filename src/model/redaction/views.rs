@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::needles::SHORTEST;
+
 /// Encodings one in the other.
 const DEPTH: usize = 2;
 
@@ -104,6 +106,51 @@ impl<'t> View<'t> {
             bytes: Cow::Owned(bytes),
             starts: Some(starts),
         })
+    }
+}
+
+impl View<'_> {
+    /// What stands within an escape, where the escape may be none: `\` before a value that begins with an `n`.
+    /// Each is read from there, as far as so many bytes, if its first ones are wanted.
+    pub(super) fn inner(
+        &self,
+        most: usize,
+        is_wanted: impl Fn(&[u8]) -> bool,
+    ) -> Vec<View<'static>> {
+        let mut found = Vec::new();
+        for encoding in ENCODINGS {
+            if !self.bytes.contains(&sign(encoding)) {
+                continue;
+            }
+            let mut at = 0;
+            while at < self.bytes.len() {
+                let length = one(encoding, &self.bytes[at..]).map_or(1, |(_, it)| it);
+                for within in at + 1..at + length {
+                    let begin = self.from(encoding, within, SHORTEST);
+                    if is_wanted(&begin.bytes) {
+                        found.push(self.from(encoding, within, most));
+                    }
+                }
+                at += length;
+            }
+        }
+        found
+    }
+
+    fn from(&self, encoding: Encoding, from: usize, most: usize) -> View<'static> {
+        let (mut bytes, mut starts, mut at) = (Vec::new(), Vec::new(), from);
+        while at < self.bytes.len() && bytes.len() < most {
+            let plain = || (Cow::Borrowed(&self.bytes[at..=at]), 1);
+            let (read, length) = one(encoding, &self.bytes[at..]).unwrap_or_else(plain);
+            bytes.extend_from_slice(&read);
+            starts.extend(std::iter::repeat_n(self.start(at), read.len()));
+            at += length;
+        }
+        starts.push(self.start(at));
+        View {
+            bytes: Cow::Owned(bytes),
+            starts: Some(starts),
+        }
     }
 }
 
