@@ -1,5 +1,6 @@
 //! What a change does on the engine, and what stays.
 
+use crate::support::server::clients::Clients;
 use crate::support::server::world::World;
 
 /// A page that takes longer than a look does is deployed, and no alarm.
@@ -176,8 +177,13 @@ async fn what_is_kept_serves_again_without_a_registry() {
         return;
     };
     world.server.apply().ok();
+    let net = Clients::new();
+    // Whoever asks arrives as who it is, before a change and after it.
+    let client = net.address.strip_suffix('1').unwrap().to_owned() + "2";
+    assert_eq!(net.seen(world.server.port), client);
     world.reference().await;
     world.server.apply().ok();
+    assert_eq!(net.seen(world.server.port), client);
     let run = |arguments: &[&str]| {
         let all = [&["--offline", "server"][..], arguments].concat();
         world.server.run(&all).ok();

@@ -140,6 +140,67 @@ async fn without_its_line_a_proxy_loses_requests_and_that_is_said() {
     assert!(counts.failed > 0, "{counts:?}");
 }
 
+/// Where an apply has come to when it is killed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// The new proxy is there, and not proven yet.
+    Proxy,
+    /// The kernel leads requests to it.
+    Led,
+    /// Connections to the old one are ending.
+    Draining,
+}
+
+impl Moment {
+    /// Whether it has come to a generation of this number, which the kernel does not lead to in `before`.
+    fn has_come(self, world: &World, number: u64, before: &str) -> bool {
+        match self {
+            Self::Proxy => {
+                let front = format!("{number} front ");
+                let all = world.server.containers();
+                all.iter().any(|it| it.starts_with(&front))
+            }
+            Self::Led => world.server.table() != before,
+            Self::Draining => world.server.journal().contains("\"stage\": \"draining\""),
+        }
+    }
+
+    /// Where the journal may be then: a moment passes while it is looked for.
+    fn stages(self) -> &'static [&'static str] {
+        match self {
+            Self::Proxy => &["starting"],
+            Self::Led => &["switching", "draining"],
+            Self::Draining => &["draining"],
+        }
+    }
+}
+
+/// Kills an apply when it has come this far.
+async fn kill_at(world: &World, number: u64, moment: Moment) {
+    let before = world.server.table();
+    let mut apply = world.server.command();
+    let mut child = apply.args(["server", "apply"]).spawn().unwrap();
+    let begun = Instant::now();
+    while !moment.has_come(world, number, &before) {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "never {moment:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    child.kill().unwrap();
+    let ended = child.wait().unwrap();
+    assert_eq!(
+        ended.code(),
+        None,
+        "{moment:?}: it ended before it was killed"
+    );
+    let journal = world.server.journal();
+    let mut stages = moment.stages().iter();
+    let is_there = stages.any(|it| journal.contains(&format!("\"stage\": \"{it}\"")));
+    assert!(is_there, "{moment:?}: {journal}");
+}
+
 /// `server apply` is killed at three moments under load; each time the next one makes it whole, and no
 /// request fails. Then it goes back, timed from the command to the first answer of the old version.
 #[tokio::test(flavor = "multi_thread")]
@@ -150,18 +211,13 @@ async fn no_request_fails_while_applying_is_killed() {
     world.server.apply().ok();
     let net = Clients::new();
     let load = net.load(world.server.port, 5);
-    for after in [150, 500, 1000] {
+    // What is undone is begun once more under the next number.
+    let moments = [(2, Moment::Proxy), (4, Moment::Led), (5, Moment::Draining)];
+    for (number, moment) in moments {
         world.release(0).await;
-        let mut apply = world.server.command();
-        let mut child = apply.args(["server", "apply"]).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(after)).await;
-        let _ = child.kill();
-        let ended = child.wait().unwrap();
+        kill_at(&world, number, moment).await;
         world.server.apply().ok();
-        eprintln!(
-            "killed after {after} ms: {ended:?}; serves {}",
-            world.server.reference()
-        );
+        assert_eq!(world.server.reference(), world.number());
     }
     assert_eq!(world.server.reference(), 4);
     let counts = load.stop();

@@ -3,6 +3,8 @@
 mod booting;
 mod changing;
 mod comparing;
+mod hurrying;
+mod initialising;
 mod ipv6;
 mod json;
 mod kernels;

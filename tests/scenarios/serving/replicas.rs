@@ -1,5 +1,6 @@
 //! Copies of an application behind one proxy.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::support::server::clients::Clients;
@@ -80,4 +81,51 @@ async fn a_copy_that_runs_elsewhere_only_costs_nothing() {
     load.reach(200).await;
     let counts = load.stop();
     assert_eq!((counts.failed, counts.mixed), (0, 0), "{counts:?}");
+}
+
+/// A client with the proxy's cookie keeps its copy; where that is stopped, another takes over with no failure, and keeps
+/// the client from then on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_the_cookie_keeps_its_copy() {
+    let copies = "replicas: { recette: 1, production: 2 }\n";
+    let Some(world) = World::copied(copies).await else {
+        return;
+    };
+    world.server.apply().ok();
+    let net = Clients::new();
+    let ask = |cookie: Option<&str>| net.member(world.server.port, cookie);
+    let all: BTreeSet<String> = (0..10).map(|_| ask(None)[1].clone()).collect();
+    assert_eq!(
+        all,
+        ["1", "2"].map(ToOwned::to_owned).into(),
+        "both are asked"
+    );
+    let [status, member, cookie] = ask(None);
+    assert_eq!(
+        (status.as_str(), cookie),
+        ("200", format!("ROUTEID=.{member}; Path=/"))
+    );
+    let cookie = format!("ROUTEID=.{member}");
+    let same = ["200".to_owned(), member.clone(), String::new()];
+    for _ in 0..20 {
+        assert_eq!(ask(Some(&cookie)), same);
+    }
+    let object = world.server.object(1, &format!("billing-{member}"));
+    docker(&["stop", &object]);
+    let other = if member == "1" { "2" } else { "1" };
+    let moved = [
+        "200".to_owned(),
+        other.to_owned(),
+        format!("ROUTEID=.{other}; Path=/"),
+    ];
+    for _ in 0..20 {
+        assert_eq!(ask(Some(&cookie)), moved);
+    }
+    docker(&["start", &object]);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let cookie = format!("ROUTEID=.{other}");
+    let same = ["200".to_owned(), other.to_owned(), String::new()];
+    for _ in 0..20 {
+        assert_eq!(ask(Some(&cookie)), same);
+    }
 }

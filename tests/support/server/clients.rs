@@ -131,11 +131,31 @@ impl Clients {
         self.got(&format!("[{}]", self.ipv6), port, path)
     }
 
-    /// The address that a proxy sees of who asks by IPv6.
+    /// The address that a proxy sees of who asks.
+    pub fn seen(&self, port: u16) -> String {
+        self.headers(&self.address, port, &[], "%header{x-client}")
+    }
+
+    /// The same by IPv6.
     pub fn seen_by_ipv6(&self, port: u16) -> String {
+        let address = format!("[{}]", self.ipv6);
+        self.headers(&address, port, &[], "%header{x-client}")
+    }
+
+    /// Status, member that answers, and cookie that is set, of one request that may have a cookie.
+    pub fn member(&self, port: u16, cookie: Option<&str>) -> [String; 3] {
+        let cookie: Vec<&str> = cookie.iter().flat_map(|it| ["--cookie", *it]).collect();
+        let format = "%{http_code}|%header{x-member}|%header{set-cookie}";
+        let said = self.headers(&self.address, port, &cookie, format);
+        let mut words = said.split('|').map(ToOwned::to_owned);
+        std::array::from_fn(|_| words.next().unwrap_or_default())
+    }
+
+    fn headers(&self, address: &str, port: u16, words: &[&str], format: &str) -> String {
         let output = self
-            .curl(&format!("[{}]", self.ipv6), port, "/billing")
-            .args(["--output", "/dev/null", "--write-out", "%header{x-client}"])
+            .curl(address, port, "/billing")
+            .args(words)
+            .args(["--output", "/dev/null", "--write-out", format])
             .output()
             .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()

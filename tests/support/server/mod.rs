@@ -172,6 +172,12 @@ impl TestServer {
         fs::write(path, text.replace(from, to)).unwrap();
     }
 
+    /// What the server remembers.
+    pub fn journal(&self) -> String {
+        let path = self.home.path().join("state/server/journal.json");
+        fs::read_to_string(path).unwrap_or_default()
+    }
+
     pub fn file(&self) -> PathBuf {
         self.home.path().join("config/server.yaml")
     }

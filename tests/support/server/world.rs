@@ -25,6 +25,7 @@ const BALANCED: &str = "<Proxy balancer://billing>\n\
     BalancerMember http://billing-2:8080 route=2 disablereuse=on retry=1 connectiontimeout=2 hcmethod=TCP hcinterval=1 hcfails=1 hcpasses=1 status=+C\n\
     ProxySet stickysession=ROUTEID\n</Proxy>\n\
     ProxyPass /billing balancer://billing/billing\n\
+    Header always set X-Member \"%{BALANCER_WORKER_ROUTE}e\"\n\
     Header add Set-Cookie \"ROUTEID=.%{BALANCER_WORKER_ROUTE}e; Path=/\" env=BALANCER_ROUTE_CHANGED\n";
 
 /// Where a container that is gone has no name, its name is the proxy's own, which refuses at once.
