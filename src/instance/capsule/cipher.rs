@@ -153,7 +153,7 @@ mod tests {
     fn sealed(lock: &Lock) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let mut writer = seal(lock, &mut file).unwrap();
-        writer.write_all(&[7; 200_000]).unwrap();
+        writer.write_all(&vec![7; 200_000]).unwrap();
         writer.finish().unwrap();
         file
     }
@@ -182,7 +182,7 @@ mod tests {
             let path = file.into_temp_path().keep().unwrap();
             Keys::Identities(path)
         };
-        assert_eq!(opened(file.path(), &keys(&own)).unwrap(), [7; 200_000]);
+        assert_eq!(opened(file.path(), &keys(&own)).unwrap(), vec![7; 200_000]);
         let stranger = keys(&age::x25519::Identity::generate());
         let said = opened(file.path(), &stranger).unwrap_err();
         assert!(said.contains("not encrypted to any identity"), "{said}");
