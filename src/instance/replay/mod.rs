@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use self::evidence::evidence;
 use self::kept::Kept;
 use self::send::{Sent, send};
-use self::stage::Stage;
+use self::stage::{Beginning, Stage};
 use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::{InstanceRecord, ReferenceRecord};
@@ -89,7 +89,11 @@ pub async fn replay(
     let staged = async {
         let names = kept.instances.iter();
         let numbers = [&parts[0], &parts[0], &parts[1]];
-        let configuration = configuration(session, open)?;
+        let beginning = Beginning {
+            configuration: configuration(session, open)?,
+            snapshot: wish.snapshot.as_ref(),
+            timeout: wish.timeout,
+        };
         let mut stages = Vec::new();
         for (name, part) in names.zip(numbers) {
             let number = part.runs.number;
@@ -101,7 +105,7 @@ pub async fn replay(
                 .iter()
                 .filter(|it| part.reference.containers.contains_key(*it));
             let asked = there.map(ToString::to_string).collect();
-            stages.push(Stage::up(here, open, part.runs, asked, &configuration, &wish).await?);
+            stages.push(Stage::up(here, open, part.runs, asked, &beginning).await?);
         }
         send(session, open, stages, &requests, wish.repeat).await
     };

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::Wish;
 use super::kept::Kept;
 use crate::error::{Error, Result};
 use crate::home::session::{OpenPlatform, Session};
 use crate::home::state::ReferenceRecord;
 use crate::instance::Instance;
 use crate::instance::intent::{Addition, Intent, Manner, Until};
-use crate::model::name::ConfigurationName;
+use crate::model::name::{ConfigurationName, SnapshotName};
+use crate::model::quantity::Span;
 use crate::verify::choose::Versions;
 
 /// An instance that is up.
@@ -19,6 +19,15 @@ pub(super) struct Stage {
     pub(super) to: (IpAddr, u16),
 }
 
+/// What all instances of a replay begin with.
+pub(super) struct Beginning<'a> {
+    pub(super) configuration: ConfigurationName,
+    /// Their data; without it, none.
+    pub(super) snapshot: Option<&'a SnapshotName>,
+    /// How long one container may take to become ready.
+    pub(super) timeout: Span,
+}
+
 impl Stage {
     /// Brings it up: exactly this reference, nothing of the user's own, on data of its own.
     pub(super) async fn up(
@@ -26,25 +35,24 @@ impl Stage {
         open: &OpenPlatform,
         reference: ReferenceRecord,
         names: Vec<String>,
-        configuration: &ConfigurationName,
-        wish: &Wish,
+        beginning: &Beginning<'_>,
     ) -> Result<Self> {
         let intent = Intent::Add(Box::new(Addition {
             names,
             proxy: Some(true),
             versions: Versions::Exactly(reference, None),
             unpromoted: true,
-            over_newer_data: wish.snapshot.is_some(),
-            configuration: Some(configuration.clone()),
+            over_newer_data: beginning.snapshot.is_some(),
+            configuration: Some(beginning.configuration.clone()),
             ..Addition::default()
         }));
         let manner = Manner {
             until: Until::Ready,
-            limit: wish.timeout.duration(),
+            limit: beginning.timeout.duration(),
         };
         let number = reference.number;
         let instance = Instance::new(&session, open)?;
-        let brought = match &wish.snapshot {
+        let brought = match beginning.snapshot {
             Some(name) => Box::pin(instance.up_on(name, &intent, manner)).await,
             None => Box::pin(instance.up(&intent, manner)).await,
         };

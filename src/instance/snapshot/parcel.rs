@@ -48,13 +48,8 @@ pub async fn export(
     file: &Path,
 ) -> Result<u64> {
     if file.exists() {
-        let (kind, hint) = if file.is_dir() {
-            ("a folder", "name a file in it")
-        } else {
-            ("there already", "name another file")
-        };
-        let text = format!("{} is {kind}", file.display());
-        return Err(Error::usage(text).hint(hint));
+        let text = format!("{} is there already", file.display());
+        return Err(Error::usage(text).hint("name another file"));
     }
     let snapshots = store(session, open);
     let _lock = snapshots.lock(|| waits(session)).await?;

@@ -8,6 +8,7 @@ mod budget;
 mod check;
 pub mod contents;
 mod entries;
+mod exported;
 pub mod files;
 mod found;
 mod jar;
@@ -21,13 +22,13 @@ mod unpack;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::engine::docker::Docker;
 use crate::error::{Error, Kind, PathContext, Result};
 use crate::model::digest::Digest;
 use crate::registry::{Descriptor, ImageManifest, OCI_MANIFEST};
 use crate::system::{Here, System as _};
 
 pub use check::check;
+pub use exported::exported;
 pub use stream::Pieces;
 pub use unpack::{Limits, unpack};
 
@@ -136,25 +137,6 @@ fn remove_remains(below: &Path) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
-}
-
-/// An image of the engine's as a layout below a folder.
-///
-/// # Errors
-/// An image that is not there, or cannot be read.
-pub async fn exported(docker: &Docker, below: &Path, image: &Digest) -> Result<Layout> {
-    let below = below.to_owned();
-    let architecture = docker.machine().await?;
-    let (sender, receiver) = tokio::sync::mpsc::channel(16);
-    let unpacked = tokio::task::spawn_blocking(move || {
-        let pieces = Pieces::new(receiver);
-        unpack(pieces, &below, &architecture, Limits::default())
-    });
-    docker.export_image(image, sender).await;
-    unpacked
-        .await
-        .map_err(|error| Error::bug("an image was not unpacked").because(error))?
-        .map_err(|error| error.within(format!("cannot read the image {image} from the engine")))
 }
 
 fn blob(folder: &Path, digest: &Digest) -> PathBuf {
