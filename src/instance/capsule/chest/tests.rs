@@ -294,7 +294,7 @@ fn what_would_fill_the_disk_is_refused() {
     );
     refused(
         &archive(|_| (), vec![(Part::Facts, packed(b"{}"))], None),
-        "no record of facts",
+        "no record of facets",
     );
 
     let chunk = Chunk {
