@@ -11,6 +11,7 @@ use crate::error::Kind;
 use crate::home::reporter::testing::Silent;
 use crate::instance::capsule::pack::{CAPSULE, Contents, INDEX, LAYOUT, MANIFEST, layout, place};
 use crate::model::capsule::manifest::testing::manifest;
+use crate::model::chunking::LARGEST;
 use crate::model::snapshot::{Chunk, Origin, SavedVolume, Snapshot};
 use crate::model::testing::{platform, time, trust_file};
 use crate::model::trust_file::TrustedKey;
@@ -294,12 +295,12 @@ fn what_would_fill_the_disk_is_refused() {
     );
     refused(
         &archive(|_| (), vec![(Part::Facts, packed(b"{}"))], None),
-        "no record of facts",
+        "no record of facets",
     );
 
     let chunk = Chunk {
-        digest: Digest::of(b"8 MiB"),
-        size: 8 << 20,
+        digest: Digest::of(b"a chunk"),
+        size: u32::try_from(LARGEST).unwrap(),
     };
     let snapshot = |count: usize, platform: &str| {
         let own = manifest();
