@@ -45,20 +45,21 @@ impl Folder {
         remembered(&self.path).is_some_and(|it| it.digest == *digest)
     }
 
-    /// Remembers the capsule, and writes the parts that other commands read.
+    /// Writes the parts that other commands read, in the place of another capsule's, and remembers whose they are.
     pub(super) fn write(&self, chest: &Chest) -> Result<()> {
-        let remembered = Remembered {
-            digest: chest.digest,
-            expires: chest.manifest.expires,
-        };
-        file::save(&self.path.join(OWN), &remembered)?;
+        let removed = fs::remove_dir_all(&self.path);
+        removed.if_there(Kind::Usage, "remove", &self.path)?;
         file::save(&self.path.join("manifest.json"), &chest.manifest)?;
         for (part, blob) in &chest.parts {
             if let Some(path) = self.part(*part) {
                 file::write(&path, &content::whole(*part, blob)?)?;
             }
         }
-        Ok(())
+        let remembered = Remembered {
+            digest: chest.digest,
+            expires: chest.manifest.expires,
+        };
+        file::save(&self.path.join(OWN), &remembered)
     }
 
     /// Where a part is.
@@ -77,16 +78,16 @@ fn remembered(folder: &Path) -> Option<Remembered> {
     file::load(&folder.join(OWN)).ok().flatten()
 }
 
-/// Removes what capsules left whose time is over; gives the names of their instances.
-pub(super) fn sweep(session: &Session, open: &OpenPlatform) -> Result<Vec<String>> {
+/// Removes what capsules left whose time is over; gives the names of their instances, and which capsules they were.
+pub(super) fn sweep(session: &Session, open: &OpenPlatform) -> Result<Vec<(String, Digest)>> {
     let all = session.home.paths.capsules(&open.name);
     let now = session.home.now();
     let mut gone = Vec::new();
     for name in file::names(&all)? {
         let folder = all.join(&name);
-        if remembered(&folder).is_some_and(|it| it.expires <= now) {
+        if let Some(it) = remembered(&folder).filter(|it| it.expires <= now) {
             fs::remove_dir_all(&folder).at(Kind::Usage, "remove", &folder)?;
-            gone.push(name);
+            gone.push((name, it.digest));
         }
     }
     Ok(gone)

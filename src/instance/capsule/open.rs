@@ -18,6 +18,7 @@ use crate::instance::snapshot::volumes;
 use crate::instance::{Brought, Instance, snapshot};
 use crate::model::capsule::manifest::Manifest;
 use crate::model::capsule::part::Part;
+use crate::model::digest::Digest;
 use crate::model::facets::record::Runs;
 use crate::model::name::{ContainerName, InstanceName, SnapshotName};
 use crate::verify::choose::{Choice, Preparation, Versions};
@@ -55,7 +56,7 @@ pub struct Opened {
 }
 
 /// Makes an instance of a capsule: that very reference, verified as ever, on that data. The same capsule again
-/// goes on where it was interrupted.
+/// begins once more, after a question.
 ///
 /// # Errors
 /// A refused question; an instance of the name that is something else; a reference that is not verified, or
@@ -70,9 +71,8 @@ pub async fn open(
     agree(session, chest)?;
     let instance = instance_name(session, chest)?;
     let folder = Folder::of(session, open, &instance);
-    let is_begun = folder.is_of(&chest.digest);
-    if !is_begun {
-        refuse_known(session, open, &instance).await?;
+    if is_there(session, open, &instance).await? {
+        agree_to_replace(session, &instance, folder.is_of(&chest.digest))?;
     }
     let registry = session.registry();
     let preparation = Preparation::new(session, open, registry.as_ref());
@@ -85,12 +85,12 @@ pub async fn open(
         let text = format!("cannot run reference {} of the capsule", reference.number);
         error.within(text)
     })?;
-    for name in files::sweep(session, open)? {
+    for name in sweep(session, open).await? {
         let text = format!("removed what the capsule of {name} had left: it expired");
         session.reporter.note(&text);
     }
-    folder.write(chest)?;
     let snapshot = import(session, open, chest).await?;
+    folder.write(chest)?;
     let here = session.beside(instance.clone());
     let intent = intent(manifest, reference, opening.unpromoted);
     let manner = Manner {
@@ -147,26 +147,50 @@ fn instance_name(session: &Session, chest: &Chest) -> Result<InstanceName> {
     InstanceName::new(name).map_err(Error::bug)
 }
 
-/// What is there of another one is neither changed nor taken for the capsule's.
-async fn refuse_known(
-    session: &Session,
-    open: &OpenPlatform,
-    instance: &InstanceName,
-) -> Result<()> {
+/// Whether something of an instance of this name is there.
+async fn is_there(session: &Session, open: &OpenPlatform, instance: &InstanceName) -> Result<bool> {
     let running = Running::look_at(session, open, instance).await?;
     let observed = &running.observation.observed;
     let data = DataRecord::load(&session.home.paths, &open.name, instance)?;
     let volumes = volumes::of_instance(&running.identity, &data, &observed.volumes);
     let asks = running.record.is_some_and(|it| it.asks_for_something());
-    if !asks && observed.containers.is_empty() && volumes.is_empty() {
+    Ok(asks || !observed.containers.is_empty() || !volumes.is_empty())
+}
+
+/// What is there of another one is neither changed nor taken for the capsule's; what was made of the data of this one
+/// meanwhile is lost only where the user agrees.
+fn agree_to_replace(session: &Session, instance: &InstanceName, is_of_it: bool) -> Result<()> {
+    let another = "`devenv --instance NAME capsule open FILE` makes one of another name";
+    if !is_of_it {
+        let text = format!("the instance {instance} is there already, and is not of this capsule");
+        return Err(Error::usage(text).hint(another).hint(format!(
+            "`devenv --instance {instance} down --volumes` ends that one, with its data"
+        )));
+    }
+    let question =
+        format!("the instance {instance} is there: begin again, with the data of the capsule?");
+    if session.reporter.confirm(&question, "--yes")? {
         return Ok(());
     }
-    let text = format!("the instance {instance} is there already, and is not of this capsule");
-    Err(Error::usage(text)
-        .hint("`devenv --instance NAME capsule open FILE` makes one of another name")
-        .hint(format!(
-            "`devenv --instance {instance} down --volumes` ends that one, with its data"
-        )))
+    Err(Error::usage("nothing was opened; the instance is as it was").hint(another))
+}
+
+/// Removes what capsules left whose time is over, their data too; gives the names of their instances.
+async fn sweep(session: &Session, open: &OpenPlatform) -> Result<Vec<String>> {
+    let mut gone = Vec::new();
+    for (name, digest) in files::sweep(session, open)? {
+        let snapshot = snapshot_name(&digest)?;
+        if snapshot::find(session, open, &snapshot).is_ok() {
+            snapshot::remove(session, open, &snapshot).await?;
+        }
+        gone.push(name);
+    }
+    Ok(gone)
+}
+
+/// What the data of a capsule is called here.
+fn snapshot_name(capsule: &Digest) -> Result<SnapshotName> {
+    SnapshotName::new(format!("capsule-{}", capsule.short())).map_err(Error::bug)
 }
 
 /// The data becomes a snapshot of this machine: with it the instance can begin again as often as is wanted.
@@ -178,8 +202,7 @@ async fn import(
     let Some(blob) = chest.parts.get(&Part::Snapshot) else {
         return Ok(None);
     };
-    let name = format!("capsule-{}", chest.digest.short());
-    let name = SnapshotName::new(name).map_err(Error::bug)?;
+    let name = snapshot_name(&chest.digest)?;
     // An earlier try may have left it; what is in it is only known of what is in the capsule.
     if snapshot::find(session, open, &name).is_ok() {
         snapshot::remove(session, open, &name).await?;

@@ -114,7 +114,9 @@ pub async fn save(
         let blob = data(&gathering, &wish, &mut manifest).await?;
         parts.push((Part::Snapshot, blob));
     }
-    manifest.left_out = gathering.left_out;
+    // Names of log files and words of programs are among it.
+    let left_out = std::mem::take(&mut gathering.left_out);
+    manifest.left_out = left_out.iter().map(|it| gathering.scrub.line(it)).collect();
     let sizes = parts.iter().map(|(part, it)| (*part, it.size)).collect();
     let written = write(session, file, wish, &manifest, parts).await?;
     Ok(Saved {
@@ -274,6 +276,8 @@ async fn write(
 ) -> Result<Written> {
     let manifest = serde_json::to_vec(manifest)
         .map_err(|error| Error::bug("cannot write a manifest").because(error))?;
+    // What nobody could open is not written.
+    Manifest::parse(&manifest)?;
     let (file, work) = (file.to_owned(), session.reporter.work("capsule"));
     let contents = Contents { manifest, parts };
     let written = tokio::task::spawn_blocking(move || {

@@ -86,7 +86,8 @@ impl<'a, R: Read> Reading<'a, R> {
             return Err(wrong("its manifest is too large"));
         }
         let manifest = self.blob(&image.config)?;
-        let total = image.layers.iter().map(|it| it.size).sum();
+        let sizes = image.layers.iter().map(|it| it.size);
+        let total = sizes.fold(0, u64::saturating_add);
         let mut parts = BTreeMap::new();
         for layer in &image.layers {
             let part = Part::of(&layer.media_type)

@@ -11,6 +11,7 @@ use crate::model::facets::record::{Reference, Runs};
 use crate::model::name::{
     ConfigurationName, ContainerName, EnvironmentName, InstanceName, PlatformName, Version,
 };
+use crate::model::visible::visible;
 
 /// The form that this program reads and writes.
 pub const SCHEMA: u32 = 1;
@@ -132,7 +133,7 @@ impl Manifest {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let refuse = |why: String| Error::usage(format!("its manifest cannot be read: {why}"));
         let manifest: Self =
-            serde_json::from_slice(bytes).map_err(|error| refuse(error.to_string()))?;
+            serde_json::from_slice(bytes).map_err(|error| refuse(visible(&error.to_string())))?;
         if manifest.schema != SCHEMA {
             let schema = manifest.schema;
             return Err(refuse(format!(

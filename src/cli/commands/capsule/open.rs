@@ -51,13 +51,16 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         unpromoted: arguments.unpromoted,
         timeout: arguments.timeout.duration(),
     };
-    let opened = Box::pin(capsule::open(session, &open, &chest, opening)).await?;
     let facts = Facts {
         manifest: &chest.manifest,
         digest: chest.digest,
         signer: &chest.signer,
         parts: &parts,
     };
+    // What happened is known, also where it cannot be brought up.
+    shown::manifest(ui, &facts);
+    shown::timeline(ui, &events, of);
+    let opened = Box::pin(capsule::open(session, &open, &chest, opening)).await?;
     let mut value = facts.json();
     shown::add_timeline(&mut value, &events, of);
     value["event"] = json!("result");
@@ -67,8 +70,6 @@ pub async fn run(ui: &Ui, session: &Session, arguments: Arguments) -> Result<Exi
         "urls": rows(&opened).map(|(name, _, urls)| (name, urls)).collect::<serde_json::Map<_, _>>(),
     });
     ui.json(&value);
-    shown::manifest(ui, &facts);
-    shown::timeline(ui, &events, of);
     show(ui, &opened);
     Ok(Exit::Done)
 }

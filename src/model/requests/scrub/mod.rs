@@ -224,13 +224,17 @@ impl Scrub {
             Value::String(text) => *text = self.text(text),
             Value::Array(all) => all.iter_mut().for_each(|it| self.json(it)),
             Value::Object(fields) => {
-                for (name, value) in fields.iter_mut() {
-                    if tells(name) {
-                        *value = GONE.into();
-                    } else {
-                        self.json(value);
-                    }
-                }
+                let all = std::mem::take(fields).into_iter();
+                *fields = all
+                    .map(|(name, mut value)| {
+                        if tells(&name) {
+                            value = GONE.into();
+                        } else {
+                            self.json(&mut value);
+                        }
+                        (self.text(&name), value)
+                    })
+                    .collect();
             }
             Value::Number(_) => *value = self.redaction.json(value.take()),
             Value::Null | Value::Bool(_) => {}

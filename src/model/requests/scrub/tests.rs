@@ -162,6 +162,10 @@ fn bodies_are_searched_or_gone() {
         json,
         format!(r#"{{"a":["{GONE}",1],"b":{{"Token":"{GONE}"}}}}"#)
     );
+    assert_eq!(
+        of("application/json", r#"{"hunter2/é+&=\"x":{"4711815":1}}"#),
+        format!(r#"{{"{GONE}":{{"{GONE}":1}}}}"#)
+    );
     assert_eq!(of("application/json", "{hunter3"), GONE);
     assert_eq!(of("multipart/form-data", "hunter3"), GONE);
 }
