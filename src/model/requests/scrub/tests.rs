@@ -163,7 +163,7 @@ fn bodies_are_searched_or_gone() {
         format!(r#"{{"a":["{GONE}",1],"b":{{"Token":"{GONE}"}}}}"#)
     );
     assert_eq!(
-        of("application/json", r#"{"hunter2/é+&=\"x":{"4711815":1}}"#),
+        of("application/json", r#"{"hunter2/é +&=\"x":{"4711815":1}}"#),
         format!(r#"{{"{GONE}":{{"{GONE}":1}}}}"#)
     );
     assert_eq!(of("application/json", "{hunter3"), GONE);
