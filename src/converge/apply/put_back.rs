@@ -1,6 +1,7 @@
 //! What ran before a walk that failed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::start::start;
 use super::{Event, Failure, Reporter};
@@ -63,12 +64,23 @@ pub async fn remove_idle_networks<E: Engine>(engine: &E, before: &Observed, iden
         return;
     }
     let known = |id: &str| before.networks.iter().any(|it| it.id == id);
-    for network in engine.networks(&label).await.unwrap_or_default() {
-        if identity.covers(&network.labels) && !known(&network.id) {
-            let _ = engine.remove_network(&network.id).await;
+    for pause in LATE {
+        tokio::time::sleep(pause).await;
+        for network in engine.networks(&label).await.unwrap_or_default() {
+            if identity.covers(&network.labels) && !known(&network.id) {
+                let _ = engine.remove_network(&network.id).await;
+            }
         }
     }
 }
+
+/// How long to wait before each look: the engine may still be at a network that was asked for beside the one that
+/// failed.
+const LATE: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(200),
+    Duration::from_millis(800),
+];
 
 /// Told as a step is: where this command is killed, the engine goes on with it.
 async fn remove<E: Engine>(
