@@ -31,7 +31,7 @@ const DATA_FOR_EACH: u64 = 1000;
 /// A capsule, every byte of it checked.
 #[derive(Debug)]
 pub struct Chest {
-    /// What it says.
+    /// What the capsule says of itself.
     pub manifest: Manifest,
     /// Of its OCI manifest.
     pub digest: Digest,

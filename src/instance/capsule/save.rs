@@ -58,7 +58,7 @@ pub struct Wish {
 /// A capsule that was saved.
 #[derive(Debug)]
 pub struct Saved {
-    /// What it says.
+    /// What the capsule says of itself.
     pub manifest: Manifest,
     /// Of its OCI manifest.
     pub digest: Digest,

@@ -20,7 +20,7 @@ pub(super) struct Spool {
 pub(super) struct Blob {
     pub(super) file: File,
     pub(super) digest: Digest,
-    /// Bytes.
+    /// How many bytes it has, as it is kept.
     pub(super) size: u64,
 }
 
